@@ -1,0 +1,52 @@
+# On a fresh machine `make sweep` and `make test` do all the set-up themselves.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHON ?= python3
+NVF_DATA ?= ../shared/data
+export NVF_DATA
+
+.PHONY: sweep test lint format ui bench cluster browser install clean
+
+sweep: $(READY)  ## the main job: search pydocs with linear and two_stage; a new sweep each time
+	$(BIN)/nvf sweep search_spaces/quickstart.yaml --name $${NAME:-quickstart-$$(date +%Y%m%d-%H%M%S)}
+
+test: $(READY)  ## the default suite: under 10 minutes on 2 cores
+	$(BIN)/pytest -m "not slow and not browser"
+
+lint: $(READY)  ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+slow: $(READY)  ## tests that take minutes: the synthetic bars, five seeds
+	$(BIN)/pytest -m "slow and not browser"
+
+browser: $(READY)  ## the MLflow UI in a real Chromium (Debian: apt-get install chromium)
+	$(BIN)/pytest -m browser
+
+ui: $(READY)  ## browse the runs
+	$(BIN)/nvf ui
+
+bench: $(READY)  ## each prints a table of ratios measured in one run
+	$(BIN)/python benchmarks/measures.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/two_stage.py
+
+install: $(READY)
+
+# torch first and by pip: a looser range would bring gigabytes of CUDA.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+clean:  ## the environment and the caches of the tools; never mlruns/
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

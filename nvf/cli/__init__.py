@@ -1,0 +1,46 @@
+"""The face of nvf: parses, calls, prints. Heavy libraries are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from nvf.cli import cluster, read, registry, sweep
+from nvf.errors import NvfError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Find, prove and promote the best retriever a team can train over frozen embeddings.",
+)
+for group in (sweep, read, registry, cluster):
+    for command in group.COMMANDS:
+        app.command()(command)
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or an invalid file, 3 refused by a gate, 130 interrupted.
+    """
+    try:
+        result = app(standalone_mode=False)
+    except NvfError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(result if isinstance(result, int) else 0)

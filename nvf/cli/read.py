@@ -1,0 +1,192 @@
+"""Commands that read: systems, tasks, floors, list, status, leaderboard."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from nvf.cli.options import AsJson, Set, SpecFile, SweepName, print_json
+
+Split = Annotated[str, typer.Option(help="dev or test; floors choose nothing, so test may be looked at here")]
+Top = Annotated[int, typer.Option(min=1, help="how many trials to show")]
+OptionalName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="a sweep; all of them when left out")]
+
+
+def systems(json: AsJson = False) -> None:
+    """List the systems, with their parameters, bounds and sources."""
+    from nvf.params import bounds
+    from nvf.systems import SYSTEMS
+
+    described = [
+        {
+            "name": name,
+            "summary": system.summary,
+            "source": system.source,
+            "kind": "floor" if system.floor else "ceiling" if system.ceiling else "trained",
+            "params": {param: _bound(asdict(bound)) for param, bound in bounds(system.Params).items()},
+        }
+        for name, system in SYSTEMS.items()
+    ]
+    _described(described, as_json=json)
+
+
+def tasks(json: AsJson = False) -> None:
+    """List the sources of tasks, with their options."""
+    from nvf.params import bounds
+    from nvf.tasks import SOURCES
+
+    described = [
+        {
+            "name": name,
+            "summary": source.summary,
+            "params": {param: _bound(asdict(bound)) for param, bound in bounds(source.Params).items()},
+        }
+        for name, source in SOURCES.items()
+    ]
+    _described(described, as_json=json)
+
+
+def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, json: AsJson = False) -> None:
+    """Measure the floors (and ceiling) of a file's task only: all, clean, cold."""
+    from nvf import tasks as rooms
+    from nvf.cli.render import console
+    from nvf.cli.render import floors as render
+    from nvf.sweep.spec import load
+    from nvf.tasks.snapshot import open_snapshot
+    from nvf.training.floors import measure_floors
+
+    loaded, _ = load(spec, list(set_ or []))
+    task = open_snapshot(rooms.build_snapshot(loaded.task)).withhold(loaded.cold, loaded.search.seed)
+    measured = measure_floors(task, split, loaded.measures())
+    report = {
+        "task": task.name,
+        "split": split,
+        "queries": measured.queries,
+        "floors": measured.floors,
+        "ceilings": measured.ceilings,
+        "leaks": [asdict(leak) for leak in task.leaks if leak.split == split],
+        "notes": list(task.notes),
+    }
+    if json:
+        print_json(report)
+        return
+    table, notes = render(report)
+    out = console()
+    out.print(table)
+    for line in notes:
+        out.print(line)
+
+
+def leaderboard(name: SweepName, top: Top = 20, json: AsJson = False) -> None:
+    """Show a sweep's trials, best first, floors beside them."""
+    from nvf.cli.render import console
+    from nvf.cli.render import leaderboard as render
+    from nvf.journal.leaderboard import leaderboard as board_of
+
+    board = board_of(_state(name))
+    if json:
+        print_json(board)
+        return
+    table, notes = render(board, top)
+    out = console()
+    out.print(table)
+    for line in notes:
+        out.print(line)
+
+
+def status(name: OptionalName = None, json: AsJson = False) -> None:
+    """Say how far a sweep is; all sweeps when no name is given."""
+    from rich.table import Table
+
+    from nvf.cli.render import console
+    from nvf.journal.folders import names
+
+    rows = [_status(each) for each in ([name] if name else names())]
+    if json:
+        print_json(rows)
+        return
+    table = Table(box=None)
+    for column in ("sweep", "status", "trials", "complete", "pruned", "failed", "open", "best", "measure", "task"):
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*(str(row[column]) for column in row))
+    console().print(table if rows else "no sweeps yet: nvf sweep search_spaces/quickstart.yaml")
+
+
+def list_(json: AsJson = False) -> None:
+    """List all sweeps."""
+    status(None, json)
+
+
+list_.__name__ = "list"
+
+
+def _status(name: str) -> dict[str, Any]:
+    from nvf.journal.folders import find, running
+    from nvf.journal.leaderboard import leaderboard as board_of
+
+    state = _state(name)
+    outcomes = [trial.outcome for trial in state.trials.values()]
+    board = board_of(state)
+    best = next((row["value"] for row in board["trials"] if row["value"] is not None), None)
+    status = state.status
+    if status == "running" and not running(find(name)):
+        status = "died: nvf resume " + name
+    return {
+        "sweep": name,
+        "status": f"{status} ({state.reason})" if state.reason else status,
+        "trials": f"{state.finished}/{state.spec['search']['trials']}",
+        **{outcome: outcomes.count(outcome) for outcome in ("complete", "pruned", "failed")},
+        "open": outcomes.count(None),
+        "best": None if best is None else round(best, 4),
+        "measure": board["measure"],
+        "task": state.started["task"]["name"],
+    }
+
+
+def _state(name: str) -> Any:
+    from nvf.journal import events
+    from nvf.journal.folders import find
+    from nvf.journal.replay import replay
+
+    return replay(events.read(find(name)))
+
+
+def _bound(bound: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter's bounds with its type under `type`, without what says nothing."""
+    always = {
+        "type": bound.pop("kind"),
+        "default": bound.pop("default"),
+        "low": bound.pop("low"),
+        "high": bound.pop("high"),
+    }
+    return {**always, **{name: value for name, value in bound.items() if value not in (None, False, "")}}
+
+
+def _described(described: list[dict[str, Any]], *, as_json: bool) -> None:
+    from nvf.cli.render import console
+
+    if as_json:
+        print_json(described)
+        return
+    out = console()
+    for each in described:
+        out.print(f"{each['name']}  {each['summary']}", style="bold")
+        if each.get("source"):
+            out.print(f"    source: {each['source']}")
+        for name, bound in each["params"].items():
+            default = "required" if bound.get("required") else f"default {bound['default']}"
+            out.print(f"    {name:<28} {bound['type']:<6} {_range(bound):<28} {default:<22} {bound.get('doc', '')}")
+
+
+def _range(bound: dict[str, Any]) -> str:
+    if bound.get("choices"):
+        return " | ".join(map(str, bound["choices"]))
+    if bound["low"] is None and bound["high"] is None:
+        return ""
+    return f"[{bound['low']}, {bound['high']}]{' log' if bound.get('log') else ''}"
+
+
+COMMANDS = (systems, tasks, floors, list_, status, leaderboard)

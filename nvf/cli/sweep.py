@@ -1,0 +1,113 @@
+"""Commands that search: sweep, resume, check."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nvf.cli.options import Address, AsJson, Set, SpecFile, SweepName, Time, Trials, print_json, seconds
+
+if TYPE_CHECKING:
+    from nvf.sweep.driver import Result
+
+Name = Annotated[str | None, typer.Option(help="another name for the sweep")]
+SpecFiles = Annotated[list[str], typer.Argument(metavar="SPEC...", help="sweep files")]
+
+
+def sweep(
+    spec: SpecFile,
+    name: Name = None,
+    trials: Trials = None,
+    time: Time = None,
+    set_: Set = None,
+    address: Address = None,
+    json: AsJson = False,
+) -> int:
+    """Run a sweep to its end; prints the leaderboard, the link into the MLflow UI and the next command."""
+    from nvf.cli.live import Progress
+    from nvf.sweep import driver
+    from nvf.sweep.spec import load
+
+    overrides = list(set_ or [])
+    overrides += [f"name={name}"] if name else []
+    overrides += [f"search.trials={trials}"] if trials else []
+    overrides += [f"budget.time={time}"] if time else []
+    loaded, document = load(spec, overrides)
+    try:
+        with Progress() as progress:
+            result = driver.start(loaded, document.text, address=address, watch=progress.watch, say=progress.say)
+    except KeyboardInterrupt as interrupt:
+        again = " ".join(["nvf", "sweep", str(spec), *(f"--set {override}" for override in overrides)])
+        print(f"interrupted ({interrupt or 'SIGINT'}) before the first trial; go on with: {again}", file=sys.stderr)
+        return 130
+    return _finish(result, as_json=json)
+
+
+def resume(
+    name: SweepName, trials: Trials = None, time: Time = None, address: Address = None, json: AsJson = False
+) -> int:
+    """Go on with a sweep after any death, or extend a finished one."""
+    from nvf.cli.live import Progress
+    from nvf.sweep import driver
+
+    with Progress() as progress:
+        result = driver.resume(
+            name, trials=trials, time=seconds(time), address=address, watch=progress.watch, say=progress.say
+        )
+    return _finish(result, as_json=json)
+
+
+def check(specs: SpecFiles, set_: Set = None, json: AsJson = False) -> None:
+    """Validate files; print sampled settings, resources and a cost estimate. Runs nothing."""
+    from nvf.cli.render import console, setting
+    from nvf.sweep.preview import preview
+
+    previews = [preview(path, list(set_ or [])) for path in specs]
+    if json:
+        print_json(previews)
+        return
+    out = console()
+    for each in previews:
+        out.print(f"{each['file']}: valid; sweep '{each['name']}'")
+        out.print(f"  task      {each['task']}")
+        out.print(f"  resources {each['resources']}")
+        out.print(f"  cost      {each['cost']}")
+        for sample in each["samples"]:
+            kind = "start" if sample["start"] else "sample"
+            out.print(f"  {kind:<9} {sample['system']}  {setting(sample['params'])}")
+
+
+def _finish(result: Result, *, as_json: bool) -> int:
+    from nvf.cli.render import console, leaderboard
+    from nvf.journal.leaderboard import leaderboard as board_of
+
+    state, board = result.state, board_of(result.state)
+    name = state.name
+    if as_json:
+        print_json(board)
+    else:
+        out = console()
+        table, notes = leaderboard(board)
+        out.print(table)
+        for line in notes:
+            out.print(line)
+        out.print()
+        if result.behind:
+            out.print(f"MLflow is {result.behind} events behind the journal: nvf sync {name}")
+        if result.link:
+            out.print(f"runs     nvf ui, then {result.link}")
+        if any(row["value"] is not None for row in board["trials"]):
+            out.print(f"promote  nvf promote {name}")
+        out.print(f"more     nvf resume {name} --trials {2 * state.spec['search']['trials']}")
+    if state.reason == "interrupt":
+        print(f"interrupted; go on with: nvf resume {name}", file=sys.stderr)
+        return 128 + signal.SIGINT
+    if state.reason == "time":
+        print(f"the time is over; go on with: nvf resume {name} --time 30m", file=sys.stderr)
+    return 1 if state.reason == "error" else 0
+
+
+COMMANDS = (sweep, resume, check)

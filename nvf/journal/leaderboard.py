@@ -1,0 +1,74 @@
+"""The leaderboard: a view of a sweep's state, best trial first, floors beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nvf.journal.replay import SweepState, TrialState
+
+
+def leaderboard(state: SweepState) -> dict[str, Any]:
+    """Return the leaderboard as plain data, in the form that `nvf leaderboard --json` prints.
+
+    Trials without a figure come last. A trial that has no outcome yet is `running` or, interrupted, `paused`.
+    """
+    objective = state.objectives[0]
+    rows = [_row(state, trial) for trial in state.trials.values()]
+    rows.sort(key=lambda row: (row["value"] is None, -objective.sign * (row["value"] or 0.0), row["trial"]))
+    return {
+        "sweep": state.name,
+        "measure": str(objective),
+        "objectives": [str(each) for each in state.objectives],
+        "split": "dev",
+        "status": state.status,
+        "queries": state.started["task"]["queries"].get("dev", {}),
+        "floors": {name: objective.of_figures(figures) for name, figures in state.floors.items()},
+        "floor_figures": state.floors,
+        "ceilings": {name: objective.of_figures(figures) for name, figures in state.ceilings.items()},
+        "ceiling_figures": state.ceilings,
+        "leaks": state.started["task"]["leaks"],
+        "notes": state.started["task"]["notes"],
+        "trials": rows,
+    }
+
+
+def _row(state: SweepState, trial: TrialState) -> dict[str, Any]:
+    best = trial.best(state.objectives[0])
+    return {
+        "trial": trial.number,
+        "system": trial.system,
+        "outcome": trial.outcome or ("paused" if trial.paused else "running"),
+        "epochs": max(trial.epoch, 0),
+        "best_epoch": None if best is None else best["epoch"],
+        "value": None if best is None else state.objectives[0].of(best),
+        "values": [None if best is None else objective.of(best) for objective in state.objectives],
+        "figures": {} if best is None else best["figures"],
+        "params": trial.chosen,
+        "settings": trial.params,
+        "seed": trial.seed,
+        "diagnoses": diagnoses(state, trial),
+        "error": trial.error,
+    }
+
+
+def diagnoses(state: SweepState, trial: TrialState) -> list[str]:
+    """Return the names of what is wrong with a trial at its best record; `under_floor` among them."""
+    objective = state.objectives[0]
+    best = trial.best(objective)
+    if best is None:
+        return []
+    names = [diagnosis["name"] for diagnosis in best["diagnoses"]]
+    value = objective.of(best)
+    floors = [floor for figures in state.floors.values() if (floor := objective.of_figures(figures)) is not None]
+    if value is not None and floors and value < max(floors):
+        names.append("under_floor")
+    return names
+
+
+def best_trial(state: SweepState) -> TrialState | None:
+    """Return the trial at the head of the leaderboard among those that published a checkpoint, or None."""
+    for row in leaderboard(state)["trials"]:
+        trial = state.trials[row["trial"]]
+        if row["value"] is not None and row["best_epoch"] in trial.checkpoints:
+            return trial
+    return None

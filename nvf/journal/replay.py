@@ -1,0 +1,153 @@
+"""From events to the state of a sweep; the same fold serves resume, leaderboard, status and tracking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nvf.errors import JournalError
+from nvf.journal.events import Event
+from nvf.journal.objective import Objective
+
+
+@dataclass(slots=True)
+class TrialState:
+    """One trial as the journal has it.
+
+    Attributes
+    ----------
+    number, system, params, chosen, distributions, seed, epochs
+        As in `trial_started`.
+    records
+        The records in order of epochs, from epoch 0 on.
+    checkpoints
+        Epoch -> {folder, digest} of the checkpoint published with its record.
+    outcome
+        complete, pruned or failed; None while it runs or waits to go on.
+    paused
+        Whether it was interrupted and waits to go on.
+    error
+        Why it failed.
+    decision
+        What was decided on the last record: continue, prune, complete or pause.
+    attrs
+        The pruner's notes (its rungs).
+    """
+
+    number: int
+    system: str
+    params: dict[str, Any]
+    chosen: dict[str, Any]
+    distributions: dict[str, str]
+    seed: int
+    epochs: int
+    records: list[dict[str, Any]] = field(default_factory=list)
+    checkpoints: dict[int, dict[str, str]] = field(default_factory=dict)
+    outcome: str | None = None
+    paused: bool = False
+    error: str | None = None
+    decision: str = "continue"
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """The last journaled epoch, or -1."""
+        return int(self.records[-1]["epoch"]) if self.records else -1
+
+    def best(self, objective: Objective) -> dict[str, Any] | None:
+        """Return the record that stands for the trial, or None before the first.
+
+        It is the best by `objective`. Epoch 0, the untrained system, counts only where there is no other: a trial
+        that only ever loses to its own start is shown as losing.
+        """
+        trained = [record for record in self.records if record["epoch"] > 0] or self.records
+        judged = [(value, record) for record in trained if (value := objective.of(record)) is not None]
+        if not judged:
+            return None
+        return max(judged, key=lambda pair: pair[0] * objective.sign)[1]
+
+
+@dataclass(slots=True)
+class SweepState:
+    """A sweep as the journal has it.
+
+    Attributes
+    ----------
+    started
+        The `sweep_started` event.
+    spec
+        The spec in force: the budget may have grown since the start.
+    floors, ceilings
+        Name -> figures on dev.
+    trials
+        By number.
+    status
+        running, paused or ended; a sweep whose driver died still says running.
+    reason
+        Why it paused or ended.
+    """
+
+    started: Event
+    spec: dict[str, Any]
+    floors: dict[str, Any] = field(default_factory=dict)
+    ceilings: dict[str, Any] = field(default_factory=dict)
+    trials: dict[int, TrialState] = field(default_factory=dict)
+    status: str = "running"
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return str(self.started["sweep"])
+
+    @property
+    def objectives(self) -> list[Objective]:
+        """What is optimised; the first one orders the leaderboard."""
+        return [Objective.parse(text) for text in self.started["objectives"]]
+
+    @property
+    def finished(self) -> int:
+        """How many trials have an outcome."""
+        return sum(trial.outcome is not None for trial in self.trials.values())
+
+
+def replay(events: Iterable[Event]) -> SweepState:
+    """Return the state after `events`; raises `JournalError` where they do not begin with a sweep."""
+    stream = iter(events)
+    first = next(stream, None)
+    if first is None or first["kind"] != "sweep_started":
+        raise JournalError("the journal is empty: this sweep died before it began; delete its folder and start again")
+    state = SweepState(started=first, spec=first["spec"])
+    for event in stream:
+        apply(state, event)
+    return state
+
+
+def apply(state: SweepState, event: Event) -> None:
+    """Bring `state` forward by one event."""
+    match event["kind"]:
+        case "floors":
+            state.floors, state.ceilings = event["floors"], event["ceilings"]
+        case "trial_started":
+            names = ("system", "params", "chosen", "distributions", "seed", "epochs")
+            state.trials[event["trial"]] = TrialState(event["trial"], *(event[name] for name in names))
+        case "record":
+            trial = state.trials[event["trial"]]
+            trial.records.append(event["record"])
+            trial.decision, trial.attrs = event["decision"], event["attrs"]
+            if event["checkpoint"] is not None:
+                trial.checkpoints[event["record"]["epoch"]] = event["checkpoint"]
+        case "trial_ended":
+            trial = state.trials[event["trial"]]
+            trial.outcome, trial.error, trial.paused = event["outcome"], event["error"], False
+        case "trial_paused":
+            state.trials[event["trial"]].paused = True
+        case "trial_resumed":
+            state.trials[event["trial"]].paused = False
+        case "sweep_paused":
+            state.status, state.reason = "paused", event["reason"]
+        case "sweep_resumed":
+            state.status, state.reason, state.spec = "running", "", event["spec"]
+        case "sweep_ended":
+            state.status, state.reason = "ended", event["reason"]

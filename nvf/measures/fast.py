@@ -1,0 +1,98 @@
+"""All measures of all queries at once, by trec_eval's rules; `nvf.measures.judge` is the authority that it must equal.
+
+The rules: the gain is the grade, a negative one counts as 0; the discount is log2(rank + 1); the ideal takes all
+judged documents, those outside the corpus too; a document that stands twice counts once; a query that has no
+relevant document, or no answer, scores 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nvf.measures.parse import Measure, parse
+from nvf.tasks.base import Qrels
+from nvf.types import FloatArray, IntArray, Ranking
+
+
+def per_query(ranking: Ranking, qrels: Qrels, measures: Sequence[str]) -> dict[str, FloatArray]:
+    """Return each measure's value for every query, (Q,) float64 in [0, 1].
+
+    Parameters
+    ----------
+    ranking
+        Q queries, at least as deep as the largest cutoff (or the corpus), in trec_eval's order.
+    qrels
+        Judgements of the same Q queries.
+    measures
+        Such as `nDCG@10`; one that does not parse raises `MeasureError`.
+    """
+    parsed = {text: parse(text) for text in measures}
+    grades, ranks = _judged_hits(ranking, qrels)
+    relevant, ideal = _ideal(qrels, max((measure.cutoff for measure in parsed.values()), default=0))
+    return {text: _value(measure, grades, ranks, relevant, ideal) for text, measure in parsed.items()}
+
+
+def _value(measure: Measure, grades: IntArray, ranks: IntArray, relevant: IntArray, ideal: IntArray) -> FloatArray:
+    gains = np.where(ranks <= measure.cutoff, grades, 0)
+    found = gains > 0
+    match measure.name:
+        case "nDCG":
+            best = ideal[:, : measure.cutoff]
+            return _ratio(_dcg(gains, ranks), _dcg(best, np.arange(best.shape[1]) + 1))
+        case "R":
+            return _ratio(found.sum(1), relevant)
+        case "Success":
+            return np.asarray(found.any(1), dtype=np.float64)
+        case "RR":
+            return np.asarray((found / ranks).max(1, initial=0.0), dtype=np.float64)
+    raise AssertionError(f"{measure} parses, but has no formula")
+
+
+def _dcg(gains: IntArray, ranks: IntArray) -> FloatArray:
+    return np.asarray((gains / np.log2(ranks + 1)).sum(1))
+
+
+def _ratio(part: FloatArray | IntArray, whole: FloatArray | IntArray) -> FloatArray:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+
+
+def _judged_hits(ranking: Ranking, qrels: Qrels) -> tuple[IntArray, IntArray]:
+    """Return the grade (0 where it is negative or there is none) and the rank (from 1) of each hit, (Q, K) both."""
+    rows = ranking.rows.cpu().numpy()
+    counted = (rows >= 0) & ~_seen_before(rows)
+    ranks = np.maximum(counted.cumsum(1), 1)
+    width = 1 + max(rows.max(initial=0), qrels.rows.max(initial=0))
+    known = np.flatnonzero(qrels.rows >= 0)
+    judged = qrels.query_rows[known] * width + qrels.rows[known]
+    place = judged.argsort(kind="stable")
+    judged, grades = judged[place], np.maximum(qrels.grades[known][place], 0)
+    if len(judged) == 0:
+        return np.zeros_like(rows), ranks
+    hits = np.arange(len(rows))[:, None] * width + rows
+    at = np.minimum(judged.searchsorted(hits), len(judged) - 1)
+    return np.where(counted & (judged[at] == hits), grades[at], 0), ranks
+
+
+def _seen_before(rows: IntArray) -> IntArray:
+    """Return (Q, K) whether a row stands earlier in the same list."""
+    place = rows.argsort(axis=1, kind="stable")
+    in_order = np.take_along_axis(rows, place, axis=1)
+    again = np.zeros(rows.shape, dtype=bool)
+    np.put_along_axis(again, place[:, 1:], in_order[:, 1:] == in_order[:, :-1], axis=1)
+    return again
+
+
+def _ideal(qrels: Qrels, depth: int) -> tuple[IntArray, IntArray]:
+    """Return how many documents are relevant, (Q,), and the best grades, (Q, depth) descending, filled up with 0."""
+    keep = qrels.grades > 0
+    queries, grades = qrels.query_rows[keep], qrels.grades[keep]
+    place = np.lexsort((-grades, queries))
+    counts = np.bincount(queries, minlength=len(qrels))
+    starts = np.cumsum(counts) - counts
+    rank = np.arange(len(place)) - np.repeat(starts, counts)
+    best = rank < depth
+    table = np.zeros((len(qrels), depth), dtype=np.int64)
+    table[queries[best], rank[best]] = grades[place][best]
+    return counts, table

@@ -1,0 +1,205 @@
+"""The one decision point of a sweep. It knows nothing of Ray: scheduler and searcher only carry its words.
+
+Everything that happens passes through here, in one thread: the next trial is asked for, a report comes in, is told to
+the study, journaled together with the decision on it, and answered. The journal line is the moment at which a record
+exists; what follows from it can be made again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nvf import seeding
+from nvf.journal import replay
+from nvf.journal.events import Journal
+from nvf.sweep.spec import Spec
+from nvf.sweep.study import SearchStudy
+from nvf.sweep.worker import Order, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where trials find their task and leave their checkpoints."""
+
+    task: Path
+    checkpoints: Path
+
+
+class Conductor:
+    """Runs the search of one sweep.
+
+    Parameters
+    ----------
+    spec
+        The sweep.
+    state
+        The journaled sweep so far; the conductor carries it forward.
+    journal
+        Where every event goes first.
+    study
+        The search state.
+    place
+        Folders that every worker sees.
+    on_change
+        Called after every event.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        state: replay.SweepState,
+        journal: Journal,
+        study: SearchStudy,
+        place: Place,
+        on_change: Callable[[replay.SweepState], None] = lambda state: None,
+    ) -> None:
+        self.state = state
+        self._spec = spec
+        self._journal = journal
+        self._study = study
+        self._place = place
+        self._on_change = on_change
+        self._deadline = None if spec.budget.time is None else time.monotonic() + spec.budget.time
+        self._interrupted = False
+        self._settle()
+        self._waiting = [number for number, trial in sorted(state.trials.items()) if trial.outcome is None]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the sweep was asked to end at once."""
+        return self._interrupted
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the sweep's time is over."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def interrupt(self) -> None:
+        """End the sweep at once; safe to call from a signal handler."""
+        self._interrupted = True
+
+    def next_order(self) -> Order | None:
+        """Return the next trial to run, interrupted ones first; None when there is nothing more to start."""
+        if self._interrupted or self.out_of_time:
+            return None
+        if self._waiting:
+            trial = self.state.trials[self._waiting.pop(0)]
+            self._write("trial_resumed", trial=trial.number, epoch=trial.epoch)
+            return self._order(trial)
+        number = len(self.state.trials)
+        if number >= self._spec.search.trials:
+            return None
+        setting, distributions = self._study.ask(number)
+        self._write(
+            "trial_started",
+            sync=True,
+            trial=number,
+            system=setting.system,
+            params=setting.params,
+            chosen=setting.chosen,
+            distributions=distributions,
+            seed=seeding.derive(self._spec.search.seed, "trial", number),
+            epochs=self._spec.budget.epochs,
+        )
+        return self._order(self.state.trials[number])
+
+    def on_report(self, report: Report) -> bool:
+        """Take a worker's report; return whether the trial goes on."""
+        trial = self.state.trials[report.trial]
+        if trial.outcome is not None or trial.paused:
+            return False
+        if report.error is not None:
+            self._end(trial.number, "failed", report.error)
+            return False
+        assert report.record is not None, "a report is a record or an error"
+        if report.record["epoch"] <= trial.epoch:
+            return True
+        prune, attrs = self._study.report(trial.number, report.record)
+        decision = self._decision(prune=prune, final=report.final)
+        self._write(
+            "record",
+            trial=trial.number,
+            record=report.record,
+            checkpoint=report.checkpoint,
+            decision=decision,
+            attrs=attrs,
+        )
+        self._carry_out(trial)
+        return decision == "continue"
+
+    def on_lost(self, number: int, error: str) -> None:
+        """Take note that a trial's workers died more often than is borne."""
+        if self.state.trials[number].outcome is None and not self._interrupted:
+            self._end(number, "failed", error)
+
+    def resume_point(self, number: int) -> int | None:
+        """Return the epoch after which a trial whose worker died goes on; None for from the start."""
+        epoch = self.state.trials[number].epoch
+        return epoch if epoch >= 0 else None
+
+    def close(self, reason: str | None = None) -> None:
+        """Pause what still runs and write down how the sweep ended: at its end, or paused for `reason`."""
+        for trial in self.state.trials.values():
+            if trial.outcome is None and not trial.paused:
+                self._write("trial_paused", trial=trial.number)
+        if reason is None and self._interrupted:
+            reason = "interrupt"
+        complete = self.state.finished >= self._spec.search.trials
+        if reason is None and not complete:
+            reason = "time" if self.out_of_time else "error"
+        if reason is None:
+            self._write("sweep_ended", sync=True, reason="trials")
+        else:
+            self._write("sweep_paused", sync=True, reason=reason)
+
+    def _decision(self, *, prune: bool, final: bool) -> str:
+        if final:
+            return "complete"
+        if prune:
+            return "prune"
+        return "pause" if self.out_of_time or self._interrupted else "continue"
+
+    def _carry_out(self, trial: replay.TrialState) -> None:
+        match trial.decision:
+            case "complete":
+                self._end(trial.number, "complete")
+            case "prune":
+                self._end(trial.number, "pruned")
+            case "pause":
+                self._write("trial_paused", trial=trial.number)
+
+    def _settle(self) -> None:
+        """Close trials on which a decision was journaled just before the last driver died."""
+        for trial in self.state.trials.values():
+            if trial.outcome is None and trial.decision in ("complete", "prune"):
+                self._carry_out(trial)
+
+    def _end(self, number: int, outcome: str, error: str | None = None) -> None:
+        trial = self.state.trials[number]
+        self._write("trial_ended", sync=True, trial=number, outcome=outcome, error=error, attrs=trial.attrs)
+        self._study.tell(trial)
+
+    def _order(self, trial: replay.TrialState) -> Order:
+        return Order(
+            trial=trial.number,
+            system=trial.system,
+            params=trial.params,
+            seed=trial.seed,
+            epochs=trial.epochs,
+            task=str(self._place.task),
+            cold=self._spec.cold,
+            cold_seed=self._spec.search.seed,
+            measures=tuple(self._spec.measures()),
+            checkpoints=str(self._place.checkpoints / f"trial-{trial.number:04d}"),
+            resume=self.resume_point(trial.number),
+            cpu=self._spec.resources.cpu,
+            gpu=self._spec.resources.gpu,
+        )
+
+    def _write(self, kind: str, *, sync: bool = False, **fields: Any) -> None:
+        replay.apply(self.state, self._journal.append(kind, sync=sync, **fields))
+        self._on_change(self.state)

@@ -1,0 +1,277 @@
+"""A sweep from its file to its end: task, floors, journal, Ray, tracking."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nvf import __version__, paths, tasks
+from nvf.errors import JournalError, NvfError, SpecError, SweepError
+from nvf.journal import events, replay
+from nvf.journal.folders import find
+from nvf.sweep import ray_session, signals
+from nvf.sweep.conductor import Conductor, Place
+from nvf.sweep.space import Space
+from nvf.sweep.spec import Spec
+from nvf.sweep.study import SearchStudy
+from nvf.sweep.yaml_lines import KeyPath
+from nvf.tasks.snapshot import open_snapshot
+from nvf.tracking.projector import Projector
+from nvf.training.floors import measure_floors
+
+PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "sentence-transformers")
+Watch = Callable[[replay.SweepState], None]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a sweep ended.
+
+    Attributes
+    ----------
+    state
+        The sweep as journaled.
+    link
+        Into the MLflow UI, or None where the tracking server was never reached.
+    behind
+        How many events MLflow has not been told of (`nvf sync` closes the gap).
+    """
+
+    state: replay.SweepState
+    link: str | None
+    behind: int
+
+
+def start(spec: Spec, text: str, *, address: str | None = None, watch: Watch, say: Say) -> Result:
+    """Run a new sweep to its end.
+
+    Parameters
+    ----------
+    spec, text
+        The validated sweep file, and its text.
+    address
+        A Ray cluster that is there already, or None.
+    watch
+        Called with the state after every event.
+    say
+        Called with one line for each step before the first trial.
+
+    Raises
+    ------
+    SweepError
+        Where a sweep of this name exists.
+    TaskError
+        Where the data cannot be searched.
+    Interrupted
+        Where a signal came before the first trial: nothing but caches is left behind.
+    """
+    folder = paths.sweep(spec.name)
+    if (folder / events.FILE).exists():
+        raise NameTaken(
+            f"a sweep named '{spec.name}' exists in {folder}: go on with it by nvf resume {spec.name}, or give this "
+            "one another name with --name"
+        )
+    with signals.raising():
+        say(f"task: {spec.task['source']}")
+        snapshot = tasks.build_snapshot(spec.task)
+        task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)
+        say("floors: measuring what one gets for nothing")
+        floors = measure_floors(task, "dev", spec.measures())
+        for objective in spec.objectives:
+            if objective.view and objective.view not in floors.queries:
+                raise SpecError(
+                    f"the measure '{objective}' has no queries on dev: {', '.join(floors.queries)} are there"
+                )
+    with events.Journal.create(folder) as journal:
+        (folder / "spec.yaml").write_text(text, encoding="utf-8")
+        started = journal.append(
+            "sweep_started",
+            format=events.FORMAT,
+            sweep=spec.name,
+            nvf=__version__,
+            spec=spec.model_dump(mode="json"),
+            spec_text=text,
+            task={
+                "name": task.name,
+                "fingerprint": task.fingerprint,
+                "source": dict(task.source),
+                "encoder": task.encoder,
+                "documents": len(task.corpus),
+                "queries": {"train": {"all": len(task.train)}, "dev": floors.queries},
+                "leaks": [asdict(leak) for leak in task.leaks],
+                "notes": list(task.notes),
+            },
+            objectives=[str(objective) for objective in spec.objectives],
+            measures=spec.measures(),
+            seed=spec.search.seed,
+            git=_git(),
+            versions={name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+            clock={"host": platform.node(), "pid": os.getpid(), "snapshot": str(snapshot)},
+        )
+        state = replay.replay([started])
+        replay.apply(
+            state,
+            journal.append("floors", sync=True, split="dev", floors=floors.floors, ceilings=floors.ceilings),
+        )
+        return _run(spec, state, journal, snapshot, address, watch, say)
+
+
+def resume(
+    name: str,
+    *,
+    trials: int | None = None,
+    time: float | None = None,
+    address: str | None = None,
+    watch: Watch,
+    say: Say,
+) -> Result:
+    """Go on with a sweep from its journal, or extend a finished one.
+
+    Parameters
+    ----------
+    name
+        The sweep.
+    trials
+        How many trials there shall be in all; None for as many as before.
+    time
+        How many seconds it may take from now; None for the spec's own budget.
+    address, watch, say
+        As of `start`.
+    """
+    folder = find(name)
+    journal, found = events.Journal.open(folder)
+    with journal:
+        state = replay.replay(found)
+        spec = Spec.model_validate(state.spec)
+        changes: dict[str, Any] = {}
+        if trials is not None:
+            if trials < len(state.trials):
+                raise SweepError(
+                    f"--trials {trials} is less than the {len(state.trials)} that sweep '{name}' has begun"
+                )
+            changes["search"] = spec.search.model_copy(update={"trials": trials})
+        if time is not None:
+            changes["budget"] = spec.budget.model_copy(update={"time": time})
+        spec = spec.model_copy(update=changes)
+        with signals.raising():
+            say(f"task: {spec.task['source']}")
+            snapshot = tasks.build_snapshot(spec.task)
+        before, now = state.started["task"]["fingerprint"], snapshot.name
+        if before != now:
+            raise SweepError(
+                f"the task of sweep '{name}' has changed: fingerprint {before[:12]} then, {now[:12]} now; its trials "
+                "cannot be compared with new ones. Restore the data, or start a new sweep with --name"
+            )
+        clock = {"host": platform.node(), "pid": os.getpid(), "snapshot": str(snapshot)}
+        replay.apply(state, journal.append("sweep_resumed", sync=True, spec=spec.model_dump(mode="json"), clock=clock))
+        return _run(spec, state, journal, snapshot, address, watch, say)
+
+
+class NameTaken(SpecError):
+    """A sweep of this name exists."""
+
+
+def _run(
+    spec: Spec,
+    state: replay.SweepState,
+    journal: events.Journal,
+    snapshot: Path,
+    address: str | None,
+    watch: Watch,
+    say: Say,
+) -> Result:
+    folder = journal.path.parent
+    projector = Projector(folder)
+    projector.start()
+    study = SearchStudy(spec, Space(spec, _misfit), state)
+    conductor = Conductor(spec, state, journal, study, Place(snapshot, folder / "checkpoints"), watch)
+    with signals.calling(conductor.interrupt):
+        try:
+            _tune(spec, conductor, address, say)
+        except BaseException:
+            conductor.close("error")
+            projector.close(timeout=2)
+            raise
+        conductor.close()
+        behind = projector.close(timeout=3 if conductor.interrupted else 30)
+        if not conductor.interrupted:
+            study.export(folder / "optuna.db")
+    return Result(state, projector.link(), behind)
+
+
+def _misfit(at: KeyPath, error: NvfError | str) -> NoReturn:
+    raise JournalError(f"the journaled spec no longer fits this nvf: {'.'.join(map(str, at))}: {error}")
+
+
+def _tune(spec: Spec, conductor: Conductor, address: str | None, say: Say) -> None:
+    """Run the conductor's trials under Ray Tune until there are no more, or the sweep is interrupted."""
+    say("ray: starting" if address is None else f"ray: joining {address}")
+    with ray_session.session(address) as resources, _scratch() as scratch:
+        from ray import tune
+
+        from nvf.sweep.scheduler import NvfScheduler, NvfSearcher, NvfStopper
+        from nvf.sweep.trainable import NvfTrainable
+
+        if conductor.interrupted:
+            return
+        slots = _slots(spec, resources)
+        say(f"ray: {slots} trial{'s' if slots > 1 else ''} at a time")
+        wanted = {"cpu": spec.resources.cpu, **({"gpu": spec.resources.gpu} if spec.resources.gpu else {})}
+        tuner = tune.Tuner(
+            tune.with_resources(NvfTrainable, wanted),
+            tune_config=tune.TuneConfig(
+                search_alg=NvfSearcher(conductor),
+                scheduler=NvfScheduler(conductor),
+                num_samples=-1,
+                max_concurrent_trials=slots,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name=spec.name,
+                storage_path=str(scratch),
+                stop=NvfStopper(conductor),
+                failure_config=tune.FailureConfig(max_failures=3),
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+
+
+def _slots(spec: Spec, resources: Any) -> int:
+    cpu, gpu = spec.resources.cpu, spec.resources.gpu
+    slots = int(resources.get("CPU", 0) // cpu)
+    if gpu:
+        slots = min(slots, int(resources.get("GPU", 0) / gpu + 1e-9))
+    if slots < 1:
+        there = f"{resources.get('CPU', 0):g} CPU and {resources.get('GPU', 0):g} GPU"
+        raise SweepError(f"one trial asks for {cpu:g} CPU and {gpu:g} GPU, but Ray has {there}; lower `resources`")
+    return slots
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """Give Tune a folder for the state that it writes and nobody reads."""
+    with tempfile.TemporaryDirectory(prefix="nvf-tune-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def _git() -> dict[str, Any] | None:
+    """Return the commit of the working directory, and whether it has changes; None outside of git."""
+    try:
+        asked = [["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"]]
+        commit, changes = (
+            subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+            for command in asked
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "dirty": bool(changes)}

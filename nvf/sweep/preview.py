@@ -1,0 +1,74 @@
+"""What a sweep file would do, without doing it."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any, NoReturn
+
+import optuna
+
+from nvf.errors import NvfError, SpecError
+from nvf.journal import events, folders, replay
+from nvf.sweep import sampler
+from nvf.sweep.space import Space
+from nvf.sweep.spec import Spec, load
+from nvf.sweep.yaml_lines import KeyPath
+
+SAMPLES = 4
+
+
+def preview(path: str, overrides: list[str]) -> dict[str, Any]:
+    """Return what the sweep file at `path` would run, as plain data; raises `SpecError`."""
+    spec, document = load(Path(path), overrides)
+
+    def fail(at: KeyPath, error: NvfError | str) -> NoReturn:
+        raise SpecError(document.problem(at, str(error)))
+
+    space = Space(spec, fail)
+    return {
+        "file": path,
+        "name": spec.name,
+        "task": ", ".join(f"{name} {value}" for name, value in spec.task.items()),
+        "resources": f"{spec.resources.cpu:g} CPU and {spec.resources.gpu:g} GPU a trial",
+        "cost": _cost(spec),
+        "samples": _samples(spec, space),
+    }
+
+
+def _samples(spec: Spec, space: Space) -> list[dict[str, Any]]:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study()
+    samples = []
+    for number in range(min(len(spec.start) + SAMPLES, spec.search.trials)):
+        study.sampler = sampler.make(spec.search, number)
+        if number < len(spec.start):
+            study.enqueue_trial(dict(spec.start[number]))
+        setting = space.settings(space.suggest(study.ask()))
+        samples.append({"start": number < len(spec.start), "system": setting.system, "params": setting.chosen})
+    return samples
+
+
+def _cost(spec: Spec) -> str:
+    """Return trials and epochs at most, and hours of one slot where earlier sweeps tell how long an epoch takes."""
+    most = spec.search.trials * spec.budget.epochs
+    text = f"at most {spec.search.trials} trials x {spec.budget.epochs} epochs = {most} epochs"
+    if spec.budget.time is not None:
+        text += f", ended after {spec.budget.time / 60:.0f} min"
+    seconds = _seconds_per_epoch(spec)
+    if seconds is None:
+        return f"{text}; no earlier sweep of this task tells how long an epoch takes"
+    return f"{text}; about {most * seconds / 60:.0f} min on one slot, at the {seconds:.1f} s an epoch took before"
+
+
+def _seconds_per_epoch(spec: Spec) -> float | None:
+    times: list[float] = []
+    for name in folders.names():
+        try:
+            state = replay.replay(events.read(folders.find(name)))
+        except NvfError:
+            continue
+        if state.spec["task"] == spec.task:
+            same = [trial for trial in state.trials.values() if trial.system in spec.system]
+            times += [record["clock"]["seconds"] for trial in same for record in trial.records if record["epoch"]]
+    return statistics.median(times) if times else None

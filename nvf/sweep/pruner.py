@@ -1,0 +1,68 @@
+"""Optuna's pruners, which here compare a trial only with trials of its own system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optuna.pruners import (
+    BasePruner,
+    HyperbandPruner,
+    MedianPruner,
+    NopPruner,
+    PatientPruner,
+    SuccessiveHalvingPruner,
+)
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from nvf.sweep.spec import Spec
+
+SYSTEM_ATTR = "nvf_system"
+
+
+def make(spec: Spec) -> BasePruner:
+    """Return the pruner that a spec asks for."""
+    pruner, epochs = spec.pruner, spec.budget.epochs
+    match pruner.kind:
+        case "median":
+            return WithinSystem(MedianPruner(n_startup_trials=4, n_warmup_steps=pruner.min_epochs - 1))
+        case "successive_halving":
+            return WithinSystem(SuccessiveHalvingPruner(pruner.min_epochs, pruner.reduction))
+        case "hyperband":
+            return WithinSystem(HyperbandPruner(pruner.min_epochs, epochs, pruner.reduction))
+        case "patience":
+            return PatientPruner(None, patience=pruner.patience)
+    return NopPruner()
+
+
+class WithinSystem(BasePruner):
+    """A pruner that sees only the trials of one system: epochs of different systems do not mean the same."""
+
+    def __init__(self, pruner: BasePruner) -> None:
+        self._pruner = pruner
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Return whether `trial` should end now."""
+        view: Any = _SystemView(study, trial.user_attrs[SYSTEM_ATTR])
+        return bool(self._pruner.prune(view, trial))
+
+
+class _SystemView:
+    """A study of which only one system's trials are seen."""
+
+    def __init__(self, study: Study, system: str) -> None:
+        self._study = study
+        self._system = system
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """The system's trials."""
+        return self.get_trials()
+
+    def get_trials(self, *args: Any, **options: Any) -> list[FrozenTrial]:
+        """Return the system's trials; arguments as of `optuna.Study.get_trials`."""
+        trials = self._study.get_trials(*args, **options)
+        return [trial for trial in trials if trial.user_attrs.get(SYSTEM_ATTR) == self._system]

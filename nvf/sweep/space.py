@@ -1,0 +1,223 @@
+"""The search space: which parameters of which systems are drawn, and under which conditions.
+
+Compiled to Optuna's define-by-run form: a parameter whose condition does not hold is not drawn at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import BaseTrial
+
+from nvf import params, systems
+from nvf.errors import NvfError, ParamsError, nearest
+from nvf.sweep.spec import Domain, Spec
+from nvf.sweep.yaml_lines import KeyPath
+
+Fail = Callable[[KeyPath, NvfError | str], NoReturn]
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What one trial runs.
+
+    Attributes
+    ----------
+    system
+        Name of the system.
+    params
+        All of its parameters, flattened.
+    chosen
+        What was drawn, by the names of the space; `system` among them where it was a choice.
+    """
+
+    system: str
+    params: dict[str, Any]
+    chosen: dict[str, Any]
+
+
+class Space:
+    """The space of a spec.
+
+    Parameters
+    ----------
+    spec
+        The sweep.
+    fail
+        Called with the place in the file and the message where a name or a value does not fit; it raises.
+    """
+
+    def __init__(self, spec: Spec, fail: Fail) -> None:
+        self.systems = spec.system
+        self._domains = dict(spec.space)
+        self._fail = fail
+        self._bounds: dict[str, dict[str, params.Bounds]] = {}
+        for place, name in enumerate(spec.system):
+            try:
+                self._bounds[name] = params.bounds(systems.get(name).Params)
+            except NvfError as error:
+                fail(("system", place) if len(spec.system) > 1 else ("system",), error)
+        self._fixed = dict(spec.fixed)
+        for name in self._fixed:
+            self._check_fixed(name)
+        for name, domain in self._domains.items():
+            self._check_domain(name, domain)
+        self._order = self._sorted()
+        for place, start in enumerate(spec.start):
+            self._check_start(place, start)
+
+    def settings(self, chosen: Mapping[str, Any]) -> Setting:
+        """Return the trial that `chosen` stands for."""
+        system = str(chosen.get(SYSTEM, self.systems[0]))
+        values: dict[str, Any] = {}
+        for source in (self._fixed, chosen):
+            for name in sorted(source, key=lambda name: self._split(name)[0] is not None):
+                owner, param = self._split(name)
+                if param in self._bounds[system] and owner in (None, system):
+                    values[param] = source[name]
+        made = params.make(systems.get(system).Params, values)
+        return Setting(system, params.flatten(made), dict(chosen))
+
+    def suggest(self, trial: BaseTrial) -> dict[str, Any]:
+        """Draw one point from an Optuna trial."""
+        chosen: dict[str, Any] = {}
+        if len(self.systems) > 1:
+            chosen[SYSTEM] = trial.suggest_categorical(SYSTEM, self.systems)
+        for name in self._order:
+            if self._active(name, chosen):
+                chosen[name] = _suggest(trial, name, distribution(self._domains[name]))
+        return chosen
+
+    def _split(self, name: str) -> tuple[str | None, str]:
+        """Return (system, parameter) of a name such as `linear.lr`; the system is None for a shared name."""
+        first, _, rest = name.partition(".")
+        return (first, rest) if first in self._bounds and rest else (None, name)
+
+    def _owners(self, name: str) -> list[str]:
+        """Return the systems that a name of `space` or `fixed` speaks of."""
+        owner, param = self._split(name)
+        if owner is not None:
+            return [owner] if param in self._bounds[owner] else []
+        # Where a system has a name of its own (`linear.lr`), the shared one (`lr`) is not for it.
+        own = {self._split(other)[0] for other in self._domains if self._split(other)[1] == param}
+        return [system for system, bounds in self._bounds.items() if param in bounds and system not in own]
+
+    def _unknown(self, name: str) -> str:
+        owner, param = self._split(name)
+        known = {each for system in ([owner] if owner else self._bounds) for each in self._bounds[system]}
+        return f"unknown parameter '{param}' of {owner or ' / '.join(self.systems)}{nearest(param, known)}"
+
+    def _check_fixed(self, name: str) -> None:
+        owners = self._owners(name)
+        if not owners:
+            self._fail(("fixed", name), self._unknown(name))
+        if name in self._domains:
+            self._fail(("fixed", name), "stands in space too; keep one of the two")
+        param = self._split(name)[1]
+        for system in owners:
+            try:
+                self._fixed[name] = self._bounds[system][param].check(name, self._fixed[name])
+            except ParamsError as error:
+                self._fail(("fixed", name), error)
+
+    def _check_domain(self, name: str, domain: Domain) -> None:
+        owners = self._owners(name)
+        if not owners:
+            self._fail(("space", name), self._unknown(name))
+        param = self._split(name)[1]
+        for system in owners:
+            bound = self._bounds[system][param]
+            if domain.kind == "float" and bound.kind == "int":
+                self._fail(("space", name), f"is a whole number in {system}; write {{int: [low, high]}}")
+            if domain.kind != "choice" and bound.kind not in ("int", "float"):
+                self._fail(("space", name), f"is no number in {system}; write {{choice: [...]}}")
+            for value in domain.choices if domain.kind == "choice" else (domain.low, domain.high):
+                try:
+                    bound.check(name, value)
+                except ParamsError as error:
+                    self._fail(("space", name), error)
+        for other in domain.when:
+            if other != SYSTEM and other not in self._domains and not self._owners(other):
+                names = {SYSTEM, *self._domains, *(param for bounds in self._bounds.values() for param in bounds)}
+                self._fail(("space", name, "when", other), f"unknown parameter '{other}'{nearest(other, names)}")
+        for value in domain.when.get(SYSTEM, ()):
+            if value not in self.systems:
+                self._fail(
+                    ("space", name, "when", SYSTEM),
+                    f"'{value}' is not among the systems{nearest(str(value), self.systems)}",
+                )
+
+    def _sorted(self) -> list[str]:
+        """Return the names of the space so that each stands behind those its condition asks for."""
+        order: list[str] = []
+        waiting = list(self._domains)
+        while waiting:
+            ready = [name for name in waiting if not any(other in waiting for other in self._domains[name].when)]
+            if not ready:
+                self._fail(("space", waiting[0], "when"), f"conditions run in a circle: {', '.join(waiting)}")
+            order.extend(ready)
+            waiting = [name for name in waiting if name not in ready]
+        return order
+
+    def _active(self, name: str, chosen: Mapping[str, Any]) -> bool:
+        system = str(chosen.get(SYSTEM, self.systems[0]))
+        if system not in self._owners(name):
+            return False
+        return all(self._value(other, system, chosen) in wanted for other, wanted in self._domains[name].when.items())
+
+    def _value(self, name: str, system: str, chosen: Mapping[str, Any]) -> Any:
+        if name == SYSTEM:
+            return system
+        if name in self._domains:
+            return chosen.get(name, _NOTHING)
+        if name in self._fixed:
+            return self._fixed[name]
+        bound = self._bounds[system].get(self._split(name)[1])
+        return _NOTHING if bound is None else bound.default
+
+    def _check_start(self, place: int, start: Mapping[str, Any]) -> None:
+        system = start.get(SYSTEM, self.systems[0])
+        if system not in self.systems:
+            self._fail(
+                ("start", place, SYSTEM), f"'{system}' is not among the systems{nearest(str(system), self.systems)}"
+            )
+        for name, value in start.items():
+            if name == SYSTEM:
+                continue
+            if name not in self._domains:
+                self._fail(("start", place, name), f"is not in space{nearest(name, self._domains)}")
+            domain = distribution(self._domains[name])
+            if not domain._contains(_internal(domain, value)):
+                self._fail(("start", place, name), f"{value!r} lies outside of its range in space")
+
+
+_NOTHING = object()
+
+
+def _internal(domain: BaseDistribution, value: Any) -> float:
+    try:
+        return domain.to_internal_repr(value)
+    except (ValueError, TypeError):
+        return float("nan")
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Return Optuna's distribution for a domain."""
+    if domain.kind == "choice":
+        return CategoricalDistribution(domain.choices)
+    if domain.kind == "int":
+        return IntDistribution(int(domain.low), int(domain.high), log=domain.log, step=int(domain.step or 1))
+    return FloatDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
+
+
+def _suggest(trial: BaseTrial, name: str, domain: BaseDistribution) -> Any:
+    if isinstance(domain, CategoricalDistribution):
+        return trial.suggest_categorical(name, domain.choices)
+    if isinstance(domain, IntDistribution):
+        return trial.suggest_int(name, domain.low, domain.high, step=domain.step, log=domain.log)
+    assert isinstance(domain, FloatDistribution)
+    return trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)

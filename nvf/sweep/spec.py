@@ -1,0 +1,256 @@
+"""The sweep file: what is searched, over which parameters, and for how long."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from nvf.errors import MeasureError, NvfError, SpecError, nearest
+from nvf.journal.objective import Objective
+from nvf.sweep.yaml_lines import Document, KeyPath
+
+NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+ALWAYS = ("nDCG@10", "R@1", "R@5", "R@10", "Success@1", "RR@10")
+"""Measured in every sweep, whatever it optimises."""
+
+
+def seconds(value: Any) -> float | None:
+    """Return a duration in seconds from `90`, `90s`, `30m`, `1h30m`; None stays None.
+
+    >>> seconds("1h30m"), seconds(20)
+    (5400.0, 20.0)
+    """
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return None if value is None else float(value)
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", str(value))
+    if found is None or not any(found.groups()):
+        raise ValueError(f"'{value}' is not a duration; write 90s, 30m or 1h30m")
+    hours, minutes, rest = (int(part or 0) for part in found.groups())
+    return 3600.0 * hours + 60.0 * minutes + rest
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Domain(_Strict):
+    """Where one parameter is searched: `{log: [a, b]}`, `{float: [a, b]}`, `{int: [a, b]}` or `{choice: [...]}`.
+
+    Attributes
+    ----------
+    kind
+        float, int or choice.
+    low, high
+        Inclusive range of a number.
+    log
+        Whether the range is searched on a logarithmic scale.
+    step
+        Grid of a number, or None.
+    choices
+        The values of a choice.
+    when
+        Other names and the values (one or several) that they must have for this one to be searched.
+    """
+
+    kind: Literal["float", "int", "choice"]
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    step: float | None = None
+    choices: tuple[bool | int | float | str | None, ...] = ()
+    when: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("write a range, {float: [0, 1]}, {log: [0.001, 1]}, {int: [1, 8]}, or {choice: [a, b]}")
+        if "kind" in value:
+            return value
+        forms = [form for form in ("float", "log", "int", "choice") if isinstance(value.get(form), list)]
+        extra = set(value) - {"float", "log", "int", "choice", "when", "step"}
+        if extra:
+            name = sorted(extra)[0]
+            raise ValueError(f"unknown key '{name}'{nearest(name, ('float', 'log', 'int', 'choice', 'when', 'step'))}")
+        if len(forms) != 1:
+            raise ValueError("needs exactly one of float, log, int, choice with a list behind it")
+        form, when = forms[0], value.get("when") or {}
+        if not isinstance(when, dict):
+            raise ValueError("when must be a mapping such as {system: linear}")
+        read: dict[str, Any] = {"when": {k: tuple(v) if isinstance(v, list) else (v,) for k, v in when.items()}}
+        if form == "choice":
+            return {**read, "kind": "choice", "choices": tuple(cls._some(value[form]))}
+        low, high = cls._range(value[form])
+        log = form == "log" or value.get("log") is True
+        if log and low <= 0:
+            raise ValueError(f"a logarithmic range must begin above 0, not at {low}")
+        return {
+            **read,
+            "kind": "int" if form == "int" else "float",
+            "low": low,
+            "high": high,
+            "log": log,
+            "step": value.get("step"),
+        }
+
+    @staticmethod
+    def _some(choices: list[Any]) -> list[Any]:
+        if not choices:
+            raise ValueError("choice needs at least one value")
+        return choices
+
+    @staticmethod
+    def _range(pair: list[Any]) -> tuple[float, float]:
+        if len(pair) != 2 or not all(isinstance(end, int | float) and not isinstance(end, bool) for end in pair):
+            raise ValueError(f"{pair} is not a range; write two numbers, [low, high]")
+        if pair[0] >= pair[1]:
+            raise ValueError(f"{pair} is empty: the first number must be below the second")
+        return pair[0], pair[1]
+
+
+class Search(_Strict):
+    """How settings are drawn: the sampler, how many trials, from which seed."""
+
+    sampler: Literal["tpe", "random"] = "tpe"
+    trials: int = Field(20, ge=1, le=100_000)
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
+class Pruner(_Strict):
+    """Which of Optuna's pruners ends hopeless trials, and from which epoch on."""
+
+    kind: Literal["none", "median", "successive_halving", "hyperband", "patience"] = "none"
+    min_epochs: int = Field(1, ge=1)
+    reduction: int = Field(3, ge=2, le=10)
+    patience: int = Field(3, ge=1)
+
+
+class Budget(_Strict):
+    """How long: epochs of one trial, and time of the whole sweep in seconds (None for no end)."""
+
+    epochs: int = Field(10, ge=1, le=10_000)
+    time: Annotated[float | None, BeforeValidator(seconds)] = Field(None, gt=0)
+
+
+class Resources(_Strict):
+    """What one trial gets: CPU cores, and a GPU or a share of one."""
+
+    cpu: float = Field(1, gt=0)
+    gpu: float = Field(0, ge=0)
+
+
+def _systems(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {"choice"}:
+        value = value["choice"]
+    return (value,) if isinstance(value, str) else value
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class Spec(_Strict):
+    """A validated sweep file; see the guide in docs/ for every key."""
+
+    name: str = Field(pattern=NAME)
+    task: dict[str, Any]
+    system: Annotated[tuple[str, ...], BeforeValidator(_systems)] = Field(min_length=1)
+    measure: Annotated[tuple[str, ...], BeforeValidator(_several)] = ("nDCG@10",)
+    cold: float = Field(0.2, ge=0, le=0.9)
+    fixed: dict[str, bool | int | float | str | None] = Field(default_factory=dict)
+    space: dict[str, Domain] = Field(default_factory=dict)
+    start: tuple[dict[str, Any], ...] = ()
+    search: Search = Search()
+    pruner: Pruner = Pruner()
+    budget: Budget = Budget()
+    resources: Resources = Resources()
+
+    @property
+    def objectives(self) -> list[Objective]:
+        """What is optimised, the first one first."""
+        return [Objective.parse(text) for text in self.measure]
+
+    def measures(self) -> list[str]:
+        """Return every measure to take: the objectives' own first, then those always taken."""
+        own = [objective.name for objective in self.objectives if objective.view]
+        return list(dict.fromkeys([*own, *ALWAYS]))
+
+
+def load(path: Path, overrides: list[str] | None = None) -> tuple[Spec, Document]:
+    """Return the validated spec at `path`, with `--set` overrides, and the document it was read from.
+
+    Raises
+    ------
+    SpecError
+        With one line per problem: file, line, key, what was wrong, the nearest valid key.
+    """
+    document = Document.read(path, overrides or [])
+    try:
+        spec = Spec.model_validate(document.data)
+    except ValidationError as error:
+        raise SpecError("\n".join(_lines(document, error))) from None
+    _check(spec, document)
+    return spec, document
+
+
+def _lines(document: Document, error: ValidationError) -> list[str]:
+    return [document.problem(*_problem(problem, document.data)) for problem in error.errors()]
+
+
+def _problem(problem: Any, data: dict[str, Any]) -> tuple[KeyPath, str]:
+    at: list[str | int] = []
+    place: Any = data
+    for part in problem["loc"]:
+        # pydantic adds the names of union members and validators to the path: keep what is really in the file.
+        if isinstance(place, dict) and part in place or isinstance(place, list) and isinstance(part, int):
+            place = place[part]
+        elif problem["type"] != "missing":
+            continue
+        at.append(part)
+    match problem["type"]:
+        case "extra_forbidden":
+            model: Any = Spec
+            for part in at[:-1]:
+                model = model.model_fields[part].annotation
+            return tuple(at), f"unknown key '{at[-1]}'{nearest(str(at[-1]), model.model_fields)}"
+        case "missing":
+            return tuple(at), "this key is missing"
+        case "string_pattern_mismatch":
+            return tuple(at), f"'{problem['input']}' is no name: use a-z, 0-9, '.', '_', '-', at most 64 of them"
+    message = problem["msg"].removeprefix("Value error, ")
+    shown = f" (it is {problem['input']!r})" if not isinstance(problem["input"], dict | list | tuple) else ""
+    return tuple(at), message[0].lower() + message[1:] + shown
+
+
+def _check(spec: Spec, document: Document) -> None:
+    """Check what the form alone cannot: names and bounds of systems, measures, task options."""
+    from nvf import tasks
+    from nvf.sweep.space import Space
+
+    def fail(at: KeyPath, error: NvfError | str) -> NoReturn:
+        raise SpecError(document.problem(at, str(error)))
+
+    for place, measure in enumerate(spec.measure):
+        try:
+            Objective.parse(measure)
+        except MeasureError as error:
+            fail(("measure",) if len(spec.measure) == 1 else ("measure", place), error)
+    if len(spec.measure) > 1 and spec.pruner.kind != "none":
+        fail(("pruner", "kind"), "a Pareto search is not pruned; use none")
+    if any(objective.view == "cold" for objective in spec.objectives) and spec.cold == 0:
+        fail(("cold",), "the measure needs cold documents; withhold a share above 0")
+    if spec.pruner.kind != "none" and spec.pruner.min_epochs > spec.budget.epochs:
+        fail(("pruner", "min_epochs"), f"{spec.pruner.min_epochs} is more than budget.epochs = {spec.budget.epochs}")
+    try:
+        tasks.check(spec.task)
+    except NvfError as error:
+        fail(("task", *_mentioned(spec.task, str(error))), error)
+    Space(spec, fail)
+
+
+def _mentioned(options: dict[str, Any], message: str) -> KeyPath:
+    named = [name for name in options if f"'{name}'" in message or message.startswith(f"{name} =")]
+    return (named[0],) if named else ()

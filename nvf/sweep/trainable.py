@@ -1,0 +1,28 @@
+"""What Ray Tune runs: a thin class around `worker.Worker`, whose actor is used again for trial after trial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray import tune
+
+from nvf.sweep.worker import Order, Worker
+
+REPORT = "nvf_report"
+
+
+class NvfTrainable(tune.Trainable):
+    """One trial at a time; each step is one epoch. Tune's own save and restore are not used."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Take the order; the work begins with the first step, where errors are caught."""
+        self._worker = Worker(Order(**config["order"]))
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next order on the same actor."""
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Run one epoch and return its report as text, which Tune carries as it is."""
+        return {REPORT: self._worker.step().to_json()}

@@ -1,0 +1,120 @@
+"""The one interface of everything that ranks.
+
+A system is constructed on a corpus, and then either trained or restored. The calls come in this order:
+
+    system = Kind(params, corpus, device)
+    system.prepare(task, seed)                 # once: training data, initial weights, closed-form fits
+    for epoch in 1, 2, ... while epoch <= system.epochs(limit):
+        for batch in system.batches(epoch):    # drawn from (seed, epoch) alone, so that a trial can be continued
+            losses = system.losses(batch)      # the loop minimises their sum and logs every part
+            (backward, optimiser step)
+            system.after_step()                # EMA targets and the like
+        system.rank(queries, k)                # whenever asked, from epoch 0 on
+        system.diagnose(split)
+    tensors = system.state()
+
+or, anywhere else, without any training data:
+
+    system = Kind(params, corpus, device)
+    system.load_state(tensors)
+    system.rank(queries, k)
+
+Whatever differs between systems lives behind this; loop, measures, sweep and registry never ask which system it is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nvf.tasks.base import Corpus, Split, Task
+from nvf.types import Diagnosis, Queries, Ranking
+
+Batch = Any
+"""What `batches` yields and `losses` takes: a matter between the two, but that `len(batch)` is its number of queries."""
+
+
+class System(ABC):
+    """Something that ranks a corpus for a query.
+
+    Parameters
+    ----------
+    params
+        An instance of the class's own `Params`.
+    corpus
+        The documents to rank.
+    device
+        Where tensors live.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    Params: ClassVar[type[Any]]
+    trained: ClassVar[bool] = True
+    """Whether it learns by epochs; a system that does not has epoch 0 only."""
+    floor: ClassVar[bool] = False
+    """Whether it is what one gets for nothing, and so measured in every sweep that it applies to."""
+    ceiling: ClassVar[bool] = False
+    """Whether it is the best possible, and so measured beside the floors."""
+
+    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+        self.params = params
+        self.corpus = corpus
+        self.device = torch.device(device)
+
+    @classmethod
+    def applies_to(cls, task: Task) -> str | None:
+        """Return None where the system can work on `task`, else why it cannot."""
+        return None
+
+    @abstractmethod
+    def prepare(self, task: Task, seed: int) -> None:
+        """Take the training data (`task.train`), and draw the initial weights from `seed`."""
+
+    @abstractmethod
+    def rank(self, queries: Queries, k: int) -> Ranking:
+        """Return the best `k` documents (fewer where the corpus is smaller) for each query."""
+
+    def module(self) -> nn.Module | None:
+        """Return what is learned, or None. By default `state` and `load_state` are this module's own."""
+        return None
+
+    def epochs(self, limit: int) -> int:
+        """Return how many epochs there are when the budget is `limit`."""
+        return limit if self.trained else 0
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the groups that Adam is given: `{"params": [...], "lr": ..., "weight_decay": ...}`."""
+        return []
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of `epoch` (1, 2, ...), the same ones whenever the seed is the same."""
+        return iter(())
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted parts of the loss by name; their sum is minimised."""
+        raise NotImplementedError
+
+    def after_step(self) -> None:  # noqa: B027 - most systems have nothing to do here
+        """Do what follows an optimiser step."""
+
+    def diagnose(self, split: Split) -> list[Diagnosis]:
+        """Return the pathologies that show on `split` now."""
+        return []
+
+    def state(self) -> dict[str, Tensor]:
+        """Return everything that `rank` needs besides parameters and corpus."""
+        module = self.module()
+        return {} if module is None else {name: value.detach().cpu() for name, value in module.state_dict().items()}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take what `state` returned; raises `KeyError` or `RuntimeError` where it does not fit."""
+        module = self.module()
+        if module is not None:
+            module.load_state_dict(state)
+            module.eval()

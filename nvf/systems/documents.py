@@ -1,0 +1,65 @@
+"""The corpus as tensors, and cosine search in it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nvf.indexes.exact import search
+from nvf.tasks.base import Corpus, Task
+from nvf.types import Ranking, as_tensor
+
+BLOCK = 8192
+"""How many documents are transformed at once where a transform has to touch all of them."""
+
+
+class Documents:
+    """The documents of a corpus on a device; on the CPU their memory is the corpus's own, mapped or not.
+
+    Attributes
+    ----------
+    vectors
+        (N, D) float32.
+    order
+        (N,) the place of each id among all in ascending order.
+    scale
+        (N,) inverse lengths, or None where every document has length 1.
+    """
+
+    def __init__(self, corpus: Corpus, device: torch.device) -> None:
+        self.vectors = as_tensor(corpus.vectors, device)
+        self.order = torch.tensor(corpus.order, device=device)
+        self.scale = None if corpus.unit else torch.cat([inverse_norms(block) for block in self.vectors.split(BLOCK)])
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def cosines(self, queries: Tensor) -> Tensor:
+        """Return (B, N) dot products of queries (B, D) with the documents scaled to length 1."""
+        scores = queries @ self.vectors.T
+        return scores if self.scale is None else scores * self.scale
+
+    def unit(self, rows: Tensor) -> Tensor:
+        """Return the documents at `rows` (...), scaled to length 1: (..., D)."""
+        vectors = self.vectors[rows]
+        return vectors if self.scale is None else vectors * self.scale[rows].unsqueeze(-1)
+
+    def search(self, queries: Tensor, k: int) -> Ranking:
+        """Return the best `k` documents for each of the queries (Q, D) by `cosines`."""
+        return search(queries, self.vectors, k, self.order, self.scale)
+
+
+def inverse_norms(vectors: Tensor) -> Tensor:
+    """Return (N,) 1 / length of each vector (N, D); 0 has no direction, and its 1 / length is taken as 0."""
+    norms = vectors.norm(dim=1)
+    return torch.where(norms > 0, 1 / norms, 0)
+
+
+def needs_vectors(task: Task) -> str | None:
+    """Return None where each query is one vector as wide as a document's, else what it is instead."""
+    shape = task.split("dev").queries.vectors.shape
+    if len(shape) != 2:
+        return f"each query of {task.name} is a window of {shape[1]} vectors, not one vector"
+    if shape[1] != task.corpus.dim:
+        return f"the queries of {task.name} are {shape[1]} wide, its documents {task.corpus.dim}"
+    return None

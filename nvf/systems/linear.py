@@ -1,0 +1,131 @@
+"""A linear head on the frozen vectors: x + W x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from nvf.losses.info_nce import info_nce
+from nvf.params import param
+from nvf.systems.base import System
+from nvf.systems.documents import BLOCK, Documents, inverse_norms, needs_vectors
+from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
+from nvf.tasks.base import Corpus, Task
+from nvf.types import Queries, Ranking, as_tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """How the head is shaped and trained.
+
+    The defaults are what systems.md measured on pydocs (shared, lr 3e-4, temperature 0.05); batch size ours.
+    """
+
+    heads: str = param(
+        "shared",
+        choices=("query", "shared", "separate"),
+        doc="one head on the query only, one for query and document, or one for each",
+    )
+    negatives: str = param("corpus", choices=("corpus", "batch"), doc="which documents the true one competes with")
+    temperature: float = param(0.05, low=0.01, high=0.2, log=True, doc="temperature of the softmax over cosines")
+    lr: float = param(3e-4, low=1e-6, high=0.1, log=True, doc="learning rate of Adam")
+    weight_decay: float = param(0.0, low=0.0, high=1.0, doc="L2 penalty on W, which pulls towards the raw encoder")
+    batch_size: int = param(128, low=1, high=65_536, log=True, doc="training queries per step")
+    dropout: float = param(0.0, low=0.0, high=0.9, doc="share of the inputs of W that is dropped in training")
+
+
+class Linear(System):
+    """Cosine of x + W x, trained with InfoNCE; W starts at 0, so that epoch 0 is the raw encoder."""
+
+    name = "linear"
+    summary = "cosine of x + Wx on the query, on both (shared) or on both (separate); InfoNCE over the corpus"
+    source = "beyond the seeds; van den Oord et al., 2018 (InfoNCE)"
+    Params = Params
+
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+        super().__init__(params, corpus, device)
+        self._documents = Documents(corpus, self.device)
+        names = ("query", "document") if params.heads == "separate" else ("query",)
+        self._heads = nn.ModuleDict({name: _zero(corpus.dim) for name in names}).to(self.device)
+        self._scale: Tensor | None = None
+
+    @classmethod
+    def applies_to(cls, task: Task) -> str | None:
+        """Return what is missing to train on."""
+        return needs_pairs(task)
+
+    def prepare(self, task: Task, seed: int) -> None:
+        """Take the training queries; W = 0 needs no draw."""
+        self._pairs, self._seed = Pairs(task, self.device), seed
+        for weight in self._heads.parameters():
+            nn.init.zeros_(weight)
+        self._scale = None
+
+    def module(self) -> nn.Module:
+        """Return the heads."""
+        return self._heads
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return one group."""
+        return [
+            {"params": [*self._heads.parameters()], "lr": self.params.lr, "weight_decay": self.params.weight_decay}
+        ]
+
+    def batches(self, epoch: int) -> Iterator[PairBatch]:
+        """Yield every training query once."""
+        return self._pairs.batches(self.params.batch_size, self._seed, epoch)
+
+    def losses(self, batch: PairBatch) -> dict[str, Tensor]:
+        """Return InfoNCE over the corpus, or over the documents of the batch."""
+        self._heads.train()
+        queries = self._transformed("query", batch.queries)
+        rows, targets, others = _candidates(batch, None if self.params.negatives == "corpus" else len(self._documents))
+        documents = self._documents.vectors if rows is None else self._documents.vectors[rows]
+        if self._document_head is None:
+            scores = self._documents.cosines(queries) if rows is None else queries @ self._documents.unit(rows).T
+        else:
+            scores = queries @ self._transformed("document", documents).T
+        return {"info_nce": info_nce(scores, targets, temperature=self.params.temperature, others=others)}
+
+    def after_step(self) -> None:
+        """Forget the documents' lengths under the head as it was."""
+        self._scale = None
+
+    @torch.no_grad()
+    def rank(self, queries: Queries, k: int) -> Ranking:
+        """Return the documents of the highest cosine after the heads.
+
+        The document's head W is applied to the query instead, q . (d + W d) = (q + W^T q) . d, so that no transformed
+        copy of the corpus is made; only the N lengths of d + W d are kept until the next step.
+        """
+        self._heads.eval()
+        asked = self._transformed("query", as_tensor(queries.vectors, self.device))
+        head = self._document_head
+        if head is None:
+            return self._documents.search(asked, k)
+        if self._scale is None:
+            blocks = self._documents.vectors.split(BLOCK)
+            self._scale = torch.cat([inverse_norms(block + head(block)) for block in blocks])
+        return search(
+            asked + asked @ head.weight, self._documents.vectors, k, self._documents.order, self._scale
+        )
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take the heads."""
+        super().load_state(state)
+        self._scale = None
+
+    @property
+    def _document_head(self) -> nn.Linear | None:
+        name = {"query": "", "shared": "query", "separate": "document"}[self.params.heads]
+        return self._heads[name] if name else None
+
+    def _transformed(self, name: str, vectors: Tensor) -> Tensor:
+        head = self._heads["query"] if name == "query" else self._document_head
+        dropped = F.dropout(vectors, self.params.dropout, self._heads.training)
+        return F.normalize(vectors + head(dropped), dim=1)

@@ -1,0 +1,84 @@
+"""Training queries, each with one of its relevant documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nvf import seeding
+from nvf.errors import TaskError
+from nvf.systems.documents import needs_vectors
+from nvf.tasks.base import Task
+from nvf.types import IntArray, as_tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """B training queries.
+
+    Attributes
+    ----------
+    rows
+        (B,) int64 where they stand in the training split.
+    queries
+        (B, D) float32.
+    positives
+        (B,) int64 corpus row of one relevant document of each.
+    others
+        (2, M) int64 pairs (place in the batch, corpus row) of their further relevant documents.
+    """
+
+    rows: Tensor
+    queries: Tensor
+    positives: Tensor
+    others: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Pairs:
+    """The training queries of a task that have a relevant document in the corpus."""
+
+    def __init__(self, task: Task, device: torch.device) -> None:
+        self.vectors = as_tensor(task.train.queries.vectors)
+        self.device = device
+        self._qrels = task.train.qrels.relevant()
+        self.rows: IntArray = np.flatnonzero(np.diff(self._qrels.starts))
+        if len(self.rows) == 0:
+            raise TaskError(f"task {task.name} has no training query with a relevant document in the corpus")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batches(self, size: int, *seed: int | str, rows: IntArray | None = None) -> Iterator[PairBatch]:
+        """Yield every query (of `rows`, or all) once, in an order and with a relevant document drawn from `seed`."""
+        rng = np.random.default_rng(seeding.derive("pairs", *seed))
+        rows = rng.permutation(self.rows if rows is None else rows)
+        for start in range(0, len(rows), size):
+            yield self._batch(rows[start : start + size], rng)
+
+    def _batch(self, rows: IntArray, rng: np.random.Generator) -> PairBatch:
+        qrels = self._qrels.select(rows)
+        drawn = qrels.starts[:-1] + rng.integers(np.diff(qrels.starts))
+        rest = np.ones(len(qrels.rows), dtype=bool)
+        rest[drawn] = False
+        others = np.stack([qrels.query_rows[rest], qrels.rows[rest]])
+        at = torch.from_numpy(rows)
+        return PairBatch(
+            at,
+            self.vectors[at].to(self.device),
+            torch.from_numpy(qrels.rows[drawn]).to(self.device),
+            torch.from_numpy(others).to(self.device),
+        )
+
+
+def needs_pairs(task: Task) -> str | None:
+    """Return None where a system can learn from the task's training queries as vectors, else why not."""
+    if len(task.train) == 0:
+        return f"{task.name} has no training queries"
+    return needs_vectors(task)

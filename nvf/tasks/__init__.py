@@ -1,0 +1,96 @@
+"""What is searched: sources of tasks by name, and the snapshots that trials open.
+
+build({"source": "beir", "path": "...", "encoder": "minilm"})           # a Task, in memory
+open_snapshot(build_snapshot({"source": "synthetic", "dim": 64}))       # the same, on disk and memory-mapped
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nvf import __version__, paths
+from nvf.errors import ParamsError, TaskError, nearest
+from nvf.params import make
+from nvf.tasks.base import Task
+from nvf.tasks.beir import Beir
+from nvf.tasks.progress import Progress
+from nvf.tasks.pydocs import PyDocs
+from nvf.tasks.snapshot import open_snapshot, snapshot
+from nvf.tasks.sources import Source
+from nvf.tasks.synthetic import Synthetic
+from nvf.tasks.vectors import Vectors
+
+__all__ = ["SOURCES", "Source", "build", "build_snapshot", "check", "open_snapshot", "snapshot"]
+
+SOURCES: dict[str, Source[Any]] = {source.name: source for source in (Beir(), PyDocs(), Synthetic(), Vectors())}
+
+
+def check(options: Mapping[str, Any]) -> tuple[Source[Any], Any]:
+    """Return the source and its checked parameters for a sweep file's `task`; reads no file.
+
+    Raises
+    ------
+    TaskError
+        Where the source is missing or unknown.
+    ParamsError
+        Where an option is unknown, missing or out of bounds.
+    """
+    name = options.get("source")
+    if not isinstance(name, str) or name not in SOURCES:
+        raise TaskError(f"task.source = {name!r} is not a source of tasks{nearest(str(name), SOURCES)}")
+    source = SOURCES[name]
+    try:
+        return source, make(source.Params, {key: value for key, value in options.items() if key != "source"})
+    except ParamsError as error:
+        raise ParamsError(f"task (source {name}): {error}") from None
+
+
+def build(options: Mapping[str, Any], progress: Progress | None = None) -> Task:
+    """Return the task that a sweep file's `task` describes, e.g. `{"source": "beir", "path": "...", "encoder": "minilm"}`.
+
+    Vectors come from the cache where it has them; `progress` is told of the encoding (by default a bar or lines on stderr).
+
+    Raises
+    ------
+    TaskError, ParamsError, EncoderError
+        Where options, data or encoder are at fault.
+    """
+    source, params = check(options)
+    task: Task = source.load(params, progress)
+    return task
+
+
+def build_snapshot(options: Mapping[str, Any], progress: Progress | None = None) -> Path:
+    """Return the folder of the task's snapshot, made unless nothing that it depends on has changed since it was.
+
+    It depends on the options, on the size and time of every input file, and on nvf's own code for tasks.
+    """
+    source, params = check(options)
+    key = _key(source.options(params), source.inputs(params))
+    known = paths.cache() / "tasks" / "built" / key
+    if known.exists():
+        folder = paths.cache() / "tasks" / known.read_text()
+        if folder.is_dir():
+            return folder
+    folder = snapshot(source.load(params, progress))
+    known.parent.mkdir(parents=True, exist_ok=True)
+    fresh = known.with_name(f"{key}.{os.getpid()}")
+    fresh.write_text(folder.name)
+    fresh.replace(known)
+    return folder
+
+
+def _key(options: Mapping[str, Any], inputs: Iterable[Path]) -> str:
+    code = sorted(path for room in ("tasks", "encoders") for path in (Path(__file__).parents[1] / room).glob("*.py"))
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps([options, __version__, sys.version], sort_keys=True).encode())
+    for path in (*code, *inputs):
+        there = path.stat() if path.exists() else None
+        digest.update(f"{path}\x1f{there and (there.st_size, there.st_mtime_ns)}\x1e".encode())
+    return digest.hexdigest()

@@ -1,0 +1,262 @@
+"""What is searched: a corpus, queries with judged documents, and splits, all as vectors (and text where there is text).
+
+A task is made once by a source (`nvf.tasks.build`), written as a snapshot (`nvf.tasks.snapshot`) and opened from there,
+memory-mapped, by every trial. `Task.withhold` then draws the cold documents.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nvf import seeding
+from nvf.errors import TaskError
+from nvf.types import BoolArray, FloatArray, IntArray, Queries
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The N documents.
+
+    Attributes
+    ----------
+    ids
+        N document ids, all different.
+    vectors
+        (N, D) float32, often memory-mapped.
+    order
+        (N,) int32: the place of each document among all ids in ascending order. Ties between scores go to the higher
+        place (trec_eval's rule).
+    unit
+        Whether every vector has length 1, so that a dot product is a cosine.
+    texts
+        N texts, or None.
+    """
+
+    ids: Sequence[str]
+    vectors: FloatArray
+    order: IntArray
+    unit: bool
+    texts: Sequence[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def dim(self) -> int:
+        """D, the width of a vector."""
+        return int(self.vectors.shape[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Qrels:
+    """Judgements of Q queries, in compressed rows.
+
+    Attributes
+    ----------
+    starts
+        (Q + 1,) int64: the judgements of query q are `starts[q]:starts[q + 1]`.
+    rows
+        (J,) int64 corpus rows; -1 for a judged document that is not in the corpus (it still counts in what an ideal
+        ranking would have found, as trec_eval has it).
+    grades
+        (J,) int64; above 0 is relevant.
+    """
+
+    starts: IntArray
+    rows: IntArray
+    grades: IntArray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @classmethod
+    def from_triples(cls, queries: int, triples: Sequence[tuple[int, int, int]] | IntArray) -> Qrels:
+        """Return the judgements given as (query row, corpus row, grade), in any order."""
+        table = np.asarray(triples, dtype=np.int64).reshape(-1, 3)
+        table = table[np.lexsort((table[:, 1], table[:, 0]))]
+        starts = np.concatenate([[0], np.cumsum(np.bincount(table[:, 0], minlength=queries))]).astype(np.int64)
+        return cls(starts, table[:, 1].copy(), table[:, 2].copy())
+
+    @property
+    def query_rows(self) -> IntArray:
+        """(J,) the query row of each judgement."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
+    @property
+    def missing(self) -> int:
+        """How many judged documents are not in the corpus."""
+        return int((self.rows < 0).sum())
+
+    def select(self, queries: IntArray) -> Qrels:
+        """Return the judgements of the queries at `queries`, in that order."""
+        lengths = np.diff(self.starts)[queries]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        at = np.repeat(self.starts[:-1][queries] - starts[:-1], lengths) + np.arange(starts[-1])
+        return Qrels(starts, self.rows[at], self.grades[at])
+
+    def where(self, keep: BoolArray) -> Qrels:
+        """Return the judgements for which `keep` (J,) is true, over the same queries."""
+        table = np.stack([self.query_rows, self.rows, self.grades], axis=1)[keep]
+        return Qrels.from_triples(len(self), table)
+
+    def relevant(self) -> Qrels:
+        """Return the judgements above 0 of documents that are in the corpus: what a system may be trained on."""
+        return self.where((self.grades > 0) & (self.rows >= 0))
+
+    def among(self, documents: BoolArray) -> Qrels:
+        """Return the judgements of those documents of the corpus for which `documents` (N,) is true."""
+        return self.where((self.rows >= 0) & documents[self.rows])
+
+    def of(self, query: int) -> tuple[IntArray, IntArray]:
+        """Return corpus rows and grades of one query."""
+        part = slice(self.starts[query], self.starts[query + 1])
+        return self.rows[part], self.grades[part]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Queries with their judgements: `train`, `dev` or `test`.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    queries
+        Q queries.
+    qrels
+        Their judgements.
+    clean
+        (Q,) whether a query has no near-duplicate among the training queries (all true on train itself).
+    own
+        (Q,) int64: the corpus row of the document that bears the query's own id and is never an answer to it, or -1.
+    """
+
+    name: str
+    queries: Queries
+    qrels: Qrels
+    clean: BoolArray
+    own: IntArray
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def select(self, rows: IntArray) -> Split:
+        """Return the split with the queries at `rows` only."""
+        return Split(self.name, self.queries.select(rows), self.qrels.select(rows), self.clean[rows], self.own[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What one split shares with another; a row of the leak report.
+
+    Attributes
+    ----------
+    split, other
+        The judged split and the split that it is compared with.
+    queries
+        How many queries `split` has.
+    same_id, same_text, near
+        How many of them have, in `other`, a query of the same id / of the same normalised text / with a cosine above
+        `threshold` or the same normalised text.
+    judged
+        How many different documents are judged relevant in `split`.
+    shared
+        How many of those are judged relevant in `other` too.
+    queries_shared
+        How many queries of `split` have a relevant document that is judged relevant in `other`.
+    threshold
+        The cosine above which two queries count as near-duplicates.
+    """
+
+    split: str
+    other: str
+    queries: int
+    same_id: int
+    same_text: int
+    near: int
+    judged: int
+    shared: int
+    queries_shared: int
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A corpus with its splits.
+
+    Attributes
+    ----------
+    name
+        E.g. `beir/nfcorpus`.
+    source
+        The options it was made from, as plain values (`{"source": "beir", "path": ..., ...}`).
+    corpus
+        The documents.
+    splits
+        By name; `train` may have no queries, `dev` and `test` have some.
+    encoder
+        Name of the encoder that made the vectors, or None where the vectors came from elsewhere; with `max_length` in
+        tokens.
+    threshold
+        Cosine above which two queries count as near-duplicates.
+    leaks
+        The leak report: one row for each ordered pair of splits that are judged.
+    notes
+        What the user should know: rules that had to be dropped, documents that are missing.
+    truth
+        The generator's own parameters where there is a generator, for the Bayes decision; else empty.
+    fingerprint
+        Hash of ids, judgements, splits and vectors.
+    cold
+        (N,) whether a document is cold: withheld from training, or never judged in it. None where nothing was withheld.
+    """
+
+    name: str
+    source: Mapping[str, Any]
+    corpus: Corpus
+    splits: Mapping[str, Split]
+    threshold: float
+    encoder: str | None = None
+    max_length: int | None = None
+    leaks: tuple[Overlap, ...] = ()
+    notes: tuple[str, ...] = ()
+    truth: Mapping[str, FloatArray] = field(default_factory=dict)
+    fingerprint: str = ""
+    cold: BoolArray | None = None
+
+    @property
+    def train(self) -> Split:
+        """The queries that systems learn from."""
+        return self.splits["train"]
+
+    def split(self, name: str) -> Split:
+        """Return a split by name, or raise `TaskError` naming those there are."""
+        if name not in self.splits:
+            raise TaskError(f"task {self.name} has no split '{name}'; it has {', '.join(self.splits)}")
+        return self.splits[name]
+
+    def withhold(self, share: float, seed: int) -> Task:
+        """Return the task with a seeded share of the documents judged in training withheld from it.
+
+        Their judgements leave `train`, and so do queries that have none left. `cold` becomes true for the withheld
+        documents and for those never judged in training. A share of 0 returns the task as it is: it trains on all
+        judgements and gives no cold figure.
+        """
+        if share == 0:
+            return self
+        judged = np.unique(self.train.qrels.relevant().rows)
+        draw = np.random.default_rng(seeding.derive("withhold", seed)).permutation(judged)
+        withheld = np.zeros(len(self.corpus), dtype=bool)
+        withheld[draw[: round(share * len(judged))]] = True
+        cold = np.ones(len(self.corpus), dtype=bool)
+        cold[judged] = False
+        cold |= withheld
+        qrels = self.train.qrels.relevant().among(~withheld)
+        kept = np.flatnonzero(np.diff(qrels.starts))
+        train = dataclasses.replace(self.train, qrels=qrels).select(kept)
+        return dataclasses.replace(self, splits={**self.splits, "train": train}, cold=cold)

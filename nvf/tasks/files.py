@@ -1,0 +1,147 @@
+"""Reading the user's files: every error names the file, the line or row, and the way out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nvf.errors import TaskError
+from nvf.types import FloatArray
+
+Judgement = tuple[str, str, int]
+"""Query id, document id, grade."""
+
+HALF_PRECISION = 2e-3
+"""How far from 1 the length of a unit vector can be after float16 with a few hundred dimensions."""
+ROWS_AT_ONCE = 65_536
+
+
+def existing(path: Path, what: str) -> Path:
+    """Return `path`, or raise `TaskError` saying `what` is missing."""
+    if not path.exists():
+        raise TaskError(f"{path} does not exist: {what}")
+    return path
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """Return id -> text of a `{"_id", "title", "text"}` file, in its order; text = title + " " + text, stripped."""
+    texts: dict[str, str] = {}
+    for line, entry in _json_lines(path):
+        identity, text = entry.get("_id"), entry.get("text")
+        title = entry.get("title") or ""
+        if not isinstance(identity, str | int) or not isinstance(text, str) or not isinstance(title, str):
+            raise TaskError(f'{path}:{line}: expected {{"_id": ..., "title": ..., "text": ...}} with texts as values')
+        if str(identity) in texts:
+            raise TaskError(f"{path}:{line}: the id '{identity}' was given before; ids must be different")
+        texts[str(identity)] = f"{title} {text}".strip()
+    if not texts:
+        raise TaskError(f'{path} is empty: it needs one {{"_id": ..., "text": ...}} per line')
+    return texts
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open("rb") as file:
+        for line, content in enumerate(file, start=1):
+            if not content.strip():
+                continue
+            try:
+                entry = json.loads(content)
+            except ValueError as error:
+                raise TaskError(f"{path}:{line}: not JSON: {error}") from error
+            if not isinstance(entry, dict):
+                raise TaskError(f"{path}:{line}: expected a JSON object, found {type(entry).__name__}")
+            yield line, entry
+
+
+def read_qrels(path: Path) -> list[Judgement]:
+    """Return the judgements of a tab-separated `query-id  corpus-id  score` file, with or without a header."""
+    judged: dict[tuple[str, str], int] = {}
+    for line, content in enumerate(_read_text(path).splitlines(), start=1):
+        if not content.strip():
+            continue
+        fields = [field.strip() for field in content.split("\t")]
+        if len(fields) == 3 and _is_whole(fields[2]) and fields[0] and fields[1]:
+            query, document, grade = fields[0], fields[1], int(fields[2])
+            if judged.setdefault((query, document), grade) != grade:
+                raise TaskError(f"{path}:{line}: '{query}' and '{document}' were judged before, with another grade")
+        elif line > 1 or len(fields) != 3:
+            raise TaskError(f"{path}:{line}: expected query-id, corpus-id and a whole number between tabs: {content!r}")
+    if not judged:
+        raise TaskError(f"{path} holds no judgements: remove it, or give at least one line")
+    return [(query, document, grade) for (query, document), grade in judged.items()]
+
+
+def _is_whole(text: str) -> bool:
+    return text.removeprefix("-").isdecimal()
+
+
+def read_ids(path: Path) -> list[str]:
+    """Return the ids of a JSON list, or of a text file with one per line, in the order of the vectors' rows."""
+    content = _read_text(path)
+    if path.suffix == ".json":
+        try:
+            ids = json.loads(content)
+        except ValueError as error:
+            raise TaskError(f"{path}: not JSON: {error}") from error
+        if not isinstance(ids, list) or not all(isinstance(identity, str | int) for identity in ids):
+            raise TaskError(f"{path}: expected a list of ids")
+        ids = [str(identity) for identity in ids]
+    else:
+        ids = [line.strip() for line in content.splitlines() if line.strip()]
+    seen: dict[str, int] = {}
+    for row, identity in enumerate(ids):
+        if seen.setdefault(identity, row) != row:
+            raise TaskError(
+                f"{path}: the id '{identity}' stands at rows {seen[identity]} and {row}; ids must be different"
+            )
+    return ids
+
+
+def read_vectors(path: Path, ids: Sequence[str], ids_path: Path) -> FloatArray:
+    """Return the (len(ids), D) float32 vectors of a .npy file, memory-mapped where they are float32 already.
+
+    Unit vectors that lost their length to half precision get it back.
+
+    Raises
+    ------
+    TaskError
+        Where it is no such file, where the counts disagree, or where a vector is zero or not finite.
+    """
+    try:
+        vectors = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise TaskError(f"{path} is not a .npy file of numbers: {error}") from error
+    if vectors.ndim != 2 or vectors.dtype.kind != "f" or vectors.shape[1] == 0:
+        raise TaskError(f"{path}: expected rows of floats, found shape {vectors.shape} of {vectors.dtype}")
+    if len(vectors) != len(ids):
+        raise TaskError(f"{path} has {len(vectors):,} rows, but {ids_path} has {len(ids):,} ids")
+    lengths = _checked_lengths(path, vectors)
+    if vectors.dtype == np.float16 and len(vectors) and np.abs(lengths - 1).max() < HALF_PRECISION:
+        return np.asarray(vectors, dtype=np.float32) / lengths[:, None]
+    return vectors if vectors.dtype == np.float32 else np.asarray(vectors, dtype=np.float32)
+
+
+def _checked_lengths(path: Path, vectors: FloatArray) -> FloatArray:
+    lengths = np.empty(len(vectors), dtype=np.float32)
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
+        part = np.asarray(vectors[start : start + ROWS_AT_ONCE], dtype=np.float32)
+        found = np.linalg.norm(part, axis=1)
+        lengths[start : start + len(part)] = found
+        if not np.isfinite(found).all():
+            row = start + int(np.flatnonzero(~np.isfinite(found))[0])
+            raise TaskError(f"{path}: row {row} holds NaN or infinity (counted from 0); remove or replace that vector")
+        if not found.all():
+            row = start + int(np.flatnonzero(found == 0)[0])
+            raise TaskError(f"{path}: row {row} is all zeros (counted from 0), and has no cosine; remove or replace it")
+    return lengths
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{path} is not UTF-8 text: {error}") from error

@@ -1,0 +1,237 @@
+"""Docstrings of installed packages: a real corpus that every machine has.
+
+The first paragraph of a public function's, class's or method's docstring asks for the rest of it. Splits go by package, so that
+no dev or test document is ever judged in training. Sources are parsed, never imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.machinery
+import importlib.util
+import inspect
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nvf import seeding
+from nvf.encoders import frozen
+from nvf.errors import TaskError
+from nvf.params import param
+from nvf.tasks.assemble import Judged, assemble, judge, make_corpus
+from nvf.tasks.base import Task
+from nvf.tasks.embedding_cache import embed
+from nvf.tasks.progress import Progress
+from nvf.tasks.sources import Source
+from nvf.types import Queries
+
+STDLIB = "stdlib"
+"""Stands for the whole standard library."""
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "bs4": "beautifulsoup4",
+}
+"""Packages that are installed under another name than they are imported by."""
+SKIPPED = frozenset(
+    {
+        "tests",
+        "test",
+        "testing",
+        "_vendor",
+        "vendor",
+        "vendored",
+        "externals",
+        "idlelib",
+        "lib2to3",
+        "site-packages",
+        "conftest.py",
+    }
+)
+"""Folders and files that document something else than the package."""
+QUERY_WORDS = 4
+DOCUMENT_CHARACTERS = 80
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PyDocsParams:
+    """Which packages are read."""
+
+    train: tuple[str, ...] = param(
+        ("torch", "numpy", "sympy", "mlflow", "sqlalchemy", "sklearn", STDLIB),
+        doc="packages to learn from; 'stdlib' is one",
+    )
+    dev: tuple[str, ...] = param(("pandas",), doc="packages to choose by")
+    test: tuple[str, ...] = param(("networkx", "scipy"), doc="packages to confirm by")
+    limit: int | None = param(
+        None,
+        low=10,
+        high=10_000_000,
+        doc="documents in total, drawn with the seed; the same share of each package; null: all",
+    )
+    encoder: str = param(
+        "minilm", doc="minilm, a folder with a sentence-transformers model, or a name on the Hugging Face hub"
+    )
+    max_length: int = param(128, low=4, high=32_768, doc="tokens after which a text is cut")
+    seed: int = param(0, low=0, high=2**31 - 1, doc="seed of the draw")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A docstring: its qualified name, its first paragraph, the rest."""
+
+    name: str
+    query: str
+    document: str
+
+
+class PyDocs(Source[PyDocsParams]):
+    """Docstrings of installed packages."""
+
+    name = "pydocs"
+    summary = "docstrings of installed packages, split by package: the first paragraph asks for the rest"
+    Params = PyDocsParams
+
+    def load(self, params: PyDocsParams, progress: Progress | None = None) -> Task:
+        """Return the task of the packages; see `Source.load`."""
+        splits = _draw(find_pairs(_packages(params)), params)
+        pairs = [pair for split in splits.values() for pair in split]
+        rows = {pair.name: row for row, pair in enumerate(pairs)}
+        documents = embed([pair.document for pair in pairs], params.encoder, params.max_length, progress)
+        queries = embed([pair.query for pair in pairs], params.encoder, params.max_length, progress)
+
+        def judged(split: Sequence[Pair]) -> Judged:
+            ids = [pair.name for pair in split]
+            chosen = Queries(_asking(ids), queries[[rows[name] for name in ids]], [pair.query for pair in split])
+            return chosen, judge([(name, name, 1) for name in ids], ids, rows)
+
+        return assemble(
+            name="pydocs",
+            source=self.options(params),
+            corpus=make_corpus([pair.name for pair in pairs], documents, [pair.document for pair in pairs]),
+            splits={name: judged(split) for name, split in splits.items()},
+            encoder=params.encoder,
+            max_length=params.max_length,
+        )
+
+    def inputs(self, params: PyDocsParams) -> Iterable[Path]:
+        """Return the sources of every package, and the encoder's files."""
+        for package in sum(_packages(params).values(), ()):
+            yield from (path for path, _ in sources(package))
+        yield from frozen.identifying_files(params.encoder)
+
+
+def _asking(names: Sequence[str]) -> list[str]:
+    """Return query ids that differ from the documents': the document of a query's own id is never its answer."""
+    return [f"{name}?" for name in names]
+
+
+def _packages(params: PyDocsParams) -> dict[str, tuple[str, ...]]:
+    splits = {"train": params.train, "dev": params.dev, "test": params.test}
+    seen: dict[str, str] = {}
+    for split, packages in splits.items():
+        for package in packages:
+            if seen.setdefault(package, split) != split:
+                raise TaskError(
+                    f"pydocs: package '{package}' stands in {seen[package]} and in {split}; splits go by package"
+                )
+    return splits
+
+
+def _draw(splits: dict[str, list[Pair]], params: PyDocsParams) -> dict[str, list[Pair]]:
+    """Return the pairs that the limit leaves. Each pair's place in the queue is a hash of its name, so that one more
+    package, or another version of one, changes little for the others."""
+    if params.limit is None:
+        return splits
+    names = [pair.name for split in splits.values() for pair in split]
+    kept = set(sorted(names, key=lambda name: (seeding.derive(params.seed, name), name))[: params.limit])
+    return {name: [pair for pair in split if pair.name in kept] for name, split in splits.items()}
+
+
+def find_pairs(splits: dict[str, tuple[str, ...]]) -> dict[str, list[Pair]]:
+    """Return the pairs of each split's packages, in the order of their names.
+
+    Of pairs with the same query, the same document or the same name in any split, the first is kept.
+
+    Raises
+    ------
+    TaskError
+        Where a package is not installed, or has no docstrings.
+    """
+    seen: set[tuple[str, str]] = set()
+    found: dict[str, list[Pair]] = {name: [] for name in splits}
+    for split, packages in splits.items():
+        for package in packages:
+            before = len(found[split])
+            for pair in _package_pairs(package):
+                traits = {("name", pair.name), ("query", pair.query.casefold()), ("document", pair.document.casefold())}
+                if not traits & seen:
+                    seen |= traits
+                    found[split].append(pair)
+            if len(found[split]) == before:
+                raise TaskError(f"pydocs: package '{package}' has no docstrings of its own that ask and answer")
+    return found
+
+
+def _package_pairs(package: str) -> list[Pair]:
+    pairs = [pair for path, module in sources(package) for pair in _module_pairs(path, module)]
+    return sorted(pairs, key=lambda pair: pair.name)
+
+
+def sources(package: str) -> Iterator[tuple[Path, str]]:
+    """Yield (file, qualified module name) of every Python source of a package, or of the standard library."""
+    if package == STDLIB:
+        base = Path(sysconfig.get_path("stdlib"))
+        for name in sorted(sys.stdlib_module_names):
+            if name not in SKIPPED and not name.startswith("_"):
+                yield from _sources(base / name, base / f"{name}.py", base)
+        return
+    spec = importlib.machinery.PathFinder.find_spec(package)
+    places = [] if spec is None else list(spec.submodule_search_locations or ())
+    if spec is None or not (places or spec.origin):
+        known = DISTRIBUTIONS.get(package, package)
+        raise TaskError(f"pydocs: package '{package}' is not installed: pip install {known}, or take it off the list")
+    place = Path(places[0] if places else str(spec.origin))
+    yield from _sources(place, place, place.parent)
+
+
+def _sources(folder: Path, file: Path, base: Path) -> Iterator[tuple[Path, str]]:
+    found = (
+        sorted(folder.rglob("*.py")) if folder.is_dir() else [file] if file.suffix == ".py" and file.is_file() else []
+    )
+    for path in found:
+        parts = path.relative_to(base).with_suffix("").parts
+        if not SKIPPED.intersection(path.relative_to(base).parts):
+            yield path, ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _module_pairs(path: Path, module: str) -> Iterator[Pair]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):  # templates and sources of other Pythons lie in some packages
+        return
+    yield from _pairs(tree, module)
+
+
+def _pairs(node: ast.Module | ast.ClassDef, prefix: str) -> Iterator[Pair]:
+    for child in node.body:
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or child.name.startswith("_"):
+            continue
+        name = f"{prefix}.{child.name}"
+        pair = _pair(name, ast.get_docstring(child, clean=False))
+        if pair is not None:
+            yield pair
+        if isinstance(child, ast.ClassDef):
+            yield from _pairs(child, name)
+
+
+def _pair(name: str, docstring: str | None) -> Pair | None:
+    query, _, document = inspect.cleandoc(docstring or "").partition("\n\n")
+    query, document = " ".join(query.split()), " ".join(document.split())
+    if len(query.split()) < QUERY_WORDS or len(document) < DOCUMENT_CHARACTERS:
+        return None
+    return Pair(name, query, document)

@@ -1,0 +1,45 @@
+"""What every source of tasks offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from nvf.params import flatten
+from nvf.tasks.base import Task
+from nvf.tasks.progress import Progress
+
+P = TypeVar("P")
+
+
+class Source(ABC, Generic[P]):
+    """Something that a task can be made from.
+
+    Attributes
+    ----------
+    name
+        As in a sweep file's `task: {source: name}`.
+    summary
+        One sentence.
+    Params
+        Its options.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    Params: ClassVar[type[Any]]
+
+    @abstractmethod
+    def load(self, params: P, progress: Progress | None = None) -> Task:
+        """Return the task made with `params`; encoding is reported to `progress`. Raises `TaskError`."""
+
+    def inputs(self, params: P) -> Iterable[Path]:
+        """Return the files that the task depends on: where one has changed, the task is made again."""
+        return ()
+
+    def options(self, params: P) -> dict[str, Any]:
+        """Return `params` as a sweep file has them, defaults included."""
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in flatten(params).items()}
+        return {"source": self.name, **values}

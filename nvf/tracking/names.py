@@ -1,0 +1,64 @@
+"""Under which names MLflow keeps what the journal holds, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nvf.measures.parse import key
+
+KIND, SWEEP, STARTED, TRIAL = "nvf.kind", "nvf.sweep", "nvf.started", "nvf.trial"
+SYSTEM, TASK, SEED, FINGERPRINT = "nvf.system", "nvf.task", "nvf.seed", "nvf.task_fingerprint"
+COMMIT, DIRTY = "nvf.git_commit", "nvf.git_dirty"
+OUTCOME, DIAGNOSES, ERROR = "nvf.outcome", "nvf.diagnoses", "nvf.error"
+BEST_EPOCH, PROMOTED = "nvf.best_epoch", "nvf.promoted"
+SKIPPED, ARTIFACTS, THROUGH = "nvf.skipped", "nvf.artifacts", "nvf.through"
+PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
+
+VALUE = "value"
+"""The trial's first objective at its best epoch."""
+
+STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED", "running": "RUNNING"}
+"""Outcome -> status of the run. A pruned trial was stopped early: as FINISHED it would pass for a complete one."""
+
+TAG_LENGTH = 5_000
+PARAM_LENGTH = 6_000
+
+
+def clean(name: str) -> str:
+    """Return `name` in the letters that MLflow allows for metrics and parameters.
+
+    >>> clean("loss/nDCG@10 (all)"), clean("../x//y")
+    ('loss/nDCG_10 _all_', 'x/y')
+    """
+    path = posixpath.normpath(re.sub(r"[^\w.\- :/]", "_", name)).lstrip("./")
+    return path[:250] or "_"
+
+
+def cut(text: str, length: int = TAG_LENGTH) -> str:
+    """Return `text`, shortened to `length` where it is longer."""
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def finite(value: Any) -> bool:
+    """Return whether MLflow can keep `value` as a metric: it stores inf as 1.8e308, which wins every comparison."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def figures(views: Mapping[str, Mapping[str, Any]], folder: str) -> Iterator[tuple[str, Any]]:
+    """Yield name and value of every figure: `dev/nDCG_at_10`, `dev_cold/R_at_5`."""
+    for view, by_measure in views.items():
+        for measure, value in by_measure.items():
+            yield clean(key(measure, folder, view)), value
+
+
+def record_metrics(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield name and value of every metric of one epoch."""
+    yield from figures(record["figures"], "dev")
+    for part, value in record["losses"].items():
+        yield clean(f"loss/{part}"), value
+    for name, value in record["clock"].items():
+        yield clean(name), value

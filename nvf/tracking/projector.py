@@ -1,0 +1,111 @@
+"""A thread that follows a sweep's journal and writes it to MLflow; the sweep never waits for it, and never hears of it.
+
+What it remembers is bounded: it takes the next events only when MLflow has those before.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from filelock import FileLock
+
+from nvf.journal.events import FILE, Tail
+from nvf.tracking import server, views
+from nvf.tracking.projection import Projection
+
+POLL_SECONDS = 0.5
+LONGEST_WAIT = 30.0
+CHUNK_BYTES = 1 << 20
+LOCK = "mlflow.lock"
+"""Held in the sweep's folder by the one process that writes the sweep to MLflow."""
+
+
+class Projector:
+    """Writes the sweep in `folder` to MLflow while it runs.
+
+    Parameters
+    ----------
+    folder
+        The sweep's folder, with its journal.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._closing = threading.Event()
+        self._given_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="nvf-mlflow", daemon=True)
+        self._lock = FileLock(folder / LOCK, thread_local=False)
+        self._written = 0
+        self._link: str | None = None
+        self._tail: Tail | None = None
+        self._projection: Projection | None = None
+
+    def start(self) -> None:
+        """Begin to follow the journal."""
+        self._thread.start()
+
+    def link(self) -> str | None:
+        """Return the address of the sweep's leaderboard in the MLflow UI, or None before MLflow ever answered."""
+        return self._link
+
+    def close(self, timeout: float) -> int:
+        """Write what is left, for at most `timeout` seconds; returns how many events are not written."""
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        self._given_up.set()
+        return max(0, _lines(self._folder / FILE) - self._written)
+
+    def _run(self) -> None:
+        wait = POLL_SECONDS
+        try:
+            while not self._given_up.is_set():
+                closing = self._closing.is_set()
+                try:
+                    moved = self._step(final=closing)
+                    wait = 0.0 if moved else POLL_SECONDS
+                    if closing and not moved:
+                        return
+                except Exception:  # whatever a server does, the sweep goes on: wait, and try again
+                    wait = min(LONGEST_WAIT, max(POLL_SECONDS, wait * 2))
+                if closing:
+                    time.sleep(min(wait, POLL_SECONDS))
+                else:
+                    self._closing.wait(wait)
+        finally:
+            self._lock.release()
+
+    def _step(self, *, final: bool) -> bool:
+        """Write the next events; returns whether there were any."""
+        if self._projection is None or self._tail is None:
+            self._lock.acquire(timeout=0)
+            mlflow = server.client()
+            self._projection = Projection(mlflow, server.experiment(mlflow))
+            self._tail = Tail(self._folder)
+        moved = False
+        if not self._projection.behind:
+            moved = self._take(self._projection, self._tail)
+        self._projection.write(final=final)
+        if not self._projection.behind:
+            self._written = self._projection.taken
+        if self._link is None:
+            self._link = views.link(self._projection.experiment, self._projection.state)
+        return moved
+
+    def _take(self, projection: Projection, tail: Tail) -> bool:
+        try:
+            events = tail.new(CHUNK_BYTES)
+            projection.take(events)
+        except Exception:
+            self._projection = self._tail = None  # half of the events may be folded in: begin again from the first
+            raise
+        return bool(events)
+
+
+def _lines(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))

@@ -1,0 +1,127 @@
+"""Where MLflow is, and a client of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from nvf import paths
+from nvf.errors import TrackingError
+
+EXPERIMENT = "nvf"
+UI_PORT = 5000
+_OWN = [name for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT") if name in os.environ]
+
+
+def tracking_uri() -> str:
+    """Return `MLFLOW_TRACKING_URI`, else the SQLite database in mlruns/. It may hold credentials: show `safe` of it."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{paths.mlruns() / 'mlflow.db'}"
+
+
+def safe(text: str) -> str:
+    """Return `text` without the user and password of any address in it.
+
+    >>> safe("no answer from https://ann:secret@mlflow.example/x")
+    'no answer from https://mlflow.example/x'
+    """
+    return re.sub(r"(?<=://)[^\s'\"]*@", "", text)
+
+
+def is_server(uri: str) -> bool:
+    """Return whether `uri` is that of an MLflow server, rather than of a database that this process opens itself."""
+    return uri.startswith(("http://", "https://"))
+
+
+def client(*, retries: int = 0, timeout: int = 3) -> MlflowClient:
+    """Return a client of the tracking server; a fresh database is set up on the way.
+
+    Parameters
+    ----------
+    retries
+        How often a request to a server is tried again, unless `MLFLOW_HTTP_REQUEST_MAX_RETRIES` says so itself. With
+        MLflow's own default a server that is down blocks every call for four minutes.
+    timeout
+        Seconds until a request to a server is given up, unless `MLFLOW_HTTP_REQUEST_TIMEOUT` says so itself.
+
+    Raises
+    ------
+    TrackingError
+        Where the server or the database does not answer, naming it and the way out.
+    """
+    for name, value in (("MLFLOW_HTTP_REQUEST_MAX_RETRIES", retries), ("MLFLOW_HTTP_REQUEST_TIMEOUT", timeout)):
+        if name not in _OWN:
+            os.environ[name] = str(value)
+    uri = tracking_uri()
+    if uri.startswith("file:") or "://" not in uri and uri != "databricks":
+        raise TrackingError(
+            f"MLFLOW_TRACKING_URI = {uri} is a folder, which MLflow no longer writes to; "
+            "set it to sqlite:////ABSOLUTE/mlflow.db or to a server's address, or unset it"
+        )
+    try:
+        if is_server(uri):
+            return _opened(uri)
+        paths.mlruns().mkdir(parents=True, exist_ok=True)
+        if uri.startswith("sqlite:///"):
+            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        # several processes that set up one database at once all die in its migrations
+        with FileLock(paths.mlruns() / "mlflow.lock", timeout=60):
+            return _opened(uri)
+    except Exception as error:
+        raise unreachable(error) from None
+
+
+def _opened(uri: str) -> MlflowClient:
+    opened = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    opened.search_experiments(max_results=1)
+    if not is_server(uri):
+        opened.search_registered_models(max_results=1)
+    return opened
+
+
+def unreachable(error: Exception) -> TrackingError:
+    """Return the error to raise when MLflow does not answer, without credentials."""
+    uri, text = safe(tracking_uri()), safe(str(error)).splitlines()
+    return TrackingError(
+        f"MLflow at {uri} does not answer ({text[0][:300] if text else type(error).__name__}); "
+        "check MLFLOW_TRACKING_URI and the server: nothing is lost, `nvf sync NAME` brings it level later"
+    )
+
+
+def experiment(mlflow: MlflowClient) -> str:
+    """Return the id of the experiment that holds all sweeps, made where there is none; raises `TrackingError`."""
+    found = mlflow.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        try:
+            return str(mlflow.create_experiment(EXPERIMENT, artifact_location=_artifacts(), tags=_EXPERIMENT_TAGS))
+        except MlflowException:  # another process may have made it since
+            found = mlflow.get_experiment_by_name(EXPERIMENT)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"the MLflow experiment '{EXPERIMENT}' was deleted; "
+            f"restore it with `mlflow experiments restore --experiment-id {found.experiment_id}`"
+        )
+    return str(found.experiment_id)
+
+
+_EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",  # else the UI opens it as an experiment of chat traces
+    "mlflow.note.content": "Sweeps of nvf. Choose a view in the Views menu: every sweep has its own.",
+}
+
+
+def _artifacts() -> str | None:
+    """Return where artifacts go; a server decides itself."""
+    return None if is_server(tracking_uri()) else f"file://{paths.mlruns() / 'artifacts'}"
+
+
+def ui_address() -> str:
+    """Return the address of the UI: the server's, else where `nvf ui` serves it."""
+    uri = tracking_uri()
+    return safe(uri).rstrip("/") if is_server(uri) else f"http://127.0.0.1:{UI_PORT}"

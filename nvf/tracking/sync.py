@@ -1,0 +1,109 @@
+"""Bring MLflow level with a journal, or take a sweep out of it, in the foreground."""
+
+from __future__ import annotations
+
+import fcntl
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nvf.errors import NvfError, TrackingError
+from nvf.journal.events import FILE, read
+from nvf.journal.replay import replay
+from nvf.tracking import names, runs, server, views
+from nvf.tracking.projection import Projection
+from nvf.tracking.projector import LOCK
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What `sync` did.
+
+    Attributes
+    ----------
+    sweep
+        The sweep's name.
+    events
+        How many events the journal has.
+    runs, metrics
+        How many runs and metrics MLflow did not have yet.
+    link
+        Into the MLflow UI.
+    """
+
+    sweep: str
+    events: int
+    runs: int
+    metrics: int
+    link: str
+
+
+def sync(folder: Path) -> SyncReport:
+    """Bring MLflow level with the journal in `folder`; a second time adds nothing.
+
+    Where the process that ran the sweep is dead, its unfinished runs are shown as killed.
+
+    Raises
+    ------
+    JournalError
+        Where there is no journal, or a damaged one.
+    TrackingError
+        Where MLflow does not answer, or where a running sweep writes to MLflow itself.
+    """
+    events = read(folder)
+    replay(events[:1])
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return _sync(folder, events)
+    except Timeout:
+        raise TrackingError(
+            f"the sweep in {folder} is running and writes to MLflow itself; nothing to do until it ends"
+        ) from None
+
+
+def _sync(folder: Path, events: list[dict[str, object]]) -> SyncReport:
+    mlflow = server.client()
+    try:
+        experiment = server.experiment(mlflow)
+        projection = Projection(mlflow, experiment)
+        projection.take(events)
+        if not is_live(folder):
+            projection.settle()
+        projection.write(final=True)
+    except NvfError:
+        raise
+    except Exception as error:
+        raise server.unreachable(error) from error
+    link = views.link(experiment, projection.state)
+    return SyncReport(projection.state.name, len(events), projection.created, projection.metrics, link)
+
+
+def is_live(folder: Path) -> bool:
+    """Return whether a process runs the sweep in `folder`: it holds the journal's lock."""
+    with (folder / FILE).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def forget(folder: Path) -> int:
+    """Delete the MLflow runs and views of the sweep in `folder`; returns how many runs there were.
+
+    MLflow keeps deleted runs until `mlflow gc`. Raises `JournalError` and `TrackingError`.
+    """
+    state = replay(read(folder)[:1])
+    mlflow = server.client()
+    try:
+        experiment = server.experiment(mlflow)
+        found = list(runs.search(mlflow, experiment, state.name, runs.identity(state)))
+        for run in sorted(found, key=lambda run: run.data.tags[names.KIND], reverse=True):
+            mlflow.delete_run(run.info.run_id)
+        views.remove(mlflow, experiment, state.name, state.started["t"])
+    except NvfError:
+        raise
+    except Exception as error:
+        raise server.unreachable(error) from error
+    return len(found)

@@ -1,0 +1,26 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nvf import paths
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The shared data sets, where they are."""
+    folder = paths.data()
+    if not (folder / "beir").is_dir():
+        pytest.skip(f"no data sets at {folder}: set NVF_DATA to the folder that holds beir/")
+    return folder
+
+
+@pytest.fixture
+def mlruns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An mlruns/ of the test's own."""
+    folder = tmp_path / "mlruns"
+    monkeypatch.setenv("NVF_MLRUNS", str(folder))
+    return folder
