@@ -24,7 +24,7 @@ nvf.errors.ParamsError: temperature = 3.0 is out of bounds: it must lie in [0.00
 """
 
 import dataclasses
-import math
+import sys
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ Value = bool | int | float | str | tuple[str, ...] | None
 P = TypeVar("P")
 REQUIRED: Any = ...
 """Default of a parameter that must be given."""
+LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Bounds:
         return self._number(name, value)
 
     def _number(self, name: str, value: Any) -> int | float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
             raise ParamsError(f"{name} = {value!r} must be a finite number")
         if self.kind == "int" and value != int(value):
             raise ParamsError(f"{name} = {value!r} must be a whole number")

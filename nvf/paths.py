@@ -15,7 +15,7 @@ def mlruns() -> Path:
 
 def data() -> Path:
     """Return the absolute folder behind `${NVF_DATA}` in sweep files."""
-    return Path(os.environ.get("NVF_DATA") or DEFAULT_DATA).absolute()
+    return Path(os.environ.get("NVF_DATA") or DEFAULT_DATA).resolve()
 
 
 def cache() -> Path:

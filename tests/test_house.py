@@ -15,7 +15,7 @@ import nvf
 
 ROOT = Path(__file__).parents[1]
 TOP = """
-.ci .gitignore .pre-commit-config.yaml CHANGELOG.md LICENSE Makefile README.md pyproject.toml
+.ci .gitignore .pre-commit-config.yaml CHANGELOG.md LICENSE Makefile README.md constraints.txt pyproject.toml
 benchmarks docs jobs nvf search_spaces tests
 """
 ROOMS = """

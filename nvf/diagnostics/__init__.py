@@ -1,0 +1,1 @@
+"""What is going wrong: pathologies by name, from figures."""

@@ -132,11 +132,11 @@ def _minilm() -> Path:
 @functools.lru_cache(maxsize=4)
 def _model(name: str, device: str) -> Any:
     fingerprint(name)
-    import transformers
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         return SentenceTransformer(str(folder(name)), device=device, local_files_only=True)
     except Exception as error:  # whatever a damaged or foreign model makes transformers raise

@@ -1,0 +1,1 @@
+"""Nearest neighbours: what answers a query from the whole corpus."""

@@ -16,9 +16,9 @@ from typing import Any
 from nvf import seeding
 from nvf.journal import replay
 from nvf.journal.events import Journal
+from nvf.sweep.orders import Order, Report
 from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
-from nvf.sweep.worker import Order, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,11 @@ class Conductor:
         if self.state.trials[number].outcome is None and not self._interrupted:
             self._end(number, "failed", error)
 
-    def resume_point(self, number: int) -> int | None:
-        """Return the epoch after which a trial whose worker died goes on; None for from the start."""
-        epoch = self.state.trials[number].epoch
-        return epoch if epoch >= 0 else None
+    def resume_point(self, number: int) -> dict[str, int | None]:
+        """Return the journaled epoch after which a trial goes on, and its best one so far, as an order has them."""
+        trial = self.state.trials[number]
+        best = trial.best(self.state.objectives[0])
+        return {"resume": None if trial.epoch < 0 else trial.epoch, "best": None if best is None else best["epoch"]}
 
     def close(self, reason: str | None = None) -> None:
         """Pause what still runs and write down how the sweep ended: at its end, or paused for `reason`."""
@@ -194,8 +195,9 @@ class Conductor:
             cold=self._spec.cold,
             cold_seed=self._spec.search.seed,
             measures=tuple(self._spec.measures()),
+            objective=str(self._spec.objectives[0]),
             checkpoints=str(self._place.checkpoints / f"trial-{trial.number:04d}"),
-            resume=self.resume_point(trial.number),
+            **self.resume_point(trial.number),
             cpu=self._spec.resources.cpu,
             gpu=self._spec.resources.gpu,
         )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from nvf import seeding
 from nvf.sweep.spec import Search
+
+warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
 def make(search: Search, trial: int) -> BaseSampler:
@@ -14,4 +19,4 @@ def make(search: Search, trial: int) -> BaseSampler:
     if search.sampler == "random":
         return RandomSampler(seed=seed)
     # One joint model per group of parameters that occur together: what conditional spaces need.
-    return TPESampler(multivariate=True, group=True, constant_liar=True, warn_independent_sampling=False, seed=seed)
+    return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)

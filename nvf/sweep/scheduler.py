@@ -9,8 +9,8 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from nvf.sweep.conductor import Conductor
+from nvf.sweep.orders import Report
 from nvf.sweep.trainable import REPORT
-from nvf.sweep.worker import Report
 
 
 def _gone() -> None:
@@ -32,7 +32,7 @@ class NvfScheduler(_NotPickled, FIFOScheduler):
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Tell a trial that comes back after its worker died where to go on."""
         order = trial.config["order"]
-        trial.set_config({"order": {**order, "resume": self._conductor.resume_point(order["trial"])}})
+        trial.set_config({"order": {**order, **self._conductor.resume_point(order["trial"])}})
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Return whether the trial goes on."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from ray import tune
 
-from nvf.sweep.worker import Order, Worker
+from nvf.sweep.orders import Order
+from nvf.sweep.worker import Worker
 
 REPORT = "nvf_report"
 

@@ -14,6 +14,9 @@ from nvf import paths
 from nvf.errors import SpecError
 
 KeyPath = tuple[str | int, ...]
+OPEN, CLOSE = "\ue000", "\ue001"
+VARIABLE = rf"{OPEN}(\w+){CLOSE}|\$\{{(\w+)\}}"
+"""`OPEN` and `CLOSE` stand for the braces of `${NAME}` while YAML is parsed, which would take them for a mapping's."""
 
 
 class Document:
@@ -33,14 +36,15 @@ class Document:
         self.path = path
         self.text = text
         self._lines: dict[KeyPath, int] = {}
+        masked = re.sub(r"\$\{(\w+)\}", rf"{OPEN}\1{CLOSE}", text)
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            node = yaml.compose(masked, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
             raise SpecError(self._syntax(error)) from None
         if not isinstance(node, yaml.MappingNode):
             raise SpecError(f"{path}: a sweep file is a mapping of keys such as task, system, space; this is not one")
         self._index(node, ())
-        self.data: dict[str, Any] = self._filled(yaml.safe_load(text), ())
+        self.data: dict[str, Any] = self._filled(yaml.safe_load(masked), ())
         for override in overrides:
             self._override(override)
 
@@ -82,7 +86,7 @@ class Document:
         if isinstance(value, list):
             return [self._filled(inner, (*at, place)) for place, inner in enumerate(value)]
         if isinstance(value, str):
-            return re.sub(r"\$\{(\w+)\}", lambda found: self._variable(found[1], at), value)
+            return re.sub(VARIABLE, lambda found: self._variable(found[1] or found[2], at), value)
         return value
 
     def _variable(self, name: str, at: KeyPath) -> str:

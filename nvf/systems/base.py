@@ -35,7 +35,7 @@ from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Diagnosis, Queries, Ranking
 
 Batch = Any
-"""What `batches` yields and `losses` takes: a matter between the two, but that `len(batch)` is its number of queries."""
+"""What `batches` yields and `losses` takes: a matter between the two, but `len(batch)` is its number of queries."""
 
 
 class System(ABC):
@@ -108,9 +108,10 @@ class System(ABC):
         return []
 
     def state(self) -> dict[str, Tensor]:
-        """Return everything that `rank` needs besides parameters and corpus."""
+        """Return a copy, on the CPU, of everything that `rank` needs besides parameters and corpus."""
         module = self.module()
-        return {} if module is None else {name: value.detach().cpu() for name, value in module.state_dict().items()}
+        tensors = {} if module is None else module.state_dict()
+        return {name: value.to("cpu", copy=True) for name, value in tensors.items()}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Take what `state` returned; raises `KeyError` or `RuntimeError` where it does not fit."""

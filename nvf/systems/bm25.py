@@ -30,7 +30,7 @@ class Params:
 
 
 class BM25(System):
-    """BM25 over Snowball stems without English stop words, Lucene's variant; a document without a query word is no hit."""
+    """BM25 over Snowball stems without English stop words, Lucene's variant; no hit without a common word."""
 
     name = "bm25"
     summary = "BM25 over the text: English stop words, Snowball stems, Lucene's variant"

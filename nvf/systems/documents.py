@@ -29,13 +29,15 @@ class Documents:
     def __init__(self, corpus: Corpus, device: torch.device) -> None:
         self.vectors = as_tensor(corpus.vectors, device)
         self.order = torch.tensor(corpus.order, device=device)
-        self.scale = None if corpus.unit else torch.cat([inverse_norms(block) for block in self.vectors.split(BLOCK)])
+        self.scale = None if corpus.unit else torch.cat([inverse_norms(block) for block in in_blocks(self.vectors)])
 
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def cosines(self, queries: Tensor) -> Tensor:
-        """Return (B, N) dot products of queries (B, D) with the documents scaled to length 1."""
+    def cosines(self, queries: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Return (B, N) dot products of queries (B, D) with all documents, or those at `rows`, scaled to length 1."""
+        if rows is not None:
+            return queries @ self.unit(rows).T
         scores = queries @ self.vectors.T
         return scores if self.scale is None else scores * self.scale
 
@@ -47,6 +49,11 @@ class Documents:
     def search(self, queries: Tensor, k: int) -> Ranking:
         """Return the best `k` documents for each of the queries (Q, D) by `cosines`."""
         return search(queries, self.vectors, k, self.order, self.scale)
+
+
+def in_blocks(vectors: Tensor) -> tuple[Tensor, ...]:
+    """Return views of `BLOCK` rows each, for what would not fit at once."""
+    return vectors.split(BLOCK)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def inverse_norms(vectors: Tensor) -> Tensor:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from nvf.indexes.exact import search
 from nvf.losses.info_nce import info_nce
 from nvf.params import param
 from nvf.systems.base import System
-from nvf.systems.documents import BLOCK, Documents, inverse_norms, needs_vectors
+from nvf.systems.documents import Documents, in_blocks, inverse_norms
 from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
 from nvf.tasks.base import Corpus, Task
 from nvf.types import Queries, Ranking, as_tensor
@@ -47,11 +48,13 @@ class Linear(System):
     source = "beyond the seeds; van den Oord et al., 2018 (InfoNCE)"
     Params = Params
 
-    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._documents = Documents(corpus, self.device)
         names = ("query", "document") if params.heads == "separate" else ("query",)
-        self._heads = nn.ModuleDict({name: _zero(corpus.dim) for name in names}).to(self.device)
+        self._heads = nn.ModuleDict({name: nn.Linear(corpus.dim, corpus.dim, bias=False) for name in names}).to(
+            self.device
+        )
         self._scale: Tensor | None = None
 
     @classmethod
@@ -72,9 +75,7 @@ class Linear(System):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return one group."""
-        return [
-            {"params": [*self._heads.parameters()], "lr": self.params.lr, "weight_decay": self.params.weight_decay}
-        ]
+        return [{"params": [*self._heads.parameters()], "lr": self.params.lr, "weight_decay": self.params.weight_decay}]
 
     def batches(self, epoch: int) -> Iterator[PairBatch]:
         """Yield every training query once."""
@@ -83,13 +84,16 @@ class Linear(System):
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return InfoNCE over the corpus, or over the documents of the batch."""
         self._heads.train()
-        queries = self._transformed("query", batch.queries)
-        rows, targets, others = _candidates(batch, None if self.params.negatives == "corpus" else len(self._documents))
-        documents = self._documents.vectors if rows is None else self._documents.vectors[rows]
-        if self._document_head is None:
-            scores = self._documents.cosines(queries) if rows is None else queries @ self._documents.unit(rows).T
+        if self.params.negatives == "batch":
+            rows, targets, others = in_batch(batch)
         else:
-            scores = queries @ self._transformed("document", documents).T
+            rows, targets, others = None, batch.positives, batch.others
+        queries = self._moved(self._query_head, batch.queries)
+        if self._document_head is None:
+            scores = self._documents.cosines(queries, rows)
+        else:
+            vectors = self._documents.vectors if rows is None else self._documents.vectors[rows]
+            scores = queries @ self._moved(self._document_head, vectors).T
         return {"info_nce": info_nce(scores, targets, temperature=self.params.temperature, others=others)}
 
     def after_step(self) -> None:
@@ -104,16 +108,15 @@ class Linear(System):
         copy of the corpus is made; only the N lengths of d + W d are kept until the next step.
         """
         self._heads.eval()
-        asked = self._transformed("query", as_tensor(queries.vectors, self.device))
+        asked = self._moved(self._query_head, as_tensor(queries.vectors, self.device))
         head = self._document_head
         if head is None:
             return self._documents.search(asked, k)
         if self._scale is None:
-            blocks = self._documents.vectors.split(BLOCK)
+            blocks = in_blocks(self._documents.vectors)
             self._scale = torch.cat([inverse_norms(block + head(block)) for block in blocks])
-        return search(
-            asked + asked @ head.weight, self._documents.vectors, k, self._documents.order, self._scale
-        )
+        asked = asked + asked @ head.weight
+        return search(asked, self._documents.vectors, k, self._documents.order, self._scale)
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Take the heads."""
@@ -121,11 +124,24 @@ class Linear(System):
         self._scale = None
 
     @property
-    def _document_head(self) -> nn.Linear | None:
-        name = {"query": "", "shared": "query", "separate": "document"}[self.params.heads]
-        return self._heads[name] if name else None
+    def _query_head(self) -> nn.Linear:
+        return cast(nn.Linear, self._heads["query"])
 
-    def _transformed(self, name: str, vectors: Tensor) -> Tensor:
-        head = self._heads["query"] if name == "query" else self._document_head
+    @property
+    def _document_head(self) -> nn.Linear | None:
+        if self.params.heads == "query":
+            return None
+        return cast(nn.Linear, self._heads["query" if self.params.heads == "shared" else "document"])
+
+    def _moved(self, head: nn.Linear, vectors: Tensor) -> Tensor:
         dropped = F.dropout(vectors, self.params.dropout, self._heads.training)
         return F.normalize(vectors + head(dropped), dim=1)
+
+
+def in_batch(batch: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the different documents (M,) of a batch, each query's place (B,), and other positives (2, P)."""
+    rows, targets = batch.positives.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+    queries, others = batch.others
+    place = torch.searchsorted(rows, others).clamp(max=len(rows) - 1)
+    present = rows[place] == others
+    return rows, targets, torch.stack([queries[present], place[present]])

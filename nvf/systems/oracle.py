@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ class Oracle(System):
     trained = False
     ceiling = True
 
-    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._documents = as_tensor(corpus.vectors, self.device)
         self._order = torch.tensor(corpus.order, device=self.device)
@@ -45,7 +46,9 @@ class Oracle(System):
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
         """Return that there is no generator, where there is none."""
-        return None if {"map", "precision"} <= task.truth.keys() else f"{task.name} was not generated: no truth is known"
+        return (
+            None if {"map", "precision"} <= task.truth.keys() else f"{task.name} was not generated: no truth is known"
+        )
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the generator's parameters."""

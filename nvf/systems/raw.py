@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn import functional as F  # noqa: N812
@@ -28,7 +29,7 @@ class Raw(System):
     trained = False
     floor = True
 
-    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._documents = Documents(corpus, self.device)
 

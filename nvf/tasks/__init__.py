@@ -52,9 +52,10 @@ def check(options: Mapping[str, Any]) -> tuple[Source[Any], Any]:
 
 
 def build(options: Mapping[str, Any], progress: Progress | None = None) -> Task:
-    """Return the task that a sweep file's `task` describes, e.g. `{"source": "beir", "path": "...", "encoder": "minilm"}`.
+    """Return the task that a sweep file's `task` describes, e.g. `{"source": "beir", "path": "..."}`.
 
-    Vectors come from the cache where it has them; `progress` is told of the encoding (by default a bar or lines on stderr).
+    Vectors come from the cache where it has them; `progress` is told of the encoding (by default a bar, or lines on
+    stderr).
 
     Raises
     ------

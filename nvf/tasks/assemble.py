@@ -155,7 +155,7 @@ def _missing_note(judged: Mapping[str, Judged]) -> list[str]:
         return []
     where = ", ".join(f"{count:,} in {name}" for name, count in missing.items())
     return [
-        f"{sum(missing.values()):,} judgements ({where}) name documents that are not in the corpus: nothing can find those"
+        f"{sum(missing.values()):,} judgements ({where}) name documents that are not in the corpus: nothing finds those"
     ]
 
 

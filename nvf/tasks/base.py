@@ -243,9 +243,9 @@ class Task:
     def withhold(self, share: float, seed: int) -> Task:
         """Return the task with a seeded share of the documents judged in training withheld from it.
 
-        Their judgements leave `train`, and so do queries that have none left. `cold` becomes true for the withheld
-        documents and for those never judged in training. A share of 0 returns the task as it is: it trains on all
-        judgements and gives no cold figure.
+        Their judgements leave `train`, and so do queries that have no relevant document left. `cold` becomes true for
+        the withheld documents and for those never judged relevant in training. A share of 0 returns the task as it is:
+        it trains on all judgements and gives no cold figure.
         """
         if share == 0:
             return self
@@ -256,7 +256,8 @@ class Task:
         cold = np.ones(len(self.corpus), dtype=bool)
         cold[judged] = False
         cold |= withheld
-        qrels = self.train.qrels.relevant().among(~withheld)
-        kept = np.flatnonzero(np.diff(qrels.starts))
+        qrels = self.train.qrels
+        qrels = qrels.where((qrels.rows < 0) | ~withheld[qrels.rows])
+        kept = np.flatnonzero(np.diff(qrels.relevant().starts))
         train = dataclasses.replace(self.train, qrels=qrels).select(kept)
         return dataclasses.replace(self, splits={**self.splits, "train": train}, cold=cold)

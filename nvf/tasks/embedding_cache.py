@@ -1,9 +1,9 @@
 """Vectors of texts, computed once per (encoder, maximum length, text), whoever asks, whatever dies.
 
-One folder per encoder and maximum length holds two files that only grow: `vectors.f32`, rows of D float32, and `keys.bin`,
-the 16-byte hash of each row's text. A row counts once its key is written, and a key is written after its vector has
-reached the disk; so what a killed writer leaves behind is at worst a tail without keys, which the next writer cuts off.
-Readers take no lock, because rows that count never change.
+One folder per encoder and maximum length holds two files that only grow: `vectors.f32`, rows of D float32, and
+`keys.bin`, the 16-byte hash of each row's text. A row counts once its key is written, and a key is written after its
+vector has reached the disk; so what a killed writer leaves behind is at worst a tail without keys, which the next one
+cuts off. Readers take no lock, because rows that count never change.
 """
 
 from __future__ import annotations

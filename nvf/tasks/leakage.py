@@ -1,6 +1,7 @@
 """What one split gives away about another: near-duplicate queries and shared judged documents.
 
-Two queries are near-duplicates where their normalised texts are equal, or where their cosine lies above the task's threshold.
+Two queries are near-duplicates where their normalised texts are equal, or where their cosine lies above the task's
+threshold.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def threshold_of(encoder: str | None, vectors: FloatArray) -> float:
 def unit_rows(vectors: FloatArray) -> FloatArray:
     """Return the (Q, C * D) rows of length 1 of (Q, D) or (Q, C, D) vectors."""
     flat = np.asarray(vectors, dtype=np.float32).reshape(len(vectors), -1)
-    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+    unit: FloatArray = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def cosine_blocks(left: FloatArray, right: FloatArray) -> Iterator[tuple[int, FloatArray]]:
@@ -137,7 +139,7 @@ def sentence(row: Overlap) -> str:
         )
     if row.shared:
         parts.append(
-            f"{row.shared / row.judged:.0%} of the documents judged relevant in {row.split} are judged in {row.other} too "
+            f"{row.shared / row.judged:.0%} of the documents judged relevant in {row.split} are so in {row.other} too "
             f"({row.queries_shared:,} of {row.queries:,} queries have one)"
         )
     return f"leak: {'; '.join(parts)}"

@@ -1,14 +1,14 @@
 """Docstrings of installed packages: a real corpus that every machine has.
 
-The first paragraph of a public function's, class's or method's docstring asks for the rest of it. Splits go by package, so that
-no dev or test document is ever judged in training. Sources are parsed, never imported.
+The first paragraph of a public function's, class's or method's docstring asks for the rest of it. Splits go by package,
+so that no dev or test document is ever judged in training. Sources are parsed, never imported.
 """
 
 from __future__ import annotations
 
 import ast
+import gc
 import importlib.machinery
-import importlib.util
 import inspect
 import sys
 import sysconfig
@@ -52,7 +52,7 @@ SKIPPED = frozenset(
         "conftest.py",
     }
 )
-"""Folders and files that document something else than the package."""
+"""Folders and files that document something else than the package; so do folders whose name begins with `_`."""
 QUERY_WORDS = 4
 DOCUMENT_CHARACTERS = 80
 
@@ -163,23 +163,34 @@ def find_pairs(splits: dict[str, tuple[str, ...]]) -> dict[str, list[Pair]]:
         Where a package is not installed, or has no docstrings.
     """
     seen: set[tuple[str, str]] = set()
-    found: dict[str, list[Pair]] = {name: [] for name in splits}
-    for split, packages in splits.items():
-        for package in packages:
-            before = len(found[split])
-            for pair in _package_pairs(package):
-                traits = {("name", pair.name), ("query", pair.query.casefold()), ("document", pair.document.casefold())}
-                if not traits & seen:
-                    seen |= traits
-                    found[split].append(pair)
-            if len(found[split]) == before:
-                raise TaskError(f"pydocs: package '{package}' has no docstrings of its own that ask and answer")
+    found: dict[str, list[Pair]] = {}
+    # A syntax tree is a heap of small objects in which the collector searches for cycles in vain: half the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for split, packages in splits.items():
+            found[split] = [pair for package in packages for pair in _new_pairs(package, seen)]
+    finally:
+        if collecting:
+            gc.enable()
     return found
 
 
-def _package_pairs(package: str) -> list[Pair]:
-    pairs = [pair for path, module in sources(package) for pair in _module_pairs(path, module)]
-    return sorted(pairs, key=lambda pair: pair.name)
+def _new_pairs(package: str, seen: set[tuple[str, str]]) -> list[Pair]:
+    new = []
+    for pair in sorted(_package_pairs(package), key=lambda pair: pair.name):
+        traits = {("name", pair.name), ("query", pair.query.casefold()), ("document", pair.document.casefold())}
+        if not traits & seen:
+            seen |= traits
+            new.append(pair)
+    if not new:
+        raise TaskError(f"pydocs: package '{package}' has no docstrings of its own that ask and answer")
+    return new
+
+
+def _package_pairs(package: str) -> Iterator[Pair]:
+    for path, module in sources(package):
+        yield from _module_pairs(path, module)
 
 
 def sources(package: str) -> Iterator[tuple[Path, str]]:
@@ -204,14 +215,17 @@ def _sources(folder: Path, file: Path, base: Path) -> Iterator[tuple[Path, str]]
         sorted(folder.rglob("*.py")) if folder.is_dir() else [file] if file.suffix == ".py" and file.is_file() else []
     )
     for path in found:
-        parts = path.relative_to(base).with_suffix("").parts
-        if not SKIPPED.intersection(path.relative_to(base).parts):
-            yield path, ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        inside = path.relative_to(base)
+        if not SKIPPED.intersection(inside.parts) and not any(part.startswith("_") for part in inside.parts[:-1]):
+            yield path, ".".join(inside.parent.parts if inside.stem == "__init__" else inside.with_suffix("").parts)
 
 
 def _module_pairs(path: Path, module: str) -> Iterator[Pair]:
+    content = path.read_bytes()
+    if b'"""' not in content and b"'''" not in content:
+        return
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(content)
     except (SyntaxError, ValueError):  # templates and sources of other Pythons lie in some packages
         return
     yield from _pairs(tree, module)

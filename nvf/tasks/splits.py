@@ -52,8 +52,8 @@ def carve_dev(queries: Queries, qrels: Qrels, share: float, threshold: float, se
     largest = int(np.bincount(groups).max())
     if largest > size:
         note = (
-            f"dev is carved from train by near-duplicate queries only: {largest:,} of {len(queries):,} training queries hang "
-            "together by shared judged documents, so documents judged in dev are judged in train too"
+            f"dev is carved from train by near-duplicate queries only: {largest:,} of {len(queries):,} queries "
+            "hang together by shared judged documents, so documents judged in dev are judged in train too"
         )
         groups = _groups(len(queries), near)
     dev = np.isin(groups, _draw(np.bincount(groups), size, seed))
@@ -85,9 +85,9 @@ def _groups(count: int, *edges: IntArray) -> IntArray:
 
 def _near_edges(queries: Queries, threshold: float) -> IntArray:
     unit = unit_rows(queries.vectors)
-    edges = np.zeros((0, 2), dtype=np.int64)
+    edges: IntArray = np.zeros((0, 2), dtype=np.int64)
     for start, cosines in cosine_blocks(unit, unit):
-        found = np.argwhere(cosines > threshold) + [start, 0]
+        found = np.argwhere(cosines > threshold) + np.array([start, 0])
         # Only what joins is kept: were all queries near one another, all their pairs would not fit into memory.
         edges = _stars(_groups(len(queries), edges, found))
     if queries.texts is not None:

@@ -1,12 +1,13 @@
 """A generated corpus whose best possible ranking is known.
 
-A query is the image of its document under a hidden linear map M, plus normal noise: q = M d + s * e, e ~ N(0, I), with a
-standard deviation s_j for each dimension. Every document is asked for equally often, so that the Bayes decision for q
+A query is the image of its document under a hidden linear map M, plus normal noise: q = M d + s * e, e ~ N(0, I), with
+a standard deviation s_j for each dimension. Every document is asked for equally often, so that the Bayes decision for q
 is the document with the largest log-posterior
 
     -(q - M d)^T P (q - M d) / 2,   P = diag(1 / s_j^2),
 
-and `Task.truth` holds `map` M (D, D) and `precision` diag(P) (D,). Queries are not normalised: their length is evidence.
+and `Task.truth` holds `map` M (D, D) and `precision` diag(P) (D,). Queries are not normalised: their length is
+evidence.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class SyntheticParams:
     map: str = param(
         "none",
         choices=("none", "rotation", "anisotropic"),
-        doc="queries are their documents with noise, those rotated by a hidden orthogonal map, or noisier in some dimensions",
+        doc="none: document plus noise; rotation: a hidden orthogonal map first; anisotropic: noisier dimensions",
     )
     anisotropy: float = param(
         4.0, low=1.0, high=1000.0, doc="how much larger the noise is in the noisier quarter of dimensions"
@@ -85,7 +86,7 @@ def _rng(params: SyntheticParams, part: str) -> np.random.Generator:
 
 
 def _normalised(vectors: FloatArray) -> FloatArray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
 def _documents(params: SyntheticParams) -> FloatArray:
@@ -95,7 +96,7 @@ def _documents(params: SyntheticParams) -> FloatArray:
     if params.corpus == "uniform":
         return _normalised(noise)
     centroids = _normalised(rng.standard_normal((params.clusters, params.dim)))
-    cluster = np.arange(params.documents) * params.clusters // params.documents
+    cluster: IntArray = np.arange(params.documents) * params.clusters // params.documents
     spread = np.full(params.clusters, params.spread)
     if params.balance == "uneven":
         cluster = _uneven(rng, params)

@@ -1,0 +1,1 @@
+"""The discrete step: choosing k of many, and what gradient passes through the choice."""

@@ -148,11 +148,12 @@ class Projection:
         objective = self.state.objectives[0]
         metrics = dict(names.record_metrics(record))
         best = trial.best(objective)
-        if best is record:
+        leads = best is record
+        if leads:
             metrics |= {names.VALUE: objective.of(record), **dict(names.figures(record["figures"], "best"))}
         self._metrics(pending, event, record["epoch"], metrics.items())
         # the best and the last record stand for all others, so that memory does not grow with the epochs
-        trial.records[:] = [record] if best is None or best is record else [best, record]
+        trial.records[:] = [record] if best is None or leads else [best, record]
 
     @staticmethod
     def _metrics(pending: Pending, event: Event, step: int, named: Iterable[tuple[str, Any]]) -> None:

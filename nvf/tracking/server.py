@@ -110,10 +110,8 @@ def experiment(mlflow: MlflowClient) -> str:
     return str(found.experiment_id)
 
 
-_EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",  # else the UI opens it as an experiment of chat traces
-    "mlflow.note.content": "Sweeps of nvf. Choose a view in the Views menu: every sweep has its own.",
-}
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Without it the UI opens the experiment as one of chat traces."""
 
 
 def _artifacts() -> str | None:

@@ -79,7 +79,7 @@ def _state(view: str, state: SweepState, parent: str, chosen: Sequence[str]) -> 
     sections = dict.fromkeys(chart["metricSectionId"] for chart in charts)
     return {
         "searchFilter": f"tags.`{names.SWEEP}` = '{state.name}' and tags.`{names.PARENT}` = '{parent}'",
-        "orderByKey": f"metrics.`{names.VALUE}`",
+        "orderByKey": f"metrics.`{_sorted_by(objective)}`",
         "orderByAsc": objective.sign < 0,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
@@ -87,17 +87,23 @@ def _state(view: str, state: SweepState, parent: str, chosen: Sequence[str]) -> 
         "datasetsFilter": [],
         "selectedColumns": _columns(state, chosen),
         "runsExpanded": {},
-        "runsHiddenMode": "FIRST_20_RUNS" if view == "learning curves" else "SHOWALL",
+        "runsHiddenMode": "FIRST_20_RUNS" if view == "learning curves" else "SHOW_ALL",
         "compareRunCharts": charts,
         "compareRunSections": [
-            {"uuid": section, "name": section, "display": True, "isReordered": True} for section in sections
+            {"uuid": section, "name": section, "display": True, "isReordered": True, "columns": 2}
+            for section in sections
         ],
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
         "isAccordionReordered": True,
     }
 
 
+def _sorted_by(objective: Objective) -> str:
+    return names.VALUE if objective.name in LATENCIES else key(objective.name, "best", objective.view)
+
+
 def _columns(state: SweepState, chosen: Sequence[str]) -> list[str]:
-    metrics = dict.fromkeys([names.VALUE, *_best(state)])
+    metrics = dict.fromkeys([_sorted_by(state.objectives[0]), *_best(state)])
     return [
         *(f"metrics.`{name}`" for name in metrics),
         "params.`system`",
@@ -166,6 +172,7 @@ def _line(metric: str) -> Chart:
         "metricKey": metric,
         "selectedMetricKeys": [metric],
         "xAxisKey": "step",
+        "lineSmoothness": 0,
         "runsCountToCompare": 20,
         "deleted": False,
         "isGenerated": False,

@@ -1,0 +1,1 @@
+"""One trial: the loop, its records, its checkpoints, and the floors beside it."""

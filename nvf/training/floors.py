@@ -1,0 +1,50 @@
+"""Floors and ceilings: what every trial is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from nvf.measures.evaluate import depth, evaluate
+from nvf.measures.parse import Measure
+from nvf.systems import SYSTEMS, create
+from nvf.systems.ranking import rank_split
+from nvf.tasks.base import Task
+from nvf.types import Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """What one gets for nothing, and the best there can be.
+
+    Attributes
+    ----------
+    floors, ceilings
+        System -> figures.
+    queries
+        View -> how many queries its figures average over.
+    """
+
+    floors: dict[str, Figures]
+    ceilings: dict[str, Figures]
+    queries: dict[str, int]
+
+
+def measure_floors(
+    task: Task, split: str, measures: Sequence[Measure | str], device: torch.device | str = "cpu"
+) -> Floors:
+    """Return the figures on `split` of every floor and ceiling that applies to `task`, with default parameters."""
+    texts = [str(measure) for measure in measures]
+    judged = task.split(split)
+    found = Floors({}, {}, {})
+    for name, kind in SYSTEMS.items():
+        if not (kind.floor or kind.ceiling) or kind.applies_to(task) is not None:
+            continue
+        system = create(name, {}, task.corpus, device)
+        system.prepare(task, 0)
+        evaluation = evaluate(rank_split(system, judged, depth(texts)), judged, task.cold, texts)
+        (found.ceilings if kind.ceiling else found.floors)[name] = evaluation.figures
+        found.queries.update(evaluation.queries)
+    return found

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nvf.errors import JournalError
+from nvf.journal import events
+from nvf.journal.events import FILE, Journal, Tail
+
+
+def write(folder: Path, count: int) -> Path:
+    with Journal.create(folder) as journal:
+        for place in range(count):
+            journal.append("thing", place=place, text="naïve ☃", loss=float("nan"))
+    return folder / FILE
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write(tmp_path, 3)
+    with (tmp_path / FILE).open("rb") as file:
+        found, length = events.parse(file.read(), tmp_path)
+    assert [(event["n"], event["kind"], event["place"]) for event in found] == [(n, "thing", n) for n in range(3)]
+    assert found[0]["text"] == "naïve ☃"
+    assert found[0]["loss"] is None, "a number that is not finite has no place in JSON"
+    assert length == (tmp_path / FILE).stat().st_size
+
+
+def test_a_torn_last_line_is_cut_off_and_the_journal_goes_on(tmp_path: Path) -> None:
+    path = write(tmp_path, 3)
+    whole = path.read_bytes()
+    last = whole.splitlines(keepends=True)[-1]
+    for kept in range(len(last)):
+        path.write_bytes(whole[: len(whole) - len(last) + kept])
+        journal, found = Journal.open(tmp_path)
+        with journal:
+            assert len(found) == 2
+            journal.append("thing", place="new")
+        assert [event["place"] for event in _events(path)] == [0, 1, "new"]
+
+
+def test_damage_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path, 3)
+    whole = bytearray(path.read_bytes())
+    for at in range(0, len(whole) - 1, 7):
+        flipped = bytearray(whole)
+        flipped[at] ^= 0x10
+        path.write_bytes(flipped)
+        with pytest.raises(JournalError, match=rf"{FILE}, line [123] .* damaged"):
+            _events(path)
+
+
+def test_a_line_taken_out_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, 3)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + lines[2])
+    with pytest.raises(JournalError, match="line 2"):
+        _events(path)
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    with Journal.create(tmp_path), pytest.raises(JournalError, match="running already"):
+        Journal.open(tmp_path)
+    Journal.open(tmp_path)[0].close()
+
+
+def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path; from nvf.journal.events import Journal\n"
+        "journal = Journal.create(Path(sys.argv[1])); journal.append('thing'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    journal, found = Journal.open(tmp_path)
+    journal.close()
+    assert [event["kind"] for event in found] == ["thing"]
+
+
+def test_a_journal_is_not_created_over_another(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    with pytest.raises(JournalError, match="exists"):
+        Journal.create(tmp_path)
+
+
+def test_the_tail_follows_and_leaves_half_a_line_for_later(tmp_path: Path) -> None:
+    path = write(tmp_path, 2)
+    tail = Tail(tmp_path)
+    assert [event["place"] for event in tail.new()] == [0, 1]
+    assert tail.new() == []
+    whole = path.read_bytes()
+    journal, _ = Journal.open(tmp_path)
+    with journal:
+        journal.append("thing", place=2)
+    grown = path.read_bytes()
+    path.write_bytes(grown[: len(whole) + 5])
+    assert tail.new() == []
+    path.write_bytes(grown)
+    assert [event["place"] for event in tail.new()] == [2]
+
+
+def test_the_tail_reads_lines_longer_than_its_limit(tmp_path: Path) -> None:
+    write(tmp_path, 3)
+    tail = Tail(tmp_path)
+    assert [event["place"] for _ in range(4) for event in tail.new(limit=16)] == [0, 1, 2]
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    with Journal.create(tmp_path) as journal:
+        journal.append("sweep_started", format=events.FORMAT + 1)
+    with pytest.raises(JournalError, match=f"format {events.FORMAT + 1}"):
+        events.read(tmp_path)
+
+
+def test_same_leaves_out_the_clock_and_nothing_else() -> None:
+    event = {"n": 0, "t": 1.5, "kind": "record", "record": {"clock": {"seconds": 1}, "epoch": 1}, "clock": {"pid": 3}}
+    assert list(events.same([event])) == [{"n": 0, "kind": "record", "record": {"epoch": 1}}]
+
+
+def _events(path: Path) -> list[events.Event]:
+    return events.parse(path.read_bytes(), path)[0]

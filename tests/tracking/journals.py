@@ -1,0 +1,112 @@
+"""A journal as a small sweep writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nvf.journal.events import FORMAT, Journal
+from nvf.tracking.names import figures
+
+NAME = "lexical-gap"
+SETTINGS = {"temperature": 0.05, "batch_size": 256, "reranker.hidden": 128, "frozen": False}
+
+
+def figures_of(value: float) -> dict[str, Any]:
+    return {
+        "all": {"nDCG@10": value, "R@5": value + 0.1},
+        "clean": {"nDCG@10": value - 0.01, "R@5": value + 0.05},
+        "cold": {"nDCG@10": value / 2, "R@5": value / 2 + 0.1},
+    }
+
+
+def start(journal: Journal, name: str = NAME, objectives: tuple[str, ...] = ("nDCG@10",)) -> None:
+    journal.append(
+        "sweep_started",
+        sync=True,
+        format=FORMAT,
+        sweep=name,
+        nvf="0.1.0",
+        spec={"name": name, "task": {"source": "synthetic"}},
+        spec_text=f"name: {name}\nsystem: linear\n",
+        task={
+            "name": "synthetic/uniform",
+            "fingerprint": "f00d",
+            "encoder": None,
+            "documents": 1000,
+            "queries": {"train": {"all": 800}, "dev": {"all": 100, "clean": 90, "cold": 40}},
+            "leaks": [
+                {"split": "dev", "other": "train", "queries": 100, "same_id": 0, "same_text": 0, "near": 3}
+                | {"judged": 90, "shared": 12, "queries_shared": 12, "threshold": 0.85}
+            ],
+            "notes": ["shared documents are dropped from the rule"],
+            "source": {"source": "synthetic"},
+        },
+        measures=["nDCG@10", "R@5"],
+        objectives=list(objectives),
+        seed=7,
+        git={"commit": "c0ffee", "dirty": False},
+        versions={},
+        clock={"host": "here", "pid": 1, "snapshot": "/nowhere"},
+    )
+    journal.append("floors", split="dev", floors={"raw": figures_of(0.45)}, ceilings={"oracle": figures_of(0.9)})
+
+
+def start_trial(journal: Journal, trial: int, system: str = "linear", **params: Any) -> None:
+    chosen = {"temperature": 0.05 * (trial + 1), "rank": 2**trial}
+    journal.append(
+        "trial_started",
+        sync=True,
+        trial=trial,
+        system=system,
+        params={**SETTINGS, **chosen, **params},
+        chosen=chosen,
+        distributions={},
+        seed=7,
+        epochs=3,
+    )
+
+
+def record(journal: Journal, trial: int, epoch: int, value: float | None, decision: str = "continue") -> None:
+    journal.append(
+        "record",
+        trial=trial,
+        record={
+            "epoch": epoch,
+            "losses": {"info_nce": 1.0 / (epoch + 1), "isotropy@slice": float("nan")},
+            "figures": {} if value is None else figures_of(value),
+            "diagnoses": [{"name": "harmful_reranker", "figure": 0.1, "threshold": 0.2, "text": "It harms."}],
+            "clock": {"seconds": 1.5, "latency_ms_p50": 0.4, "latency_ms_p95": 0.9},
+        },
+        checkpoint={"folder": f"/nowhere/{trial}/{epoch}", "digest": "d"},
+        decision=decision,
+        attrs={},
+    )
+
+
+def end_trial(journal: Journal, trial: int, outcome: str, error: str | None = None) -> None:
+    journal.append("trial_ended", sync=True, trial=trial, outcome=outcome, error=error, attrs={})
+
+
+def sweep(folder: Path, trials: int = 4, epochs: int = 3, name: str = NAME) -> None:
+    """Write a sweep that ended: of every four trials the second was pruned, the third failed."""
+    with Journal.create(folder) as journal:
+        start(journal, name)
+        for trial in range(trials):
+            start_trial(journal, trial)
+            outcome = ("complete", "pruned", "failed", "complete")[trial % 4]
+            for epoch in range(epochs + 1 if outcome == "complete" else 2):
+                record(journal, trial, epoch, 0.4 + 0.02 * trial + 0.01 * min(epoch, 2) - 0.005 * (epoch == 3))
+            end_trial(journal, trial, outcome, "ValueError: boom\n  in line 3" if outcome == "failed" else None)
+        journal.append("sweep_ended", sync=True, reason="trials", clock={})
+
+
+def expected_metrics(events: list[dict[str, Any]], trial: int) -> set[tuple[str, int, int, float]]:
+    """Return (name, time in ms, step, value) of all that the journal says of a trial, best figures apart."""
+    points = set()
+    for event in events:
+        if event["kind"] == "record" and event["trial"] == trial:
+            one = event["record"]
+            named = dict(figures(one["figures"], "dev")) | {"loss/info_nce": one["losses"]["info_nce"]} | one["clock"]
+            points |= {(name, round(event["t"] * 1000), one["epoch"], value) for name, value in named.items()}
+    return points

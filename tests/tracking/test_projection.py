@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from nvf import paths
+from nvf.errors import JournalError
+from nvf.journal.events import Journal, read
+from nvf.tracking import names, server
+from nvf.tracking.sync import forget, sync
+from tests.tracking import journals
+
+
+@pytest.fixture
+def folder() -> Path:
+    return paths.sweep(journals.NAME)
+
+
+def shown(name: str = journals.NAME) -> tuple[MlflowClient, Run, dict[int, Run]]:
+    """The client, the run of the sweep and those of its trials."""
+    mlflow = server.client()
+    found = mlflow.search_runs([server.experiment(mlflow)], f"tags.`nvf.sweep` = '{name}'", max_results=1000)
+    parents = [run for run in found if run.data.tags[names.KIND] == "sweep"]
+    trials = {int(run.data.tags[names.TRIAL]): run for run in found if run.data.tags[names.KIND] == "trial"}
+    assert len(parents) == 1 and len(trials) == len(found) - 1
+    return mlflow, parents[0], trials
+
+
+def points(mlflow: MlflowClient, run: Run) -> set[tuple[str, int, int, float]]:
+    history = [metric for name in run.data.metrics for metric in mlflow.get_metric_history(run.info.run_id, name)]
+    assert len(history) == len({(metric.key, metric.step, metric.timestamp) for metric in history})
+    return {(metric.key, metric.timestamp, metric.step, metric.value) for metric in history}
+
+
+def dump(database: Path) -> dict[str, list[Any]]:
+    tables = ("runs", "metrics", "latest_metrics", "params", "tags", "experiment_tags")
+    with sqlite3.connect(database) as opened:
+        return {table: sorted(opened.execute(f"select * from {table}"), key=repr) for table in tables}
+
+
+def test_every_metric_of_the_journal_is_in_mlflow_and_nothing_else(folder: Path) -> None:
+    journals.sweep(folder)
+    sync(folder)
+    mlflow, _, trials = shown()
+    events = read(folder)
+    for trial, run in trials.items():
+        of_epochs = {point for point in points(mlflow, run) if not point[0].startswith(("best", "value"))}
+        assert of_epochs == journals.expected_metrics(events, trial)
+    assert trials[3].data.metrics["value"] == trials[3].data.metrics["best/nDCG_at_10"] == pytest.approx(0.48)
+    assert trials[3].data.metrics["dev/nDCG_at_10"] == pytest.approx(0.475)
+    assert trials[3].data.tags[names.BEST_EPOCH] == "2"
+    assert trials[3].data.params == {"system": "linear", "rank": "8"} | {
+        name: str(value) for name, value in (journals.SETTINGS | {"temperature": 0.2}).items()
+    }
+
+
+def test_twice_adds_nothing(mlruns: Path, folder: Path) -> None:
+    journals.sweep(folder)
+    first = sync(folder)
+    before = dump(mlruns / "mlflow.db")
+    second = sync(folder)
+    assert (first.runs, second.runs, second.metrics) == (5, 0, 0)
+    assert dump(mlruns / "mlflow.db") == before
+
+
+def test_written_again_without_the_mark_adds_nothing(mlruns: Path, folder: Path) -> None:
+    """As after a death between the last metric and the mark."""
+    journals.sweep(folder)
+    sync(folder)
+    before = dump(mlruns / "mlflow.db")
+    mlflow, parent, trials = shown()
+    for run in (parent, *trials.values()):
+        mlflow.delete_tag(run.info.run_id, names.THROUGH)
+    assert sync(folder).metrics > 0
+    assert dump(mlruns / "mlflow.db") == before
+
+
+def test_outcomes_are_told_apart(folder: Path) -> None:
+    journals.sweep(folder)
+    sync(folder)
+    mlflow, parent, trials = shown()
+    told = {trial: (run.info.status, run.data.tags[names.OUTCOME]) for trial, run in trials.items()}
+    assert told == {
+        0: ("FINISHED", "complete"),
+        1: ("KILLED", "pruned"),
+        2: ("FAILED", "failed"),
+        3: ("FINISHED", "complete"),
+    }
+    assert parent.info.status == "FINISHED"
+    assert trials[2].data.tags[names.ERROR].startswith("ValueError: boom")
+    artifact = Path(mlflow.download_artifacts(trials[2].info.run_id, "error.txt"))
+    assert artifact.read_text() == "ValueError: boom\n  in line 3"
+    assert trials[0].data.tags[names.DIAGNOSES] == "harmful_reranker, under_floor"
+    assert trials[3].data.tags[names.DIAGNOSES] == "harmful_reranker"
+
+
+def test_runs_are_tagged_and_nested_and_named(folder: Path) -> None:
+    journals.sweep(folder)
+    sync(folder)
+    mlflow, parent, trials = shown()
+    run = trials[3]
+    assert run.info.run_name == "lexical-gap/0003 linear"
+    wanted = {
+        "mlflow.parentRunId": parent.info.run_id,
+        "nvf.task": "synthetic/uniform",
+        "nvf.task_fingerprint": "f00d",
+        "nvf.seed": "7",
+        "nvf.git_commit": "c0ffee",
+        "nvf.system": "linear",
+    }
+    assert {name: run.data.tags[name] for name in wanted} == wanted
+    assert parent.data.metrics["floor_raw/nDCG_at_10"] == 0.45
+    assert parent.data.metrics["floor_raw_cold/R_at_5"] == pytest.approx(0.325)
+    assert parent.data.metrics["ceiling_oracle/nDCG_at_10"] == 0.9
+    assert "linear" in Path(mlflow.download_artifacts(parent.info.run_id, "spec.yaml")).read_text()
+
+
+def test_the_note_is_the_leaderboard_with_floors_and_leaks(folder: Path) -> None:
+    journals.sweep(folder)
+    sync(folder)
+    note = shown()[1].data.tags["mlflow.note.content"]
+    rows = [line for line in note.splitlines() if line.startswith("| 00")]
+    assert rows[0] == "| 0003 | linear | complete | 3 | 0.4800 | 0.2400 | harmful_reranker |"
+    assert [row[2:6] for row in rows] == ["0003", "0002", "0001", "0000"]
+    assert "- floor `raw`: all 0.4500, clean 0.4400, cold 0.2250" in note
+    assert "3 of 100 queries are near-duplicates, 12 share a judged document" in note
+
+
+def test_the_note_of_a_large_sweep_fits(folder: Path) -> None:
+    journals.sweep(folder, trials=200, epochs=1)
+    sync(folder)
+    note = shown()[1].data.tags["mlflow.note.content"]
+    assert 6000 < len(note) <= 7800
+    assert "more\n" in note and "floor `raw`" in note
+
+
+def test_what_mlflow_cannot_keep_is_told(folder: Path) -> None:
+    with Journal.create(folder) as journal:
+        journals.start(journal)
+        journals.start_trial(journal, 0, prompt="x" * 7000)
+        journals.record(journal, 0, 0, 0.5)
+        journals.end_trial(journal, 0, "failed", "boom " * 3000)
+    sync(folder)
+    mlflow, _, trials = shown()
+    run = trials[0]
+    assert run.data.tags[names.SKIPPED] == "not a finite number: loss/isotropy_slice at epoch 0"
+    assert "loss/isotropy_slice" not in run.data.metrics
+    assert len(run.data.params["prompt"]) == 6000 and len(run.data.tags[names.ERROR]) == 5000
+    assert Path(mlflow.download_artifacts(run.info.run_id, "params/prompt.txt")).read_text() == "x" * 7000
+    assert len(Path(mlflow.download_artifacts(run.info.run_id, "error.txt")).read_text()) == 15000
+
+
+def test_a_paused_trial_is_killed_and_runs_again_in_the_same_run(folder: Path) -> None:
+    with Journal.create(folder) as journal:
+        journals.start(journal)
+        journals.start_trial(journal, 0)
+        journals.record(journal, 0, 0, 0.4)
+        journals.record(journal, 0, 1, 0.5)
+        journal.append("trial_paused", trial=0)
+        journal.append("sweep_paused", reason="interrupt", clock={})
+    sync(folder)
+    _, parent, trials = shown()
+    assert [(run.info.status, run.data.tags[names.OUTCOME]) for run in (parent, trials[0])] == [
+        ("KILLED", "killed")
+    ] * 2
+    first = trials[0].info.run_id
+    journal, _ = Journal.open(folder)
+    with journal:
+        journal.append("sweep_resumed", spec={}, clock={})
+        journal.append("trial_resumed", trial=0, epoch=1)
+        journals.record(journal, 0, 2, 0.6)
+        sync(folder)
+        _, parent, trials = shown()
+        assert (parent.info.status, trials[0].info.status) == ("RUNNING", "RUNNING")
+        assert trials[0].data.tags[names.OUTCOME] == "running"
+        journals.end_trial(journal, 0, "complete")
+        journal.append("sweep_ended", reason="trials", clock={})
+    sync(folder)
+    mlflow, parent, trials = shown()
+    assert (parent.info.status, trials[0].info.status, trials[0].info.run_id) == ("FINISHED", "FINISHED", first)
+    steps = sorted(metric.step for metric in mlflow.get_metric_history(first, "dev/nDCG_at_10"))
+    assert steps == [0, 1, 2]
+
+
+def test_nothing_stays_running_after_the_driver_died(folder: Path) -> None:
+    with Journal.create(folder) as journal:
+        journals.start(journal)
+        journals.start_trial(journal, 0)
+        journals.record(journal, 0, 0, 0.4)
+        sync(folder)
+        assert shown()[2][0].info.status == "RUNNING"
+        last = journal.append("trial_resumed", trial=0, epoch=0)
+    sync(folder)  # the lock is free and no sweep_paused was written: killed from outside
+    _, parent, trials = shown()
+    assert (parent.info.status, trials[0].info.status) == ("KILLED", "KILLED")
+    assert trials[0].info.end_time == round(last["t"] * 1000)
+    assert trials[0].data.tags[names.OUTCOME] == "killed"
+
+
+def test_a_run_that_was_deleted_comes_back_whole(folder: Path) -> None:
+    journals.sweep(folder)
+    sync(folder)
+    mlflow, _, trials = shown()
+    before = points(mlflow, trials[3])
+    mlflow.delete_run(trials[3].info.run_id)
+    report = sync(folder)
+    mlflow, _, trials = shown()
+    assert report.runs == 1
+    assert points(mlflow, trials[3]) == before
+
+
+def test_another_sweep_of_the_same_name_gets_runs_of_its_own(folder: Path, tmp_path: Path) -> None:
+    journals.sweep(folder)
+    sync(folder)
+    other = tmp_path / "elsewhere"
+    journals.sweep(other, trials=2)
+    assert sync(other).runs == 3
+    assert forget(other) == 3
+    assert len(shown()[2]) == 4
+
+
+def test_forget_takes_runs_and_views(mlruns: Path, folder: Path) -> None:
+    journals.sweep(folder)
+    sync(folder)
+    assert forget(folder) == 5
+    mlflow = server.client()
+    experiment = server.experiment(mlflow)
+    assert list(mlflow.search_runs([experiment])) == []
+    assert not [tag for tag in mlflow.get_experiment(experiment).tags if "sharedViewState" in tag]
+
+
+def test_the_latency_objective_is_minimised(folder: Path) -> None:
+    with Journal.create(folder) as journal:
+        journals.start(journal, objectives=("latency_ms_p95", "nDCG@10"))
+        journals.start_trial(journal, 0)
+        journals.record(journal, 0, 0, 0.4)
+        journals.record(journal, 0, 1, 0.5)
+        journals.end_trial(journal, 0, "complete")
+    sync(folder)
+    assert shown()[2][0].data.metrics["value"] == 0.9
+
+
+def test_a_sweep_that_never_began_is_named(folder: Path) -> None:
+    with pytest.raises(JournalError, match="no journal"):
+        sync(folder)
+    Journal.create(folder).close()
+    with pytest.raises(JournalError, match="died before it began"):
+        sync(folder)

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from nvf import paths
+from nvf.errors import TrackingError
+from nvf.journal.events import Journal, read
+from nvf.tracking import names, server
+from nvf.tracking.projector import LOCK, Projector
+from nvf.tracking.sync import sync
+from tests.tracking import journals
+from tests.tracking.test_projection import points, shown
+
+
+@pytest.fixture
+def folder() -> Path:
+    return paths.sweep(journals.NAME)
+
+
+def test_a_sweep_is_followed_to_its_end(folder: Path) -> None:
+    with Journal.create(folder) as journal:
+        projector = Projector(folder)
+        projector.start()
+        journals.start(journal)
+        for trial in range(5):
+            journals.start_trial(journal, trial)
+            for epoch in range(4):
+                journals.record(journal, trial, epoch, 0.4 + 0.01 * epoch)
+                time.sleep(0.02)
+            journals.end_trial(journal, trial, "complete")
+        journal.append("sweep_ended", reason="trials", clock={})
+        assert projector.close(timeout=30) == 0
+    mlflow, parent, trials = shown()
+    events = read(folder)
+    for trial, run in trials.items():
+        of_epochs = {point for point in points(mlflow, run) if not point[0].startswith(("best", "value"))}
+        assert of_epochs == journals.expected_metrics(events, trial)
+    assert {run.info.status for run in (parent, *trials.values())} == {"FINISHED"}
+    assert parent.data.tags[names.NOTE].count("complete") == 5
+    link = projector.link()
+    assert link is not None and link.startswith("http://127.0.0.1:5000/#/experiments/1/runs?")
+    assert sync(folder).metrics == 0
+
+
+def test_a_real_server_gets_the_same(folder: Path, mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    journals.sweep(folder)
+    projector = Projector(folder)
+    projector.start()
+    assert projector.close(timeout=60) == 0
+    mlflow, parent, trials = shown()
+    events = read(folder)
+    for trial, run in trials.items():
+        of_epochs = {point for point in points(mlflow, run) if not point[0].startswith(("best", "value"))}
+        assert of_epochs == journals.expected_metrics(events, trial)
+    assert "linear" in Path(mlflow.download_artifacts(parent.info.run_id, "spec.yaml")).read_text()
+    assert trials[1].info.status == "KILLED"
+    assert str(projector.link()).startswith(mlflow_server + "/#/experiments/")
+    assert (sync(folder).runs, sync(folder).metrics) == (0, 0)
+
+
+def test_a_server_that_is_down_costs_the_driver_nothing_and_loses_nothing(
+    folder: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port}")
+    costs = []
+    with Journal.create(folder) as journal:
+        projector = Projector(folder)
+        projector.start()
+        journals.start(journal)
+        journals.start_trial(journal, 0)
+        for epoch in range(300):
+            before = time.perf_counter()
+            journals.record(journal, 0, epoch, 0.5)
+            costs.append(time.perf_counter() - before)
+            time.sleep(0.005)
+        journals.end_trial(journal, 0, "complete")
+        journal.append("sweep_ended", reason="trials", clock={})
+        before = time.monotonic()
+        missing = projector.close(timeout=2)
+    assert time.monotonic() - before < 4
+    assert missing == len(read(folder)) == 305
+    assert projector.link() is None
+    assert statistics.median(costs) < 0.005
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert sync(folder).events == 305
+    mlflow, _, trials = shown()
+    of_epochs = {point for point in points(mlflow, trials[0]) if not point[0].startswith(("best", "value"))}
+    assert of_epochs == journals.expected_metrics(read(folder), 0)
+
+
+def test_a_server_that_comes_back_gets_everything(
+    folder: Path, mlflow_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection fails from the middle of the sweep on, then works again."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    down = False
+    write = server.MlflowClient.log_batch
+
+    def log_batch(*args: object, **kwargs: object) -> object:
+        if down:
+            raise ConnectionError("no route to host")
+        return write(*args, **kwargs)
+
+    monkeypatch.setattr(server.MlflowClient, "log_batch", log_batch)
+    with Journal.create(folder) as journal:
+        projector = Projector(folder)
+        projector.start()
+        journals.start(journal)
+        for trial in range(4):
+            down = trial in (1, 2)
+            journals.start_trial(journal, trial)
+            for epoch in range(3):
+                journals.record(journal, trial, epoch, 0.5)
+                time.sleep(0.4)
+            journals.end_trial(journal, trial, "complete")
+        journal.append("sweep_ended", reason="trials", clock={})
+        assert projector.close(timeout=30) == 0
+    mlflow, parent, trials = shown()
+    assert len(trials) == 4
+    for trial, run in trials.items():
+        of_epochs = {point for point in points(mlflow, run) if not point[0].startswith(("best", "value"))}
+        assert of_epochs == journals.expected_metrics(read(folder), trial)
+    assert {run.info.status for run in (parent, *trials.values())} == {"FINISHED"}
+
+
+def test_only_one_process_writes_a_sweep(folder: Path) -> None:
+    journals.sweep(folder)
+    with FileLock(folder / LOCK), pytest.raises(TrackingError, match="writes to MLflow itself"):
+        sync(folder)
+
+
+def test_a_run_deleted_during_the_sweep_holds_up_no_other(folder: Path) -> None:
+    with Journal.create(folder) as journal:
+        projector = Projector(folder)
+        projector.start()
+        journals.start(journal)
+        journals.start_trial(journal, 0)
+        journals.record(journal, 0, 0, 0.5)
+        end = time.monotonic() + 20
+        while projector.link() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        mlflow, _, trials = shown()
+        mlflow.delete_run(trials[0].info.run_id)
+        journals.record(journal, 0, 1, 0.5)
+        journals.start_trial(journal, 1)
+        journals.record(journal, 1, 0, 0.5)
+        journal.append("sweep_paused", reason="interrupt", clock={})
+        assert projector.close(timeout=30) == 0
+    _, parent, trials = shown()
+    assert set(trials) == {1}
+    assert (parent.info.status, trials[1].info.status) == ("KILLED", "KILLED")

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from nvf.errors import TrackingError
+from nvf.tracking import server
+
+
+def open_fresh(start: float, answers: multiprocessing.Queue[str]) -> None:
+    time.sleep(max(0.0, start - time.time()))
+    try:
+        answers.put(server.experiment(server.client()))
+    except BaseException as error:
+        answers.put(f"{type(error).__name__}: {error}")
+
+
+def test_four_processes_open_a_fresh_database_at_once(mlruns: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    answers: multiprocessing.Queue[str] = context.Queue()
+    start = time.time() + 6
+    processes = [context.Process(target=open_fresh, args=(start, answers)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    got = [answers.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    assert len(set(got)) == 1 and got[0].isdigit()
+    with sqlite3.connect(mlruns / "mlflow.db") as database:
+        rows = database.execute("select artifact_location from experiments where name = 'nvf'").fetchall()
+    assert rows == [(f"file://{mlruns}/artifacts",)]
+
+
+def test_a_server_that_is_down_is_named_within_seconds_without_credentials(
+    monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann:s3cret@127.0.0.1:{free_port}")
+    before = time.monotonic()
+    with pytest.raises(TrackingError, match=f"http://127.0.0.1:{free_port} does not answer.*nvf sync") as raised:
+        server.client()
+    assert time.monotonic() - before < 4
+    assert "s3cret" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "file:///tmp/mlruns"])
+def test_a_folder_is_refused_with_the_way_out(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(TrackingError, match="sqlite:////ABSOLUTE"):
+        server.client()
+
+
+def test_a_deleted_experiment_is_named_with_the_way_out(mlruns: Path) -> None:
+    mlflow = server.client()
+    mlflow.delete_experiment(server.experiment(mlflow))
+    with pytest.raises(TrackingError, match="mlflow experiments restore --experiment-id 1"):
+        server.experiment(mlflow)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://ann:p@ss@db:5432/mlflow", "postgresql://db:5432/mlflow"),
+        ("https://mlflow.example/a@b", "https://mlflow.example/a@b"),
+        ("sqlite:////tmp/mlflow.db", "sqlite:////tmp/mlflow.db"),
+    ],
+)
+def test_safe_strips_credentials_alone(text: str, shown: str) -> None:
+    assert server.safe(text) == shown
