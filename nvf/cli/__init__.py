@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
-import click
 import typer
 
 from nvf.cli import cluster, read, registry, sweep
 from nvf.errors import NvfError
+
+# typer brings a click of its own and does not name its base error: it is BadParameter > UsageError > this.
+ClickError: Any = typer.BadParameter.__bases__[0].__bases__[0]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,12 +35,10 @@ def main() -> None:
     except NvfError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as error:
+    except ClickError as error:
         error.show()
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:

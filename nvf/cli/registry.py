@@ -56,7 +56,8 @@ def ui(
     host: Annotated[str, typer.Option(help="the address to serve on")] = "127.0.0.1",
 ) -> None:
     """Serve the MLflow UI on mlruns/ until Ctrl-C."""
-    from nvf.tracking.ui import UI_PORT, serve
+    from nvf.tracking.server import UI_PORT
+    from nvf.tracking.ui import serve
 
     serve(port=port or UI_PORT, host=host)
 

@@ -1,0 +1,1 @@
+"""Texts to vectors: encoders that are never trained."""

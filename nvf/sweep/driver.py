@@ -240,6 +240,7 @@ def _tune(spec: Spec, conductor: Conductor, address: str | None, say: Say) -> No
                 storage_path=str(scratch),
                 stop=NvfStopper(conductor),
                 failure_config=tune.FailureConfig(max_failures=3),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 verbose=0,
             ),
         )

@@ -26,7 +26,7 @@ class NvfScheduler(_NotPickled, FIFOScheduler):
     """Brings every report to the conductor and its answer back."""
 
     def __init__(self, conductor: Conductor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._conductor = conductor
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
@@ -44,11 +44,11 @@ class NvfSearcher(_NotPickled, Searcher):
     """Hands out the conductor's orders."""
 
     def __init__(self, conductor: Conductor) -> None:
-        super().__init__(metric="none", mode="max")
+        super().__init__()
         self._conductor = conductor
         self._numbers: dict[str, int] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         """Return the next order, or `FINISHED`."""
         order = self._conductor.next_order()
         if order is None:

@@ -61,7 +61,7 @@ class Space:
                 self._bounds[name] = params.bounds(systems.get(name).Params)
             except NvfError as error:
                 fail(("system", place) if len(spec.system) > 1 else ("system",), error)
-        self._fixed = dict(spec.fixed)
+        self._fixed: dict[str, params.Value] = dict(spec.fixed)
         for name in self._fixed:
             self._check_fixed(name)
         for name, domain in self._domains.items():

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from sqlalchemy import event
 
@@ -40,7 +41,9 @@ class SearchStudy:
         self._spec = spec
         self._space = space
         self._objectives = spec.objectives
-        directions = ["maximize" if objective.sign > 0 else "minimize" for objective in self._objectives]
+        directions = [
+            StudyDirection.MAXIMIZE if objective.sign > 0 else StudyDirection.MINIMIZE for objective in self._objectives
+        ]
         self._study = optuna.create_study(study_name=spec.name, directions=directions, pruner=pruner.make(spec))
         self._live: dict[int, Trial] = {}
         for number in sorted(state.trials):

@@ -80,32 +80,12 @@ def assemble(
     TaskError
         Where a split that is needed is missing or empty, or where widths disagree.
     """
-    judged = dict(splits)
-    for split, (queries, _) in judged.items():
+    for split, (queries, _) in splits.items():
         _check_width(split, queries, corpus)
-    if "test" not in judged:
-        raise TaskError(f"task {name} has no test queries: confirmation needs a test split (qrels/test.tsv)")
-    notes = [*notes, *_missing_note(judged)]
-    width = corpus.dim
-    judged.setdefault("train", (Queries([], np.zeros((0, width), dtype=np.float32)), Qrels.from_triples(0, [])))
-    threshold = leakage.threshold_of(encoder, _sample_of_queries(judged))
-    if "dev" not in judged:
-        train, qrels = judged["train"]
-        if len(train) == 0:
-            raise TaskError(
-                f"task {name} has neither a dev split nor training queries to carve one from: give qrels/dev.tsv"
-            )
-        carved = carve_dev(train, qrels, dev, threshold, seed)
-        judged["train"] = train.select(carved.train), qrels.select(carved.train)
-        judged["dev"] = train.select(carved.dev), qrels.select(carved.dev)
-        notes += [carved.note] if carved.note else []
-    made = {
-        split: _split(split, *judged[split], judged["train"][0], corpus, threshold)
-        for split in ("train", "dev", "test")
-    }
-    for split in ("dev", "test"):
-        if len(made[split]) == 0:
-            raise TaskError(f"task {name}: the {split} split has no queries")
+    threshold = leakage.threshold_of(encoder, _all_vectors(splits))
+    judged, carving = _complete(name, splits, corpus.dim, dev, threshold, seed)
+    train = judged["train"][0]
+    made = {split: _split(split, *part, train, corpus, threshold) for split, part in judged.items()}
     task = Task(
         name=name,
         source=dict(source),
@@ -115,10 +95,32 @@ def assemble(
         encoder=encoder,
         max_length=max_length,
         leaks=leakage.report(made, threshold),
-        notes=tuple(notes),
+        notes=(*notes, *_missing_note(splits), *carving),
         truth=dict(truth or {}),
     )
     return dataclasses.replace(task, fingerprint=fingerprint(task))
+
+
+def _complete(
+    name: str, splits: Mapping[str, Judged], dim: int, dev: float, threshold: float, seed: int
+) -> tuple[dict[str, Judged], list[str]]:
+    """Return train, dev and test, with dev carved where there was none, and what the user should know of it."""
+    nothing = Queries([], np.zeros((0, dim), dtype=np.float32)), Qrels.from_triples(0, [])
+    train, notes = splits.get("train", nothing), []
+    judged = {"train": train, "dev": splits.get("dev", nothing), "test": splits.get("test", nothing)}
+    if "dev" not in splits:
+        if len(train[0]) == 0:
+            raise TaskError(
+                f"task {name} has neither a dev split nor training queries to carve one from: give one of them"
+            )
+        carved = carve_dev(*train, dev, threshold, seed)
+        for split, rows in (("train", carved.train), ("dev", carved.dev)):
+            judged[split] = train[0].select(rows), train[1].select(rows)
+        notes = [carved.note] if carved.note else []
+    for split in ("dev", "test"):
+        if len(judged[split][0]) == 0:
+            raise TaskError(f"task {name}: the {split} split has no queries; it needs at least one judged query")
+    return judged, notes
 
 
 def _split(name: str, queries: Queries, qrels: Qrels, train: Queries, corpus: Corpus, threshold: float) -> Split:
@@ -143,10 +145,8 @@ def _check_width(split: str, queries: Queries, corpus: Corpus) -> None:
         )
 
 
-def _sample_of_queries(judged: Mapping[str, Judged]) -> FloatArray:
-    """Return all queries' vectors, train first."""
-    names = [name for name in ("train", "dev", "test") if name in judged and len(judged[name][0])]
-    return np.concatenate([np.asarray(judged[name][0].vectors) for name in names])
+def _all_vectors(splits: Mapping[str, Judged]) -> FloatArray:
+    return np.concatenate([np.asarray(queries.vectors) for queries, _ in splits.values()])
 
 
 def _missing_note(judged: Mapping[str, Judged]) -> list[str]:
@@ -182,7 +182,7 @@ def fingerprint(task: Task) -> str:
 def _add_texts(digest: Any, *columns: Sequence[str] | None) -> None:
     for column in columns:
         for text in column or ():
-            digest.update(text.encode("utf-8", "surrogatepass"))
+            digest.update(text.encode())
             digest.update(b"\x1f")
         digest.update(b"\x1e")
 

@@ -137,4 +137,4 @@ class _Store:
 
 
 def _key(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+    return hashlib.blake2b(text.encode(), digest_size=KEY_BYTES).digest()

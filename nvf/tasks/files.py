@@ -22,8 +22,8 @@ ROWS_AT_ONCE = 65_536
 
 def existing(path: Path, what: str) -> Path:
     """Return `path`, or raise `TaskError` saying `what` is missing."""
-    if not path.exists():
-        raise TaskError(f"{path} does not exist: {what}")
+    if not path.is_file():
+        raise TaskError(f"{path} {'is not a file' if path.exists() else 'does not exist'}: {what}")
     return path
 
 
@@ -37,10 +37,15 @@ def read_texts(path: Path) -> dict[str, str]:
             raise TaskError(f'{path}:{line}: expected {{"_id": ..., "title": ..., "text": ...}} with texts as values')
         if str(identity) in texts:
             raise TaskError(f"{path}:{line}: the id '{identity}' was given before; ids must be different")
-        texts[str(identity)] = f"{title} {text}".strip()
+        texts[str(identity)] = encodable(f"{title} {text}".strip())
     if not texts:
         raise TaskError(f'{path} is empty: it needs one {{"_id": ..., "text": ...}} per line')
     return texts
+
+
+def encodable(text: str) -> str:
+    """Return `text` with `?` for lone surrogates, which JSON can spell but neither tokenizer nor Arrow takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -115,6 +120,8 @@ def read_vectors(path: Path, ids: Sequence[str], ids_path: Path) -> FloatArray:
         vectors = np.load(path, mmap_mode="c", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise TaskError(f"{path} is not a .npy file of numbers: {error}") from error
+    if not isinstance(vectors, np.ndarray):
+        raise TaskError(f"{path} is an archive (.npz): save the one array as .npy")
     if vectors.ndim != 2 or vectors.dtype.kind != "f" or vectors.shape[1] == 0:
         raise TaskError(f"{path}: expected rows of floats, found shape {vectors.shape} of {vectors.dtype}")
     if len(vectors) != len(ids):

@@ -23,6 +23,7 @@ from nvf.params import param
 from nvf.tasks.assemble import Judged, assemble, judge, make_corpus
 from nvf.tasks.base import Task
 from nvf.tasks.embedding_cache import embed
+from nvf.tasks.files import encodable
 from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import Queries
@@ -71,7 +72,7 @@ class PyDocsParams:
         None,
         low=10,
         high=10_000_000,
-        doc="documents in total, drawn with the seed; the same share of each package; null: all",
+        doc="documents in total, drawn from all packages alike; null: all of them",
     )
     encoder: str = param(
         "minilm", doc="minilm, a folder with a sentence-transformers model, or a name on the Hugging Face hub"
@@ -245,7 +246,7 @@ def _pairs(node: ast.Module | ast.ClassDef, prefix: str) -> Iterator[Pair]:
 
 def _pair(name: str, docstring: str | None) -> Pair | None:
     query, _, document = inspect.cleandoc(docstring or "").partition("\n\n")
-    query, document = " ".join(query.split()), " ".join(document.split())
+    query, document = encodable(" ".join(query.split())), encodable(" ".join(document.split()))
     if len(query.split()) < QUERY_WORDS or len(document) < DOCUMENT_CHARACTERS:
         return None
     return Pair(name, query, document)

@@ -43,6 +43,8 @@ def snapshot(task: Task, root: Path | None = None) -> Path:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f"{folder.name}.lock"):
             if not folder.exists():
+                for left_behind in root.glob(f".{folder.name}.*"):  # by a writer that was killed
+                    shutil.rmtree(left_behind)
                 save(task, folder)
     return folder
 

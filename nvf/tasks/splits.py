@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from nvf import seeding
 from nvf.errors import TaskError
@@ -77,6 +75,9 @@ def _draw(sizes: IntArray, size: int, seed: int) -> IntArray:
 
 def _groups(count: int, *edges: IntArray) -> IntArray:
     """Return (Q,) the group of each query that follows from the edges (E, 2)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     left, right = np.concatenate(edges).T
     graph = coo_array((np.ones(len(left), dtype=bool), (left, right)), shape=(count, count))
     groups: IntArray = connected_components(graph, directed=False)[1]

@@ -24,7 +24,7 @@ from nvf.tracking.note import markdown
 from nvf.tracking.runs import Key, Shown
 
 NOTE_SECONDS = 3.0
-METRICS_PER_BATCH, OTHERS_PER_BATCH = 900, 90
+METRICS_PER_BATCH, PARAMS_PER_BATCH = 900, 90
 
 
 @dataclass(slots=True)
@@ -90,8 +90,8 @@ class Projection:
 
     @property
     def behind(self) -> bool:
-        """Whether anything taken is not written yet."""
-        return bool(self._pending) or self._note_due
+        """Whether anything taken is not written yet; the note may be, for it is written every few seconds only."""
+        return bool(self._pending)
 
     def take(self, events: Iterable[Event]) -> None:
         """Remember what `events`, the next ones of the journal, change."""
@@ -168,8 +168,6 @@ class Projection:
         """Bring MLflow level with what was taken; with `final`, the note too. Raises what MLflow raises."""
         if self._shown is None:
             self._shown = runs.find(self._mlflow, self.experiment, self.state)
-        if not self.behind:
-            return
         due = self._note_due and (final or time.monotonic() - self._note_written > NOTE_SECONDS)
         if due or None not in self._shown:
             self._touch(None)
@@ -203,18 +201,21 @@ class Projection:
         tags = {name: value for name, value in tags.items() if run.tags.get(name) != value}
         metrics = [metric for number, metric in pending.metrics if number > run.through]
         params = self._params(key) if run.through < 0 else []
-        for start in range(0, len(params), OTHERS_PER_BATCH):
-            self._mlflow.log_batch(run.id, params=params[start : start + OTHERS_PER_BATCH])
-        for start in range(0, len(metrics), METRICS_PER_BATCH):
-            self._mlflow.log_batch(run.id, metrics=metrics[start : start + METRICS_PER_BATCH])
         if run.status != names.STATUS[outcome]:
             self._set_status(run.id, names.STATUS[outcome], pending.until)
-        if tags:
-            self._mlflow.log_batch(run.id, tags=[RunTag(name, value) for name, value in tags.items()])
+        self._log(run.id, metrics, params, [RunTag(name, value) for name, value in tags.items()])
         run.status = names.STATUS[outcome]
         run.tags |= tags
         run.through = max(run.through, pending.through)
         self.metrics += len(metrics)
+
+    def _log(self, run: str, metrics: list[Metric], params: list[Param], tags: list[RunTag]) -> None:
+        """Write in as few requests as MLflow's limits allow, the tags (and so the mark `nvf.through`) in the last."""
+        while len(metrics) > METRICS_PER_BATCH or len(params) > PARAMS_PER_BATCH:
+            self._mlflow.log_batch(run, metrics[:METRICS_PER_BATCH], params[:PARAMS_PER_BATCH])
+            metrics, params = metrics[METRICS_PER_BATCH:], params[PARAMS_PER_BATCH:]
+        if metrics or params or tags:
+            self._mlflow.log_batch(run, metrics, params, tags)
 
     def _set_status(self, run: str, status: str, at: int) -> None:
         if status == "RUNNING":

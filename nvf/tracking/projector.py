@@ -6,7 +6,6 @@ What it remembers is bounded: it takes the next events only when MLflow has thos
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 from filelock import FileLock
@@ -71,7 +70,7 @@ class Projector:
                 except Exception:  # whatever a server does, the sweep goes on: wait, and try again
                     wait = min(LONGEST_WAIT, max(POLL_SECONDS, wait * 2))
                 if closing:
-                    time.sleep(min(wait, POLL_SECONDS))
+                    self._given_up.wait(min(wait, POLL_SECONDS))
                 else:
                     self._closing.wait(wait)
         finally:
@@ -80,7 +79,8 @@ class Projector:
     def _step(self, *, final: bool) -> bool:
         """Write the next events; returns whether there were any."""
         if self._projection is None or self._tail is None:
-            self._lock.acquire(timeout=0)
+            if not self._lock.is_locked:
+                self._lock.acquire(timeout=0)
             mlflow = server.client()
             self._projection = Projection(mlflow, server.experiment(mlflow))
             self._tail = Tail(self._folder)

@@ -15,6 +15,9 @@ from nvf.tracking import names, runs, server, views
 from nvf.tracking.projection import Projection
 from nvf.tracking.projector import LOCK
 
+LOCK_SECONDS = 3
+"""A projector that was closed may need a moment to let go."""
+
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
@@ -54,7 +57,7 @@ def sync(folder: Path) -> SyncReport:
     events = read(folder)
     replay(events[:1])
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
             return _sync(folder, events)
     except Timeout:
         raise TrackingError(

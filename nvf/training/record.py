@@ -52,7 +52,9 @@ class Record:
             losses=_numbers(plain["losses"]),
             figures={view: _numbers(values) for view, values in plain["figures"].items()},
             diagnoses=tuple(
-                Diagnosis(each["name"], **_numbers({key: each[key] for key in ("figure", "threshold")}), text=each["text"])
+                Diagnosis(
+                    each["name"], **_numbers({key: each[key] for key in ("figure", "threshold")}), text=each["text"]
+                )
                 for each in plain["diagnoses"]
             ),
             clock=_numbers(plain["clock"]),

@@ -82,7 +82,7 @@ def test_dev_is_carved_only_where_there_is_none(folder: Path) -> None:
 
 def test_train_may_be_missing_where_dev_is_given(folder: Path) -> None:
     (folder / "qrels" / "train.tsv").unlink()
-    with pytest.raises(TaskError, match="neither a dev split nor training queries.*qrels/dev.tsv"):
+    with pytest.raises(TaskError, match="neither a dev split nor training queries to carve one from"):
         build(folder)
     write_qrels(folder, "dev", ["q0\td0\t1"])
     task = build(folder)
@@ -98,6 +98,12 @@ def test_documents_that_are_missing_have_row_minus_one_and_a_note(folder: Path) 
     assert [note for note in task.notes if "not in the corpus" in note] == [
         "1 judgements (1 in test) name documents that are not in the corpus: nothing finds those"
     ]
+
+
+def test_lone_surrogates_are_replaced(folder: Path, mlruns: Path) -> None:
+    damage_line("corpus.jsonl", 1, '{"_id": "d0", "text": "half a \\ud83d smile"}')(folder)
+    task = tasks.open_snapshot(tasks.snapshot(build(folder)))
+    assert task.corpus.texts is not None and task.corpus.texts[0] == "half a ? smile"
 
 
 def test_own_document_is_marked(folder: Path) -> None:

@@ -20,18 +20,20 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path)
     files = {
         "nvf_p/__init__.py": function("first", "Return the first   of\n    all things."),
-        "nvf_p/_hidden.py": function("second", "Return the second of all things."),
-        "nvf_p/_inner/module.py": function("third", "Return the third of all things."),
-        "nvf_p/tests/test_it.py": function("fourth", "Return the fourth of all things."),
-        "nvf_p/broken.py": "def (" + function("fifth", "Return the fifth of all things."),
-        "nvf_p/effects.py": "raise RuntimeError('this was imported')\n"
-        + function("sixth", "Return the sixth of them."),
-        "nvf_p/classes.py": "class Kind:\n" + function("method", "Return what the kind has.", indent="    "),
-        "nvf_p/left_out.py": function("_private", "Return what nobody should see.")
-        + function("short", "Too short.")
+        "nvf_p/_file.py": function("second", "Return the second of all things.", BODY + " Second."),
+        "nvf_p/_folder/module.py": function("third", "Return the third of all things.", BODY + " Third."),
+        "nvf_p/tests/test_it.py": function("fourth", "Return the fourth of all things.", BODY + " Fourth."),
+        "nvf_p/broken.py": "def (" + function("fifth", "Return the fifth of all things.", BODY + " Fifth."),
+        "nvf_p/effects.py": "raise RuntimeError('imported')\n"
+        + function("sixth", "Return the sixth of them.", BODY + " Sixth."),
+        "nvf_p/kind.py": "class Kind:\n"
+        + function("method", "Return what the kind has.", BODY + " Kind.", indent="    "),
+        "nvf_p/left_out.py": function("_private", "Return what nobody should see.", BODY + " Private.")
+        + function("short", "Too short.", BODY + " Short.")
         + function("bodiless", "Return something without a body.", "Nothing."),
         "nvf_p/twice.py": function("again", "Return the FIRST of all things.", BODY + " More."),
-        "nvf_single.py": function("alone", "Return the one thing alone.", BODY + " Alone."),
+        "nvf_single.py": function("alone", "Return the one thing alone.", BODY + " Alone.")
+        + function("same", "Return what is there already.", BODY + " Second."),
     }
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -39,33 +41,16 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_is_a_pair(packages: Path) -> None:
-    (packages / "nvf_p" / "classes.py").write_text(
-        "class Kind:\n" + function("method", "Return what the kind has.", BODY + " Kind.", indent="    ")
-    )
-    (packages / "nvf_p" / "effects.py").write_text(
-        "raise RuntimeError('this was imported')\n" + function("sixth", "Return the sixth of them.", BODY + " Sixth.")
-    )
-    (packages / "nvf_p" / "_hidden.py").write_text(function("second", "Return the second of all.", BODY + " Second."))
+def test_pairs_are_public_complete_and_different(packages: Path) -> None:
     assert find_pairs({"train": ("nvf_p",), "test": ("nvf_single",)}) == {
         "train": [
-            Pair("nvf_p._hidden.second", "Return the second of all.", BODY + " Second."),
-            Pair("nvf_p.classes.Kind.method", "Return what the kind has.", BODY + " Kind."),
+            Pair("nvf_p._file.second", "Return the second of all things.", BODY + " Second."),
             Pair("nvf_p.effects.sixth", "Return the sixth of them.", BODY + " Sixth."),
             Pair("nvf_p.first", "Return the first of all things.", BODY),
+            Pair("nvf_p.kind.Kind.method", "Return what the kind has.", BODY + " Kind."),
         ],
         "test": [Pair("nvf_single.alone", "Return the one thing alone.", BODY + " Alone.")],
     }
-
-
-def test_same_body_is_kept_once_across_splits(packages: Path) -> None:
-    (packages / "nvf_single.py").write_text(
-        function("alone", "Return the one thing alone.", BODY + " Alone.")
-        + function("same", "Return what is there already.")
-    )
-    pairs = find_pairs({"train": ("nvf_p",), "test": ("nvf_single",)})
-    assert [pair.name for pair in pairs["train"]] == ["nvf_p._hidden.second"]
-    assert [pair.name for pair in pairs["test"]] == ["nvf_single.alone"]
 
 
 def test_packages_that_cannot_be_used_are_named(packages: Path) -> None:
@@ -86,13 +71,20 @@ def test_the_standard_library_is_a_package_and_has_packages() -> None:
 
 
 def test_limit_draws_the_same_pairs_again(mlruns: Path) -> None:
-    options = {"source": "pydocs", "train": ["json", "logging"], "dev": ["argparse"], "test": ["string"], "limit": 12}
+    options = {
+        "source": "pydocs",
+        "train": ["json", "logging"],
+        "dev": ["unittest"],
+        "test": ["datetime"],
+        "limit": 40,
+        "max_length": 8,
+    }
     task = tasks.build(options)
-    assert len(task.corpus) == sum(len(split) for split in task.splits.values()) == 12
+    assert len(task.corpus) == sum(len(split) for split in task.splits.values()) == 40
     assert task.fingerprint == tasks.build(options).fingerprint
-    other = tasks.build({**options, "limit": 14})
+    other = tasks.build({**options, "limit": 44})
     assert set(task.corpus.ids) < set(other.corpus.ids)
-    for name, package in (("dev", "argparse"), ("test", "string")):
+    for name, package in (("dev", "unittest"), ("test", "datetime")):
         split = task.split(name)
         assert [query.removesuffix("?") for query in split.queries.ids] == [
             task.corpus.ids[row] for row in split.qrels.rows

@@ -76,6 +76,11 @@ def put(value: float) -> Callable[[Options], None]:
     return spoil
 
 
+def save_archive(options: Options) -> None:
+    with Path(options["queries"]).open("wb") as file:
+        np.savez(file, np.ones((6, 5)))
+
+
 def write(key: str, content: str) -> Callable[[Options], None]:
     return lambda options: Path(options[key]).write_text(content) and None
 
@@ -97,6 +102,7 @@ def write(key: str, content: str) -> Callable[[Options], None]:
             lambda options: np.save(options["queries"], np.array([["a"]], object)),
             r"q\.npy is not a \.npy file of numbers",
         ),
+        (save_archive, r"q\.npy is an archive \(\.npz\): save the one array"),
         (write("queries", "no array"), r"q\.npy is not a \.npy file of numbers"),
         (write("corpus_ids", "d0\nd1\nd0\n"), r"c\.txt: the id 'd0' stands at rows 0 and 2"),
         (write("queries_ids", "{}"), r"q\.json: expected a list of ids"),

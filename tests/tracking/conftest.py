@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from nvf.tracking import ui
+from nvf.tracking import server, ui
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that MLflow has set up, which takes seconds, and that holds nothing yet."""
+    folder = tmp_path_factory.mktemp("empty")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NVF_MLRUNS", str(folder))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        server.client()
+    return folder / "mlflow.db"
 
 
 @pytest.fixture(autouse=True)
-def own_tracking(mlruns: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_tracking(mlruns: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reaches the user's own tracking server."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    mlruns.mkdir(parents=True)
+    with closing(sqlite3.connect(empty_database)) as source, closing(sqlite3.connect(mlruns / "mlflow.db")) as copy:
+        source.backup(copy)
 
 
 @pytest.fixture

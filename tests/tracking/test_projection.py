@@ -11,7 +11,10 @@ from mlflow.entities import Run
 from nvf import paths
 from nvf.errors import JournalError
 from nvf.journal.events import Journal, read
+from nvf.journal.leaderboard import leaderboard
+from nvf.journal.replay import replay
 from nvf.tracking import names, server
+from nvf.tracking.note import markdown
 from nvf.tracking.sync import forget, sync
 from tests.tracking import journals
 
@@ -133,8 +136,7 @@ def test_the_note_is_the_leaderboard_with_floors_and_leaks(folder: Path) -> None
 
 def test_the_note_of_a_large_sweep_fits(folder: Path) -> None:
     journals.sweep(folder, trials=200, epochs=1)
-    sync(folder)
-    note = shown()[1].data.tags["mlflow.note.content"]
+    note = markdown(leaderboard(replay(read(folder))))
     assert 6000 < len(note) <= 7800
     assert "more\n" in note and "floor `raw`" in note
 

@@ -47,6 +47,24 @@ def test_a_sweep_is_followed_to_its_end(folder: Path) -> None:
     assert sync(folder).metrics == 0
 
 
+def test_what_comes_while_the_note_waits_is_written_at_the_close(folder: Path) -> None:
+    with Journal.create(folder) as journal:
+        projector = Projector(folder)
+        projector.start()
+        journals.start(journal)
+        end = time.monotonic() + 20
+        while projector.link() is None and time.monotonic() < end:
+            time.sleep(0.05)
+        journals.start_trial(journal, 0)
+        time.sleep(1.2)  # less than the pause between two notes, more than one look at the journal
+        journals.record(journal, 0, 0, 0.5)
+        journals.end_trial(journal, 0, "complete")
+        assert projector.close(timeout=30) == 0
+    _, parent, trials = shown()
+    assert trials[0].info.status == "FINISHED"
+    assert "| 0000 | linear | complete |" in parent.data.tags[names.NOTE]
+
+
 def test_a_real_server_gets_the_same(folder: Path, mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     journals.sweep(folder)
@@ -111,7 +129,7 @@ def test_a_server_that_comes_back_gets_everything(
     with Journal.create(folder) as journal:
         projector = Projector(folder)
         projector.start()
-        journals.start(journal)
+        journals.start(journal, "back-again")
         for trial in range(4):
             down = trial in (1, 2)
             journals.start_trial(journal, trial)
@@ -121,7 +139,7 @@ def test_a_server_that_comes_back_gets_everything(
             journals.end_trial(journal, trial, "complete")
         journal.append("sweep_ended", reason="trials", clock={})
         assert projector.close(timeout=30) == 0
-    mlflow, parent, trials = shown()
+    mlflow, parent, trials = shown("back-again")
     assert len(trials) == 4
     for trial, run in trials.items():
         of_epochs = {point for point in points(mlflow, run) if not point[0].startswith(("best", "value"))}
@@ -129,7 +147,8 @@ def test_a_server_that_comes_back_gets_everything(
     assert {run.info.status for run in (parent, *trials.values())} == {"FINISHED"}
 
 
-def test_only_one_process_writes_a_sweep(folder: Path) -> None:
+def test_only_one_process_writes_a_sweep(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nvf.tracking.sync.LOCK_SECONDS", 0)
     journals.sweep(folder)
     with FileLock(folder / LOCK), pytest.raises(TrackingError, match="writes to MLflow itself"):
         sync(folder)

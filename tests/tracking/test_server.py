@@ -20,6 +20,7 @@ def open_fresh(start: float, answers: multiprocessing.Queue[str]) -> None:
 
 
 def test_four_processes_open_a_fresh_database_at_once(mlruns: Path) -> None:
+    (mlruns / "mlflow.db").unlink()
     context = multiprocessing.get_context("spawn")
     answers: multiprocessing.Queue[str] = context.Queue()
     start = time.time() + 6

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nvf.errors import TaskError
+from nvf.tasks.base import Qrels
+from nvf.tasks.splits import carve_dev
+from nvf.types import FloatArray, Queries
+
+SHARE, THRESHOLD = 0.25, 0.9
+
+
+def queries(vectors: FloatArray, texts: list[str] | None = None) -> Queries:
+    return Queries([f"q{row}" for row in range(len(vectors))], np.asarray(vectors, dtype=np.float32), texts)
+
+
+def apart(count: int) -> FloatArray:
+    """Vectors of which no two are near."""
+    return np.eye(count, dtype=np.float32)
+
+
+def one_each(count: int) -> Qrels:
+    return Qrels.from_triples(count, [(row, row, 1) for row in range(count)])
+
+
+def test_takes_the_share_and_leaves_the_rest() -> None:
+    carved = carve_dev(queries(apart(40)), one_each(40), SHARE, THRESHOLD, seed=0)
+    assert len(carved.dev) == 10
+    assert sorted([*carved.train, *carved.dev]) == list(range(40))
+    assert carved.note is None
+
+
+def test_depends_on_the_seed_alone() -> None:
+    draws = [tuple(carve_dev(queries(apart(40)), one_each(40), SHARE, THRESHOLD, seed).dev) for seed in (0, 0, 1, 2)]
+    assert draws[0] == draws[1]
+    assert len(set(draws)) == 3
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("join", ["vectors", "texts", "documents"])
+def test_what_hangs_together_stays_together(join: str, seed: int) -> None:
+    count = 24
+    vectors, texts = apart(count), [f"query {row}" for row in range(count)]
+    documents = np.arange(count)
+    pairs = [(0, 1), (2, 3), (3, 4), (10, 20)]
+    for left, right in pairs:
+        if join == "vectors":
+            vectors[right] = vectors[left] * 2 + 0.01
+        elif join == "texts":
+            texts[right] = f"  {texts[left].upper()}?"
+        else:
+            documents[right] = documents[left]
+    qrels = Qrels.from_triples(count, [(row, int(documents[row]), 1) for row in range(count)])
+    carved = carve_dev(queries(vectors, texts), qrels, SHARE, THRESHOLD, seed)
+    assert 0 < len(carved.dev) <= 6
+    for left, right in pairs:
+        assert (left in carved.dev) == (right in carved.dev)
+
+
+def test_irrelevant_judgements_join_nothing() -> None:
+    everybody = [(row, 0, 0) for row in range(20)] + [(row, row, 1) for row in range(20)]
+    carved = carve_dev(queries(apart(20)), Qrels.from_triples(20, everybody), SHARE, THRESHOLD, seed=0)
+    assert carved.note is None
+    assert len(carved.dev) == 5
+
+
+def test_documents_that_join_everything_are_dropped_with_a_note() -> None:
+    vectors = apart(20)
+    vectors[1] = vectors[0]
+    everybody = [(row, 0, 1) for row in range(18)] + [(row, row, 1) for row in range(18, 20)]
+    for seed in range(8):
+        carved = carve_dev(queries(vectors), Qrels.from_triples(20, everybody), SHARE, THRESHOLD, seed)
+        assert carved.note is not None and "18 of 20" in carved.note
+        assert len(carved.dev) == 5
+        assert (0 in carved.dev) == (1 in carved.dev)
+
+
+def test_queries_that_are_all_alike_cannot_be_split() -> None:
+    with pytest.raises(TaskError, match="20 training queries are near-duplicates of one another; give a dev split"):
+        carve_dev(queries(np.ones((20, 4))), one_each(20), SHARE, THRESHOLD, seed=0)
