@@ -22,7 +22,7 @@ class TrialState:
     records
         The records in order of epochs, from epoch 0 on.
     checkpoints
-        Epoch -> {folder, digest} of the checkpoint published with its record.
+        Epoch -> {folder, digest} of the checkpoint published with its record; the folder is relative to the sweep's.
     outcome
         complete, pruned or failed; None while it runs or waits to go on.
     paused

@@ -124,7 +124,7 @@ class Conductor:
             "record",
             trial=trial.number,
             record=report.record,
-            checkpoint=report.checkpoint,
+            checkpoint=self._relative(report.checkpoint),
             decision=decision,
             attrs=attrs,
         )
@@ -136,11 +136,13 @@ class Conductor:
         if self.state.trials[number].outcome is None and not self._interrupted:
             self._end(number, "failed", error)
 
-    def resume_point(self, number: int) -> dict[str, int | None]:
-        """Return the journaled epoch after which a trial goes on, and its best one so far, as an order has them."""
+    def resume_point(self, number: int) -> dict[str, Any]:
+        """Return where a trial goes on, as an order has it: the last journaled epoch, its digest, the best epoch."""
         trial = self.state.trials[number]
         best = trial.best(self.state.objectives[0])
-        return {"resume": None if trial.epoch < 0 else trial.epoch, "best": None if best is None else best["epoch"]}
+        if best is None:
+            return {"resume": None, "digest": None, "best": None}
+        return {"resume": trial.epoch, "digest": trial.checkpoints[trial.epoch]["digest"], "best": best["epoch"]}
 
     def close(self, reason: str | None = None) -> None:
         """Pause what still runs and write down how the sweep ended: at its end, or paused for `reason`."""
@@ -172,6 +174,13 @@ class Conductor:
                 self._end(trial.number, "pruned")
             case "pause":
                 self._write("trial_paused", trial=trial.number)
+
+    def _relative(self, checkpoint: dict[str, str] | None) -> dict[str, str] | None:
+        """Return where a checkpoint lies seen from the sweep's folder, so that mlruns/ may be moved."""
+        if checkpoint is None:
+            return None
+        folder = Path(checkpoint["folder"]).relative_to(self._place.checkpoints.parent)
+        return {**checkpoint, "folder": folder.as_posix()}
 
     def _settle(self) -> None:
         """Close trials on which a decision was journaled just before the last driver died."""

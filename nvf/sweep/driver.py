@@ -165,7 +165,7 @@ def resume(
         with signals.raising():
             say(f"task: {spec.task['source']}")
             snapshot = tasks.build_snapshot(spec.task)
-        before, now = state.started["task"]["fingerprint"], snapshot.name
+        before, now = state.started["task"]["fingerprint"], open_snapshot(snapshot).fingerprint
         if before != now:
             raise SweepError(
                 f"the task of sweep '{name}' has changed: fingerprint {before[:12]} then, {now[:12]} now; its trials "
@@ -215,7 +215,8 @@ def _misfit(at: KeyPath, error: NvfError | str) -> NoReturn:
 def _tune(spec: Spec, conductor: Conductor, address: str | None, say: Say) -> None:
     """Run the conductor's trials under Ray Tune until there are no more, or the sweep is interrupted."""
     say("ray: starting" if address is None else f"ray: joining {address}")
-    with ray_session.session(address) as resources, _scratch() as scratch:
+    # Once more around the signals: Ray has put handlers of its own in their place.
+    with ray_session.session(address) as resources, signals.calling(conductor.interrupt), _scratch() as scratch:
         from ray import tune
 
         from nvf.sweep.scheduler import NvfScheduler, NvfSearcher, NvfStopper

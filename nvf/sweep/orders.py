@@ -23,8 +23,9 @@ class Order:
         What to measure on dev, and by what the best epoch is chosen.
     checkpoints
         Folder of this trial's checkpoints.
-    resume, best
-        The last journaled epoch, after which the trial goes on, and the best so far; None for from the start.
+    resume, digest, best
+        The last journaled epoch, after which the trial goes on, its checkpoint's digest, and the best epoch so far;
+        None for from the start.
     cpu, gpu
         What Ray gives the trial.
     """
@@ -41,6 +42,7 @@ class Order:
     objective: str
     checkpoints: str
     resume: int | None
+    digest: str | None
     best: int | None
     cpu: float
     gpu: float

@@ -66,10 +66,10 @@ class Worker:
         if order.resume is None:
             shutil.rmtree(self._folder, ignore_errors=True)
             return training
-        checkpoint.resume(epoch_folder(self._folder, order.resume), training)
+        checkpoint.resume(epoch_folder(self._folder, order.resume), training, order.digest)
         self._epoch = order.resume
         if order.best is not None:
-            self._rate(checkpoint.record(epoch_folder(self._folder, order.best)))
+            self._rate(checkpoint.load(epoch_folder(self._folder, order.best)).record)
         return training
 
     def _rate(self, record: Record) -> None:

@@ -50,9 +50,10 @@ class BM25(System):
         """There is nothing to learn; the words are counted at the first search."""
 
     def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return the documents of the highest BM25 score; raises `TaskError` where the queries have no text."""
-        if queries.texts is None:
-            raise TaskError("bm25 needs the text of the queries, and these are vectors only; leave bm25 out")
+        """Return the documents of the highest BM25 score; raises `TaskError` where queries or corpus have no text."""
+        if queries.texts is None or self.corpus.texts is None:
+            lacking = "queries" if queries.texts is None else "documents"
+            raise TaskError(f"bm25 needs the text of the {lacking}, and these are vectors only; leave bm25 out")
         order = torch.tensor(self.corpus.order)
         found = []
         words = _words(queries.texts)
@@ -73,8 +74,7 @@ class BM25(System):
     def _index(self) -> Any:
         import bm25s
 
-        if self.corpus.texts is None:
-            raise TaskError("bm25 needs the text of the documents, and this corpus is vectors only; leave bm25 out")
+        assert self.corpus.texts is not None, "checked by rank"
         index = bm25s.BM25(method="lucene", k1=self.params.k1, b=self.params.b)
         index.index(_words(self.corpus.texts), show_progress=False)
         return index

@@ -163,7 +163,7 @@ class TwoStage(System):
         The reranker's scores are shifted to end 1 above stage one's score of its last candidate, so that the list as a
         whole stays sorted.
         """
-        ranking = self._stage_one(queries, max(k, self._depth))
+        ranking = self.stage_one(queries, max(k, self._depth))
         raw = as_tensor(queries.vectors, self.device)
         scores, rows = ranking.scores.clone(), ranking.rows.clone()
         for start in range(0, len(rows), BLOCK):
@@ -177,11 +177,12 @@ class TwoStage(System):
 
     def stages(self, split: Split) -> Stages:
         """Return which stage is to blame for the errors on `split`."""
-        ranking = drop_own(self._stage_one(split.queries, self._depth + 1), split, self._depth)
+        ranking = drop_own(self.stage_one(split.queries, self._depth + 1), split, self._depth)
         return attribute(ranking, rank_split(self, split, self._depth), split.qrels, self._depth)
 
     @torch.no_grad()
-    def _stage_one(self, queries: Queries, k: int) -> Ranking:
+    def stage_one(self, queries: Queries, k: int) -> Ranking:
+        """Return what stage one alone answers."""
         attention = self._pipeline.stage_one.eval()
         return self._documents.search(attention(as_tensor(queries.vectors, self.device)), k)
 

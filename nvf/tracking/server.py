@@ -98,7 +98,7 @@ def unreachable(error: Exception) -> TrackingError:
     uri, text = safe(tracking_uri()), safe(str(error)).splitlines()
     return TrackingError(
         f"MLflow at {uri} does not answer ({text[0][:300] if text else type(error).__name__}); "
-        "check MLFLOW_TRACKING_URI and the server: nothing is lost, `nvf sync NAME` brings it level later"
+        "check MLFLOW_TRACKING_URI and the server; no sweep lost anything: `nvf sync NAME` brings MLflow level"
     )
 
 

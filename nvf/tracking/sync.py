@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from nvf.errors import NvfError, TrackingError
-from nvf.journal.events import FILE, read
+from nvf.journal.events import read
+from nvf.journal.folders import running
 from nvf.journal.replay import replay
 from nvf.tracking import names, runs, server, views
 from nvf.tracking.projection import Projection
@@ -41,6 +41,12 @@ class SyncReport:
     metrics: int
     link: str
 
+    def __str__(self) -> str:
+        return (
+            f"MLflow is level with all {self.events} events of sweep {self.sweep}: "
+            f"{self.runs} runs and {self.metrics} metrics were added\n{self.link}"
+        )
+
 
 def sync(folder: Path) -> SyncReport:
     """Bring MLflow level with the journal in `folder`; a second time adds nothing.
@@ -71,7 +77,7 @@ def _sync(folder: Path, events: list[dict[str, object]]) -> SyncReport:
         experiment = server.experiment(mlflow)
         projection = Projection(mlflow, experiment)
         projection.take(events)
-        if not is_live(folder):
+        if not running(folder):
             projection.settle()
         projection.write(final=True)
     except NvfError:
@@ -80,16 +86,6 @@ def _sync(folder: Path, events: list[dict[str, object]]) -> SyncReport:
         raise server.unreachable(error) from error
     link = views.link(experiment, projection.state)
     return SyncReport(projection.state.name, len(events), projection.created, projection.metrics, link)
-
-
-def is_live(folder: Path) -> bool:
-    """Return whether a process runs the sweep in `folder`: it holds the journal's lock."""
-    with (folder / FILE).open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def forget(folder: Path) -> int:

@@ -1,175 +1,247 @@
-"""A checkpoint: a folder of safetensors and JSON, published whole or not at all. Loading one executes nothing.
+"""Checkpoints: safetensors and JSON in a folder that appears at once or not at all; loading one executes nothing.
+
+A checkpoint is a folder of three files:
 
 | file | holds |
 | --- | --- |
-| model.safetensors | `System.state()`: what ranking needs besides parameters and corpus |
-| optimizer.safetensors | Adam's moments and step counts, which training needs to go on; absent where nothing is trained |
-| checkpoint.json | format, nvf's version, system, parameters, seed, task, the epoch's record, digests of the files |
+| model.safetensors | the system's `state`: all that it needs to rank its corpus |
+| optimizer.safetensors | Adam's moments, to train on |
+| checkpoint.json | format, version, system, params, epoch, seed, task, record, best epoch, sha256 of the other two |
+
+Its digest is the sha256 of `checkpoint.json`, and so covers all three.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as parse_tensors
-from safetensors.torch import save as tensors_as_bytes
 from torch import Tensor
 
-from nvf import __version__, params, systems
+from nvf import __version__, systems
 from nvf.errors import CheckpointError, NvfError
+from nvf.params import flatten
 from nvf.systems.base import System
 from nvf.tasks.base import Corpus
 from nvf.training.loop import Training
 from nvf.training.record import Record
 
 FORMAT = 1
-META, MODEL, OPTIMISER = "checkpoint.json", "model.safetensors", "optimizer.safetensors"
+MODEL, OPTIMIZER, META = "model.safetensors", "optimizer.safetensors", "checkpoint.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a folder held, verified.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    meta
+        `checkpoint.json`: format, nvf, system, params, epoch, seed, task, record, best, files.
+    model, optimizer
+        Tensors by name.
+    digest
+        sha256 of `checkpoint.json`.
+    """
+
+    folder: Path
+    meta: Mapping[str, Any]
+    model: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    digest: str
+
+    @property
+    def record(self) -> Record:
+        """The record that was published with it."""
+        return Record.from_json(self.meta["record"])
 
 
 def save(folder: Path, training: Training, record: Record) -> str:
-    """Publish the state of `training` after `record` as `folder`, atomically, and return its digest.
+    """Publish the trial as it stands after `record` in `folder`, atomically, and return the digest.
 
-    The digest covers both tensor files, and so tells whether two checkpoints rank and train alike.
+    What lay in `folder` before, a checkpoint of the same epoch that nobody journaled, is replaced.
     """
-    files = {MODEL: tensors_as_bytes(_contiguous(training.system.state()))}
-    if training.optimiser is not None:
-        files[OPTIMISER] = tensors_as_bytes(_contiguous(_moments(training.optimiser)))
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    task = training.task
+    files = {
+        MODEL: safetensors.torch.save({name: value.contiguous() for name, value in training.system.state().items()}),
+        OPTIMIZER: safetensors.torch.save(_optimizer_state(training.optimiser)),
+    }
     meta = {
         "format": FORMAT,
         "nvf": __version__,
         "system": training.system.name,
-        "params": params.flatten(training.system.params),
+        "params": flatten(training.system.params),
+        "epoch": record.epoch,
         "seed": training.seed,
         "task": {
-            "name": training.task.name,
-            "fingerprint": training.task.fingerprint,
-            "encoder": training.task.encoder,
-            "max_length": training.task.max_length,
+            "name": task.name,
+            "fingerprint": task.fingerprint,
+            "encoder": task.encoder,
+            "max_length": task.max_length,
         },
-        "cold": training.task.cold is not None,
-        "record": record.to_json(),
-        "digests": digests,
+        # Without the clock: equal trials publish equal checkpoints.
+        "record": dataclasses.replace(record, clock={}).to_json(),
+        "best": {"epoch": training.best_epoch, "value": training.best_value},
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     files[META] = json.dumps(meta, indent=1, allow_nan=False).encode()
     _publish(folder, files)
-    return _digest(digests)
+    return hashlib.sha256(files[META]).hexdigest()
 
 
-def resume(folder: Path, training: Training) -> None:
-    """Bring a fresh `training` to where the checkpoint was published; raises `CheckpointError`."""
-    meta = read(folder)
-    if meta["system"] != training.system.name or meta["task"]["fingerprint"] != training.task.fingerprint:
-        raise CheckpointError(f"{folder} is of {meta['system']} on task {meta['task']['name']}, not of this trial")
-    training.prepare()
-    _load_state(training.system, folder, meta)
-    if training.optimiser is not None:
-        _set_moments(training.optimiser, _tensors(folder, OPTIMISER, meta), folder)
+def load(folder: Path, digest: str | None = None) -> Checkpoint:
+    """Return the checkpoint in `folder`, or raise `CheckpointError` naming the file that is missing or damaged.
+
+    With `digest` (as journaled), what lies there must be what was published then.
+    """
+    content = _read(folder / META)
+    found = hashlib.sha256(content).hexdigest()
+    if digest is not None and found != digest:
+        raise CheckpointError(f"{folder / META} is not the file that was published: sha256 {found}, expected {digest}")
+    meta = _meta(folder / META, content)
+    tensors = {name: _tensors(folder / name, meta["files"][name]) for name in (MODEL, OPTIMIZER)}
+    return Checkpoint(folder, meta, tensors[MODEL], tensors[OPTIMIZER], found)
 
 
-def restore_system(folder: Path, corpus: Corpus, device: torch.device | str = "cpu") -> System:
-    """Return the checkpoint's system, ready to rank `corpus`; raises `CheckpointError`."""
-    meta = read(folder)
-    try:
-        system = systems.create(meta["system"], meta["params"], corpus, device)
-    except NvfError as error:
-        raise CheckpointError(f"{folder / META}: {error}") from None
-    _load_state(system, folder, meta)
+def restore_system(
+    folder: Path, corpus: Corpus, device: torch.device | str = "cpu", digest: str | None = None
+) -> System:
+    """Return the trained system of the checkpoint in `folder`, ready to rank `corpus`; it needs no training data."""
+    checkpoint = load(folder, digest)
+    system = _create(checkpoint, corpus, device)
+    _fill(system, checkpoint)
     return system
 
 
-def record(folder: Path) -> Record:
-    """Return the record of the epoch that the checkpoint in `folder` was published with."""
-    return Record.from_json(read(folder)["record"])
+def resume(folder: Path, training: Training, digest: str | None = None) -> Record:
+    """Bring `training`, not started yet, to where the checkpoint in `folder` left it, and return its record.
 
-
-def digest(folder: Path) -> str:
-    """Return the digest of the checkpoint in `folder`, as `save` did."""
-    return _digest(read(folder)["digests"])
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """Return what `checkpoint.json` says; raises `CheckpointError` where it is missing, damaged or too new."""
-    path = folder / META
-    try:
-        meta = json.loads(path.read_bytes())
-        fits = meta["format"] == FORMAT and {"system", "params", "task", "record", "digests"} <= set(meta)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError, KeyError):
-        raise CheckpointError(f"{path}: is damaged") from None
-    if not fits:
-        raise CheckpointError(f"{path}: is not a checkpoint of format {FORMAT}, which this nvf reads")
-    return dict(meta)
-
-
-def _digest(digests: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
-
-
-def _contiguous(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors as safetensors wants them: on the CPU, contiguous, and sharing no memory."""
-    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    Raises
+    ------
+    CheckpointError
+        Where the checkpoint is damaged, or belongs to another system, seed, setting or task.
+    """
+    checkpoint = load(folder, digest)
+    own = {
+        "system": training.system.name,
+        "params": json.loads(json.dumps(flatten(training.system.params))),
+        "seed": training.seed,
+        "fingerprint": training.task.fingerprint,
+    }
+    held = {**checkpoint.meta, "fingerprint": checkpoint.meta["task"]["fingerprint"]}
+    for key, value in own.items():
+        if held[key] != value:
+            raise CheckpointError(
+                f"{folder} cannot be gone on with: its {key} is {held[key]!r}, the trial's is {value!r}"
+            )
+    training.prepare()
+    _fill(training.system, checkpoint)
+    if training.optimiser is not None:
+        _load_optimizer(training.optimiser, checkpoint.optimizer)
+    training.best_epoch = int(checkpoint.meta["best"]["epoch"])
+    training.best_value = float(checkpoint.meta["best"]["value"])
+    return checkpoint.record
 
 
 def _publish(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write `files` beside `folder`, bring them to the disk, and move them into place."""
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for name, content in files.items():
-        with (fresh / name).open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    # Only an interrupted trial that does an epoch again finds a folder here.
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
-
-
-def _tensors(folder: Path, name: str, meta: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return a file's tensors after its digest was found to be the recorded one."""
-    path = folder / name
+    """Write the files beside `folder`, bring them to the disk, and give them their place by one rename."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        content = path.read_bytes()
+        for name, content in files.items():
+            with (fresh / name).open("wb") as file:
+                file.write(content)
+                os.fsync(file.fileno())
+        _sync(fresh)
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.rename(folder)
+        _sync(folder.parent)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
-    if hashlib.sha256(content).hexdigest() != meta["digests"].get(name):
-        raise CheckpointError(f"{path}: is damaged (its sha256 is not the recorded one)")
+        raise CheckpointError(f"no checkpoint file {path}: {error.strerror}") from None
+
+
+def _meta(path: Path, content: bytes) -> dict[str, Any]:
     try:
-        return parse_tensors(content)
+        meta = json.loads(content)
+        version, names = meta["format"], set(meta["files"])
+    except (ValueError, KeyError, TypeError):
+        raise CheckpointError(f"{path} is damaged: it is not the JSON of a checkpoint") from None
+    if version != FORMAT:
+        raise CheckpointError(f"{path} has format {version!r}; this nvf {__version__} reads {FORMAT}: use another nvf")
+    if names != {MODEL, OPTIMIZER}:
+        raise CheckpointError(f"{path} names the files {sorted(names)}; a checkpoint has {MODEL} and {OPTIMIZER}")
+    missing = {"system", "params", "epoch", "seed", "task", "record", "best"} - set(meta)
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
+    return dict(meta)
+
+
+def _tensors(path: Path, digest: str) -> dict[str, Tensor]:
+    content = _read(path)
+    found = hashlib.sha256(content).hexdigest()
+    if found != digest:
+        raise CheckpointError(f"{path} is damaged: sha256 {found}, expected {digest}")
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(content)
     except SafetensorError as error:
-        raise CheckpointError(f"{path}: is damaged ({error})") from None
+        raise CheckpointError(f"{path} does not hold tensors: {error}") from None
+    return tensors
 
 
-def _load_state(system: System, folder: Path, meta: Mapping[str, Any]) -> None:
+def _create(checkpoint: Checkpoint, corpus: Corpus, device: torch.device | str) -> System:
     try:
-        system.load_state(_tensors(folder, MODEL, meta))
+        return systems.create(checkpoint.meta["system"], checkpoint.meta["params"], corpus, device)
+    except NvfError as error:
+        raise CheckpointError(f"{checkpoint.folder / META} does not fit nvf {__version__}: {error}") from None
+
+
+def _fill(system: System, checkpoint: Checkpoint) -> None:
+    try:
+        system.load_state(checkpoint.model)
     except (KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{folder / MODEL}: does not fit {system.name} on this corpus: {error}") from None
+        raise CheckpointError(
+            f"{checkpoint.folder / MODEL} does not fit system {system.name} on this corpus: {error}"
+        ) from None
 
 
-def _moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return Adam's state as flat tensors: `place/exp_avg` and the like."""
-    state = optimiser.state_dict()["state"]
-    return {f"{place}/{name}": value for place, values in state.items() for name, value in values.items()}
+def _optimizer_state(optimizer: torch.optim.Optimizer | None) -> dict[str, Tensor]:
+    """Return Adam's tensors as `PLACE.NAME`, the place of the parameter among all groups."""
+    state = {} if optimizer is None else optimizer.state_dict()["state"]
+    return {f"{place}.{name}": value.cpu() for place, held in state.items() for name, value in held.items()}
 
 
-def _set_moments(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], folder: Path) -> None:
-    plain = optimiser.state_dict()
-    plain["state"] = {}
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
-        place, _, name = key.partition("/")
-        plain["state"].setdefault(int(place), {})[name] = value
-    try:
-        optimiser.load_state_dict(plain)
-    except (ValueError, KeyError) as error:
-        raise CheckpointError(f"{folder / OPTIMISER}: does not fit: {error}") from None
+        place, _, name = key.partition(".")
+        state.setdefault(int(place), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -64,7 +63,8 @@ def test_a_sweep_from_file_to_champion(home: Any) -> None:
     for trial in state.trials.values():
         best = trial.best(state.objectives[0])
         assert best is not None
-        assert Path(trial.checkpoints[best["epoch"]]["folder"]).is_dir(), "the best checkpoint is kept"
+        kept = home.folder / "mlruns" / "sweeps" / "small" / trial.checkpoints[best["epoch"]]["folder"]
+        assert kept.is_dir(), "the best checkpoint is kept"
 
     code, out, err = home.run("promote", "small")
     assert code == 0, err
@@ -82,7 +82,7 @@ def test_one_worker_gives_equal_journals_and_a_stop_changes_nothing(home: Any) -
         code, _, err = home.run("sweep", home.spec(), "--name", name)
         assert code == 0, err
     one, two = (list(events.same(events.read(home.folder / "mlruns" / "sweeps" / name))) for name in ("one", "two"))
-    assert str(one).replace("'one'", "'two'").replace("/one/", "/two/").replace("name: one", "name: two") == str(two)
+    assert str(one).replace("'one'", "'two'") == str(two)
     undisturbed = home.state("one")
 
     process = home.start("sweep", home.spec(), "--name", "stopped")

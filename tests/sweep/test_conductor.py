@@ -190,7 +190,7 @@ def test_a_report_heard_twice_is_journaled_once(tmp_path: Path) -> None:
         assert conductor.on_report(report(order, 0))
         assert conductor.on_report(report(order, 0)), "a worker that died and came back tells again what it told"
         assert conductor.on_report(report(order, 1))
-        assert conductor.resume_point(0) == {"resume": 1, "best": 1}
+        assert conductor.resume_point(0) == {"resume": 1, "digest": "0-1", "best": 1}
         assert not conductor.on_report(Report(trial=0, error="Diverged: the loss is not finite"))
         assert not conductor.on_report(report(order, 2)), "a closed trial stays closed"
     assert [record["epoch"] for record in state.trials[0].records] == [0, 1]

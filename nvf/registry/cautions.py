@@ -1,0 +1,71 @@
+"""What a promotion does not prove: said in plain words, since no gate checks it yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nvf.journal.leaderboard import diagnoses
+from nvf.journal.replay import SweepState, TrialState
+
+Record = Mapping[str, Any]
+
+
+def cautions(state: SweepState, trial: TrialState, record: Record) -> list[str]:
+    """Return what to know before trusting `record`, the one of `trial` that was promoted; worst first."""
+    return [
+        *_under_floors(state, record),
+        *_named(state, trial),
+        *_outcome(state, trial),
+        *_unproven(state),
+        *_withheld(state),
+        *_leaks(state),
+    ]
+
+
+def _under_floors(state: SweepState, record: Record) -> Iterator[str]:
+    for name, floor in state.floors.items():
+        for view, figures in record["figures"].items():
+            for measure, value in figures.items():
+                least = floor.get(view, {}).get(measure)
+                if value is not None and least is not None and value < least:
+                    where = "on dev" if view == "all" else f"on dev's {view} view"
+                    yield f"{where}, {measure} {value:.4f} lies under the floor `{name}` at {least:.4f}"
+
+
+def _named(state: SweepState, trial: TrialState) -> Iterator[str]:
+    found = [name for name in diagnoses(state, trial) if name != "under_floor"]
+    if found:
+        yield f"diagnosed: {', '.join(found)}"
+
+
+def _outcome(state: SweepState, trial: TrialState) -> Iterator[str]:
+    if trial.outcome != "complete":
+        yield f"trial {trial.number:04d} {_WORDS.get(trial.outcome, 'has not ended')}"
+    waiting = sum(each.outcome is None for each in state.trials.values())
+    if waiting:
+        yield f"{waiting} trials of the sweep have not ended"
+
+
+_WORDS: dict[str | None, str] = {"pruned": "was pruned before its last epoch", "failed": "failed later on"}
+
+
+def _unproven(state: SweepState) -> Iterator[str]:
+    judged = sum(bool(trial.records) for trial in state.trials.values())
+    yield f"not confirmed on test: its figures are the best of {judged} on dev, and so too good"
+    yield "one seed: another may give other figures"
+
+
+def _withheld(state: SweepState) -> Iterator[str]:
+    share = state.spec.get("cold", 0)
+    if share:
+        yield f"trained without the {share:.0%} of the judged documents that the cold figure needs"
+
+
+def _leaks(state: SweepState) -> Iterator[str]:
+    for leak in state.started["task"]["leaks"]:
+        if leak["split"] == "dev" and leak["other"] == "train" and (leak["near"] or leak["queries_shared"]):
+            yield (
+                f"dev leaks into train: {leak['near']} of {leak['queries']} queries are near-duplicates, "
+                f"{leak['queries_shared']} share a judged document"
+            )

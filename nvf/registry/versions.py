@@ -1,0 +1,99 @@
+"""Model versions in MLflow's registry: which one a name means, and its files on this machine."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import mlflow.artifacts
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from nvf import paths
+from nvf.errors import UsageError, nearest
+from nvf.tracking import names
+from nvf.tracking.server import tracking_uri
+
+ALIAS = "champion"
+RETRIEVER = "retriever"
+PROMOTED_AT = "nvf.promoted_at"
+"""Tag of a registered model: when one of its versions was promoted last, in seconds since 1970."""
+TIMEOUT = 120
+"""Seconds for a request that carries files."""
+
+
+def check_names(model: str, alias: str) -> None:
+    """Raise `UsageError` where MLflow allows no such name of a model or an alias."""
+    if not re.fullmatch(r"[\w.\-]{1,250}", model):
+        raise UsageError(f"'{model}' is no name for a model: use letters, digits, '.', '_' and '-'")
+    if not re.fullmatch(r"[\w\-]{1,250}", alias) or re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE):
+        raise UsageError(
+            f"'{alias}' is no name for an alias: use letters, digits, '_' and '-', but not 'latest' or 'v1'"
+        )
+
+
+def resolve(client: MlflowClient, model: str | None) -> ModelVersion:
+    """Return the model version that `model` means.
+
+    Parameters
+    ----------
+    client
+        Of the registry.
+    model
+        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `NAME` for its champion, or None for the champion that was
+        promoted last.
+
+    Raises
+    ------
+    UsageError
+        Where there is none, naming the command that makes one.
+    """
+    if model is None:
+        return client.get_model_version_by_alias(_newest(client), ALIAS)
+    name, alias, version = _parse(model)
+    try:
+        return client.get_model_version(name, version) if version else client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        known = [found.name for found in _retrievers(client)]
+        hint = "" if name in known else nearest(name, known)
+        raise UsageError(f"the registry has no {model}{hint}; `nvf promote SWEEP` registers a sweep's best") from None
+
+
+def _parse(model: str) -> tuple[str, str, str]:
+    """Return name, alias and version (empty where an alias is meant)."""
+    found = re.fullmatch(r"(?:models:/)?([^/@:]+)(?:@([^/@]+)|/(\d+))?", model)
+    if found is None:
+        raise UsageError(f"'{model}' is no model; write models:/NAME@{ALIAS}, models:/NAME/VERSION or NAME")
+    return found[1], found[2] or ALIAS, found[3] or ""
+
+
+def _retrievers(client: MlflowClient) -> list[mlflow.entities.model_registry.RegisteredModel]:
+    return list(client.search_registered_models(f"tags.`{names.KIND}` = '{RETRIEVER}'", max_results=1000))
+
+
+def _newest(client: MlflowClient) -> str:
+    promoted = [model for model in _retrievers(client) if ALIAS in model.aliases]
+    if not promoted:
+        raise UsageError(f"no model has the alias '{ALIAS}' yet; `nvf promote SWEEP` gives it to a sweep's best")
+    return str(max(promoted, key=lambda model: float(model.tags.get(PROMOTED_AT, 0))).name)
+
+
+def fetch(client: MlflowClient, version: ModelVersion) -> Path:
+    """Return the folder of a version's model on this machine, downloaded once where it lies elsewhere."""
+    source = client.get_model_version_download_uri(version.name, version.version)
+    if source.startswith("file:"):
+        return Path(url2pathname(urlparse(source).path))
+    folder = paths.cache() / "models" / f"{version.name}-{version.version}-{version.creation_timestamp}"
+    if not folder.exists():
+        fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        fresh.mkdir(parents=True)
+        mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(fresh), tracking_uri=tracking_uri())
+        (model,) = fresh.rglob("MLmodel")
+        model.parent.rename(folder)
+    return folder

@@ -1,0 +1,91 @@
+"""Every loss has a value worked out by hand, a gradient that is the derivative, and a degenerate input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from nvf.losses.info_nce import info_nce
+
+TARGETS = torch.tensor([1, 0])
+OTHERS = torch.tensor([[0], [2]])
+
+
+@dataclass(frozen=True)
+class Case:
+    """One loss.
+
+    `value` is what `loss(at)` is by hand; `loss` must be differentiable at `at`; `degenerate` gives `bottom`, exactly.
+    """
+
+    name: str
+    loss: Callable[[Tensor], Tensor]
+    at: Tensor
+    value: float
+    degenerate: Tensor
+    bottom: float
+
+
+SCORES = torch.tensor([[0.0, math.log(2), 5.0], [math.log(3), 0.0, 0.0]], dtype=torch.float64)
+
+CASES = [
+    Case(
+        "info_nce",
+        lambda scores: info_nce(scores, TARGETS, others=OTHERS),
+        SCORES,
+        # query 0: 2 / (1 + 2), for the third is another positive; query 1: 3 / (3 + 1 + 1)
+        (math.log(3 / 2) + math.log(5 / 3)) / 2,
+        torch.full((2, 3), -7.0, dtype=torch.float64),
+        (math.log(2) + math.log(3)) / 2,
+    ),
+    Case(
+        "info_nce at a temperature",
+        lambda scores: info_nce(scores, TARGETS, temperature=0.5),
+        SCORES[:, :2],
+        # squares: 4 / (1 + 4) and 9 / (9 + 1)
+        (math.log(5 / 4) + math.log(10 / 9)) / 2,
+        torch.zeros((2, 2), dtype=torch.float64),
+        math.log(2),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+class TestLoss:
+    def test_hand_value(self, case: Case) -> None:
+        assert case.loss(case.at).item() == pytest.approx(case.value, abs=1e-12)
+
+    def test_gradient(self, case: Case) -> None:
+        assert torch.autograd.gradcheck(case.loss, (case.at.clone().requires_grad_(),))
+
+    def test_degenerate_input(self, case: Case) -> None:
+        scores = case.degenerate.clone().requires_grad_()
+        loss = case.loss(scores)
+        loss.backward()
+        assert loss.item() == pytest.approx(case.bottom, abs=1e-12)
+        assert scores.grad is not None and scores.grad.isfinite().all()
+
+    def test_is_a_mean_over_queries(self, case: Case) -> None:
+        assert case.loss(case.at).shape == ()
+
+
+def test_a_learned_temperature_gets_its_gradient() -> None:
+    temperature = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t: info_nce(SCORES, TARGETS, temperature=t), (temperature,))
+
+
+def test_one_candidate_leaves_nothing_to_choose() -> None:
+    assert info_nce(torch.randn(3, 1), torch.zeros(3, dtype=torch.int64)).item() == 0
+
+
+def test_a_masked_positive_gets_no_gradient() -> None:
+    scores = SCORES.clone().requires_grad_()
+    info_nce(scores, TARGETS, others=OTHERS).backward()
+    assert scores.grad is not None
+    assert scores.grad[0, 2] == 0
+    assert (scores.grad[1] != 0).all()

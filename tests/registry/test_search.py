@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import pandas as pd
+import pytest
+
+from nvf.errors import TaskError, UsageError
+from nvf.registry import versions
+from nvf.registry.promote import promote
+from nvf.registry.search import search
+from nvf.tracking import server
+
+RunSweep = Callable[..., Path]
+
+
+@pytest.fixture
+def champion(run_sweep: RunSweep, lexicon: dict[str, Any]) -> Path:
+    run_sweep("words", lexicon, rates=(0.001,), epochs=1)
+    promote("words")
+    client = server.client()
+    return versions.fetch(client, client.get_model_version_by_alias("words", "champion"))
+
+
+def test_the_champion_answers_in_words(champion: Path) -> None:
+    hits = search("tell me about the cost of violins", k=3)
+    assert [hit.rank for hit in hits] == [1, 2, 3]
+    assert hits[0].id == "c22" and hits[0].text == "A text on the cost of violins."
+    assert hits[0].score >= hits[1].score >= hits[2].score
+    for model in ("models:/words@champion", "models:/words/1", "words"):
+        assert search("tell me about the cost of violins", k=3, model=model) == hits
+    assert len(search("bread", k=1000)) == 30
+
+
+def test_mlflow_serves_texts_as_lists_and_as_columns(champion: Path) -> None:
+    served = mlflow.pyfunc.load_model(str(champion))
+    texts = ["tell me about the cost of violins", "what is the history of cats"]
+    answers = served.predict(texts, params={"k": 2})
+    assert answers["ids"].map(lambda ids: ids[0]).tolist() == ["c22", "c0"]
+    assert answers.equals(served.predict(pd.DataFrame({"anything": texts}), params={"k": 2}))
+    assert answers["texts"][1][0] == "A text on the history of cats."
+
+
+def test_the_model_holds_no_pickle_and_pins_its_packages(champion: Path) -> None:
+    files = {path.name for path in champion.rglob("*") if path.is_file()}
+    assert not {name for name in files if name.endswith((".pkl", ".pickle", ".bin", ".pt"))}
+    assert {"served.py", "MLmodel", "model.safetensors", "task.json"} <= files
+    pinned = (champion / "requirements.txt").read_text().split()
+    assert "nvf==0.1.0" in pinned and "torch==2.13.0" in pinned
+
+
+def test_another_process_can_ask(champion: Path) -> None:
+    code = "from nvf.registry.search import search; print(search('the danger of rockets', 1)[0].id)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["c9"]
+
+
+def test_a_damaged_corpus_is_named(champion: Path) -> None:
+    vectors = champion / "artifacts" / "corpus" / "corpus" / "vectors.npy"
+    content = bytearray(vectors.read_bytes())
+    content[-1] ^= 1
+    vectors.write_bytes(content)
+    with pytest.raises(TaskError, match="vectors.npy is damaged"):
+        search("bread")
+
+
+def test_the_last_promoted_champion_answers(run_sweep: RunSweep, lexicon: dict[str, Any], champion: Path) -> None:
+    run_sweep("numbers", rates=(0.001,), epochs=0)
+    promote("numbers")
+    with pytest.raises(UsageError, match="synthetic.*cannot be asked in words"):
+        search("bread")
+    promote("words")
+    assert search("the making of bread", 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (None, "no model has the alias 'champion' yet; `nvf promote SWEEP`"),
+        ("models:/nothing@champion", "the registry has no models:/nothing@champion.*`nvf promote SWEEP`"),
+        ("models:/a/b/c", "'models:/a/b/c' is no model; write models:/NAME@champion"),
+    ],
+)
+def test_a_model_that_is_not_there_is_named_with_the_way_out(model: str | None, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        search("bread", model=model)
+
+
+def test_an_empty_question_is_refused() -> None:
+    with pytest.raises(UsageError, match="the question is empty"):
+        search("  ")

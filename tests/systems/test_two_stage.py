@@ -1,0 +1,131 @@
+"""two_stage: the reranker starts harmless, wins what stage one's rank lost, and stops by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from nvf import tasks
+from nvf.params import make
+from nvf.systems import create
+from nvf.systems.rerankers import Params, Reranker
+from nvf.systems.two_stage import Candidates, TwoStage
+from nvf.tasks.base import Qrels, Task
+from nvf.training.loop import Training
+
+KINDS = ["concatenation", "difference", "cross_attention"]
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    """The published setting, smaller: the Bayes decision finds 98 % of the queries."""
+    options = {"source": "synthetic", "documents": 200, "dim": 32, "noise": 0.19, "map": "rotation"}
+    return tasks.build({**options, "train": 4000, "dev": 500, "test": 1000})
+
+
+def run(task: Task, params: dict[str, object], epochs: int = 11) -> tuple[TwoStage, Training]:
+    system = create("two_stage", {"stage_one.epochs": 6, "stage_one.lr": 0.02, **params}, task.corpus)
+    assert isinstance(system, TwoStage)
+    training = Training(system, task, seed=0, epochs=epochs, measures=["Success@1"])
+    training.start()
+    for number in range(1, training.epochs + 1):
+        training.epoch(number)
+    return system, training
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_untrained_reranker_gives_stage_ones_logits(kind: str) -> None:
+    reranker = Reranker(make(Params, {"kind": kind}), 6)
+    query, candidates = torch.randn(3, 6), torch.randn(3, 4, 6)
+    scores = reranker(query, torch.randn(3, 6), candidates, torch.tensor(0.5))
+    assert torch.allclose(scores, 2 * torch.einsum("bd,bkd->bk", query, candidates), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reranker_does_not_care_how_candidates_are_listed(kind: str) -> None:
+    reranker = Reranker(make(Params, {"kind": kind}), 6).eval()
+    for parameter in reranker.parameters():
+        torch.nn.init.normal_(parameter)
+    query, raw, candidates = torch.randn(3, 6), torch.randn(3, 6), torch.randn(3, 4, 6)
+    turned = reranker(query, raw, candidates.flip(1), torch.tensor(1.0)).flip(1)
+    assert torch.allclose(turned, reranker(query, raw, candidates, torch.tensor(1.0)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_reranker_wins_back_what_the_rank_cost(task: Task, kind: str) -> None:
+    system, _ = run(task, {"stage_one.rank": 16, "depth": 10, "reranker.kind": kind})
+    stages = system.stages(task.split("test"))
+    assert stages.stage_one < 0.8
+    assert stages.pipeline > stages.stage_one + 0.5 * (1 - stages.missed - stages.stage_one)
+    assert stages.won > 10 * stages.lost
+    assert system.diagnose(task.split("dev")) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_over_a_full_stage_one_it_does_no_harm(task: Task, kind: str) -> None:
+    system, _ = run(task, {"reranker.kind": kind, "reranker.patience": 2}, epochs=9)
+    oracle = create("oracle", {}, task.corpus)
+    oracle.prepare(task, 0)
+    test = task.split("test")
+    bayes = (oracle.rank(test.queries, 1).rows[:, 0].numpy() == test.qrels.rows).mean()
+    stages = system.stages(test)
+    assert stages.pipeline >= stages.stage_one - 0.002
+    assert stages.pipeline >= 0.97 * bayes
+
+
+def test_it_stops_when_the_held_out_queries_say_so(task: Task) -> None:
+    _, training = run(task, {"reranker.patience": 1}, epochs=6)
+    losses = [training.epoch(number).losses for number in range(7, 17)]
+    assert losses[0] and not losses[-1]
+    assert [*map(bool, losses)] == sorted(map(bool, losses), reverse=True)
+
+
+def test_held_out_queries_train_neither_stage(task: Task) -> None:
+    system = create("two_stage", {"stage_one.epochs": 1, "reranker.held_out": 0.25}, task.corpus)
+    system.prepare(task, seed=3)
+    stage_one = {int(row) for batch in system.batches(1) for row in batch.rows}
+    reranker = sum(len(batch) for batch in system.batches(2))
+    assert len(stage_one) == 3000
+    assert 0 < reranker <= 3000
+
+
+def test_a_budget_within_stage_one_leaves_its_order(task: Task) -> None:
+    system, _ = run(task, {}, epochs=2)
+    queries = task.split("dev").queries
+    assert torch.equal(system.rank(queries, 1).rows, system.stage_one(queries, 1).rows)
+
+
+def test_candidates_know_their_true_document_and_the_other_relevant_ones(task: Task) -> None:
+    nearest = create("raw", {}, task.corpus).rank(task.train.queries, 3).rows.numpy()
+    triples = [(row, int(document), 1) for row in range(400) for document in (*nearest[row, :2], (row * 7) % 200)]
+    qrels = Qrels.from_triples(400, list(dict.fromkeys(triples)))
+    train = dataclasses.replace(task.train.select(np.arange(400)), qrels=qrels)
+    several = dataclasses.replace(task, splits={**task.splits, "train": train})
+    system = create("two_stage", {"stage_one.epochs": 1}, task.corpus)
+    system.prepare(several, 0)
+    seen = 0
+    for batch in system.batches(2):
+        assert isinstance(batch, Candidates)
+        by_vector = {vector.tobytes(): row for row, vector in enumerate(np.asarray(train.queries.vectors))}
+        for place in range(len(batch)):
+            relevant = set(qrels.of(by_vector[batch.raw[place].numpy().tobytes()])[0])
+            rows = batch.rows[place].tolist()
+            others = {rows[at] for at in batch.others[1, batch.others[0] == place].tolist()}
+            true = rows[batch.targets[place]]
+            assert {true, *others} == relevant & set(rows) and true not in others
+            seen += len(others) > 0
+    assert seen > 100
+
+
+def test_the_gradient_reaches_the_query(task: Task) -> None:
+    """A target of the seeds: end to end through reranker and transform, the candidates fixed."""
+    system, _ = run(task, {"stage_one.rank": 16}, epochs=7)
+    pipeline = system.module().eval()
+    query = torch.tensor(np.asarray(task.split("dev").queries.vectors[:1]), requires_grad=True)
+    candidates = torch.tensor(np.asarray(task.corpus.vectors[:5]))[None]
+    stage_one = pipeline.stage_one
+    pipeline.best(stage_one.transform(query), query, candidates, stage_one.temperature)[0, 0].backward()
+    assert query.grad is not None and float(query.grad.norm()) > 0.01

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import pytest
+
+from nvf import tasks
+from nvf.tasks.base import Task
+
+
+@pytest.fixture(scope="session")
+def small() -> Task:
+    """A task that every trained system learns something on within four epochs."""
+    options = {"source": "synthetic", "documents": 80, "dim": 16, "map": "anisotropic", "noise": 0.15}
+    return tasks.build({**options, "train": 500, "dev": 60, "test": 60}).withhold(0.2, 0)

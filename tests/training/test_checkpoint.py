@@ -1,0 +1,207 @@
+"""Checkpoints: a trial that goes on equals an undisturbed one; whatever is damaged is refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nvf.errors import CheckpointError
+from nvf.systems import SYSTEMS, create
+from nvf.tasks.base import Task
+from nvf.training import checkpoint
+from nvf.training.loop import Training
+from nvf.training.record import Record
+
+SETTINGS: dict[str, dict[str, object]] = {
+    "linear": {"dropout": 0.2, "lr": 3e-3},
+    "soft_attention": {"transform": "mlp", "dropout": 0.2, "learn_temperature": True},
+    "two_stage": {"stage_one.epochs": 1, "stage_one.rank": 8},
+}
+TRAINED = [name for name, kind in SYSTEMS.items() if kind.trained]
+
+
+def fresh(name: str, task: Task, seed: int = 0) -> Training:
+    system = create(name, SETTINGS.get(name, {}), task.corpus)
+    return Training(system, task, seed=seed, epochs=4, measures=["nDCG@10"])
+
+
+def without_clock(record: Record) -> dict[str, object]:
+    return {**record.to_json(), "clock": None}
+
+
+@pytest.fixture
+def saved(small: Task, tmp_path: Path) -> tuple[Path, str]:
+    training = fresh("linear", small)
+    training.start()
+    folder = tmp_path / "epoch-0001"
+    return folder, checkpoint.save(folder, training, training.epoch(1))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_to_go_on_is_to_be_undisturbed(name: str, small: Task, tmp_path: Path) -> None:
+    undisturbed = fresh(name, small)
+    undisturbed.start()
+    expected = [without_clock(undisturbed.epoch(number)) for number in range(1, 5)]
+
+    first = fresh(name, small)
+    first.start()
+    records = [first.epoch(1), first.epoch(2)]
+    checkpoint.save(tmp_path / "c", first, records[-1])
+    second = fresh(name, small)
+    torch.rand(11)
+    assert without_clock(checkpoint.resume(tmp_path / "c", second)) == without_clock(records[-1])
+    assert second.best_epoch == first.best_epoch
+    found = [without_clock(record) for record in records] + [without_clock(second.epoch(n)) for n in (3, 4)]
+    assert found == expected
+    assert second.best_epoch == undisturbed.best_epoch
+    state, other = second.system.state(), undisturbed.system.state()
+    assert state.keys() == other.keys() and all(torch.equal(state[key], other[key]) for key in state)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_is_restored_without_training_data(name: str, small: Task, tmp_path: Path) -> None:
+    if SYSTEMS[name].applies_to(small) is not None:
+        assert name == "bm25", "the task has no text"
+        return
+    training = fresh(name, small)
+    record = training.start()
+    for number in range(1, training.epochs + 1):
+        record = training.epoch(number)
+    digest = checkpoint.save(tmp_path / "c", training, record)
+    system = checkpoint.restore_system(tmp_path / "c", small.corpus, digest=digest)
+    queries = small.split("test").queries
+    found, expected = system.rank(queries, 7), training.system.rank(queries, 7)
+    assert system.params == training.system.params
+    assert torch.equal(found.rows, expected.rows) and torch.equal(found.scores, expected.scores)
+
+
+def test_what_a_checkpoint_says(saved: tuple[Path, str], small: Task) -> None:
+    folder, digest = saved
+    held = checkpoint.load(folder, digest)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint.json",
+        "model.safetensors",
+        "optimizer.safetensors",
+    ]
+    assert (held.meta["system"], held.meta["epoch"], held.meta["seed"]) == ("linear", 1, 0)
+    assert held.meta["params"]["lr"] == 3e-3
+    assert held.meta["task"]["fingerprint"] == small.fingerprint
+    assert held.record.epoch == 1 and held.digest == digest
+
+
+def test_publishing_is_atomic(saved: tuple[Path, str], small: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, digest = saved
+    training = fresh("linear", small, seed=1)
+    record = training.start()
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            checkpoint.save(folder, training, record)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert checkpoint.load(folder).digest == digest
+    assert checkpoint.save(folder, training, record) == checkpoint.load(folder).digest != digest
+
+
+@pytest.mark.parametrize("name", [checkpoint.MODEL, checkpoint.OPTIMIZER])
+def test_a_flipped_bit_is_found(saved: tuple[Path, str], name: str) -> None:
+    folder, _ = saved
+    content = bytearray((folder / name).read_bytes())
+    content[-1] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{name} is damaged: sha256"):
+        checkpoint.load(folder)
+
+
+@pytest.mark.parametrize("name", [checkpoint.MODEL, checkpoint.OPTIMIZER, checkpoint.META])
+def test_a_missing_file_is_named(saved: tuple[Path, str], name: str) -> None:
+    folder, _ = saved
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=name):
+        checkpoint.load(folder)
+
+
+def test_another_file_than_the_journaled_one_is_refused(saved: tuple[Path, str]) -> None:
+    folder, digest = saved
+    meta = json.loads((folder / checkpoint.META).read_text())
+    (folder / checkpoint.META).write_text(json.dumps({**meta, "epoch": 9}))
+    checkpoint.load(folder)
+    with pytest.raises(CheckpointError, match="not the file that was published"):
+        checkpoint.load(folder, digest)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "format 99; this nvf"),
+        ({"files": {"../../model.safetensors": "0", "optimizer.safetensors": "0"}}, "a checkpoint has"),
+        ({"files": {}}, "a checkpoint has"),
+        ({"system": "pickle"}, "unknown system 'pickle'"),
+        ({"params": {"lr": -1}}, "out of bounds"),
+    ],
+)
+def test_a_doctored_description_is_refused(
+    saved: tuple[Path, str], small: Task, change: dict[str, object], message: str
+) -> None:
+    folder, _ = saved
+    meta = json.loads((folder / checkpoint.META).read_text())
+    (folder / checkpoint.META).write_text(json.dumps({**meta, **change}))
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.restore_system(folder, small.corpus)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"format": 1}', b"\xff\xfe"])
+def test_what_is_not_a_description_is_refused(saved: tuple[Path, str], content: bytes) -> None:
+    folder, _ = saved
+    (folder / checkpoint.META).write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"checkpoint\.json"):
+        checkpoint.load(folder)
+
+
+def test_a_pickle_in_place_of_tensors_is_never_loaded(saved: tuple[Path, str], tmp_path: Path) -> None:
+    import hashlib
+    import pickle
+
+    folder, _ = saved
+    trap = pickle.dumps(Trap(tmp_path / "sprung"))
+    (folder / checkpoint.MODEL).write_bytes(trap)
+    meta = json.loads((folder / checkpoint.META).read_text())
+    meta["files"][checkpoint.MODEL] = hashlib.sha256(trap).hexdigest()
+    (folder / checkpoint.META).write_text(json.dumps(meta))
+    with pytest.raises(CheckpointError, match=r"model\.safetensors does not hold tensors"):
+        checkpoint.load(folder)
+    assert not (tmp_path / "sprung").exists()
+
+
+class Trap:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_corpus_of_another_width_is_refused(saved: tuple[Path, str], small: Task) -> None:
+    folder, _ = saved
+    narrow = dataclasses.replace(small.corpus, vectors=np.ascontiguousarray(small.corpus.vectors[:, :5]))
+    with pytest.raises(CheckpointError, match=r"model\.safetensors does not fit system linear"):
+        checkpoint.restore_system(folder, narrow)
+
+
+def test_only_the_same_trial_goes_on(saved: tuple[Path, str], small: Task) -> None:
+    folder, _ = saved
+    with pytest.raises(CheckpointError, match="its seed is 0, the trial's is 1"):
+        checkpoint.resume(folder, fresh("linear", small, seed=1))
+    with pytest.raises(CheckpointError, match="its fingerprint is"):
+        checkpoint.resume(folder, fresh("linear", dataclasses.replace(small, fingerprint="other")))
+    with pytest.raises(CheckpointError, match="its system is 'linear'"):
+        checkpoint.resume(folder, fresh("raw", small))

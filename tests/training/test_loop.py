@@ -1,0 +1,89 @@
+"""The loop: records, the first measure's best epoch, divergence, seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from nvf.errors import Diverged
+from nvf.measures.parse import parse
+from nvf.systems import create
+from nvf.systems.ranking import rank_split
+from nvf.tasks.base import Task
+from nvf.training.loop import Training
+from nvf.training.record import Record
+
+
+def train(task: Task, seed: int = 0, **params: object) -> list[Record]:
+    system = create("linear", {"lr": 3e-3, "dropout": 0.1, **params}, task.corpus)
+    training = Training(system, task, seed=seed, epochs=3, measures=["nDCG@10", "R@5"])
+    return [training.start(), *(training.epoch(number) for number in range(1, training.epochs + 1))]
+
+
+def test_a_record_per_epoch(small: Task) -> None:
+    records = train(small)
+    assert [record.epoch for record in records] == [0, 1, 2, 3]
+    assert records[0].losses == {}
+    assert records[3].losses["info_nce"] < records[1].losses["info_nce"]
+    for record in records:
+        assert {view: set(values) for view, values in record.figures.items()} == {
+            view: {"nDCG@10", "R@5"} for view in ("all", "clean", "cold")
+        }
+        assert set(record.clock) == {"seconds", "seconds_evaluating", "latency_ms_p50", "latency_ms_p95"}
+        assert all(value > 0 for value in record.clock.values())
+    assert records[3].figures["all"]["nDCG@10"] > records[0].figures["all"]["nDCG@10"]
+
+
+def test_the_same_seed_gives_the_same_records(small: Task) -> None:
+    def plain(seed: int) -> list[object]:
+        return [{**record.to_json(), "clock": None} for record in train(small, seed)]
+
+    first = plain(0)
+    torch.rand(3)
+    assert plain(0) == first
+    assert plain(1) != first
+
+
+def test_losses_are_means_over_queries_not_over_batches(small: Task) -> None:
+    """With a learning rate of nearly 0 the mean does not depend on how the queries are cut into batches."""
+    losses = [train(small, lr=1e-6, dropout=0.0, batch_size=size)[1].losses["info_nce"] for size in (64, 500)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
+
+
+def test_measures_may_be_parsed_already(small: Task) -> None:
+    system = create("raw", {}, small.corpus)
+    training = Training(system, small, seed=0, epochs=5, measures=[parse("R@5")])
+    assert training.epochs == 0
+    assert set(training.start().figures["all"]) == {"R@5"}
+
+
+def test_the_best_epoch_is_the_first_measures(small: Task) -> None:
+    system = create("linear", {"lr": 3e-3}, small.corpus)
+    training = Training(system, small, seed=0, epochs=4, measures=["nDCG@10"])
+    values = [training.start().figures["all"]["nDCG@10"]]
+    values += [training.epoch(number).figures["all"]["nDCG@10"] for number in range(1, 5)]
+    assert training.best_epoch == int(np.argmax(values)) > 0
+    assert training.best_value == max(values)
+
+
+def test_divergence_is_named(small: Task) -> None:
+    system = create("linear", {}, small.corpus)
+    training = Training(system, small, seed=0, epochs=2, measures=["R@5"])
+    training.start()
+    with torch.no_grad():
+        next(iter(system.module().parameters())).fill_(torch.nan)  # type: ignore[union-attr]
+    with pytest.raises(Diverged, match=r"linear diverged in epoch 2, step 0: info_nce = nan"):
+        training.epoch(2)
+
+
+def test_own_documents_are_dropped(small: Task) -> None:
+    dev = small.split("dev")
+    system = create("raw", {}, small.corpus)
+    best = system.rank(dev.queries, 1).rows[:, 0].numpy()
+    own = rank_split(system, dataclasses.replace(dev, own=best), 5)
+    assert own.rows.shape == (60, 5)
+    assert not (own.rows == torch.from_numpy(best)[:, None]).any()
+    assert torch.equal(own.rows, system.rank(dev.queries, 6).rows[:, 1:])
