@@ -97,10 +97,11 @@ def _cluster() -> Iterator[Check]:
     from nvf.sweep.ray_session import session
 
     try:
-        with session(address) as resources:
-            yield Check("ray", True, f"{address}: {resources.get('CPU', 0):g} CPU, {resources.get('GPU', 0):g} GPU")
-    except (ConnectionError, RuntimeError) as error:
-        yield Check("ray", False, f"{address} does not answer: {str(error).splitlines()[0]}")
+        with session(address) as nodes:
+            cpu, gpu = (sum(node.get(name, 0) for node in nodes) for name in ("CPU", "GPU"))
+            yield Check("ray", True, f"{address}: {len(nodes)} nodes, {cpu:g} CPU, {gpu:g} GPU")
+    except NvfError as error:
+        yield Check("ray", False, str(error))
 
 
 def _tracking() -> Iterator[Check]:

@@ -73,7 +73,14 @@ def twins(documents: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def search(queries: Tensor, documents: Tensor, k: int, order: Tensor, scale: Tensor | None = None) -> Ranking:
+def search(
+    queries: Tensor,
+    documents: Tensor,
+    k: int,
+    order: Tensor,
+    scale: Tensor | None = None,
+    same: tuple[Tensor, Tensor] | None = None,
+) -> Ranking:
     """Return the best `k` documents for each query by dot product.
 
     The documents are never copied, and the scores are held a block at a time. A matrix product may give other last
@@ -92,14 +99,16 @@ def search(queries: Tensor, documents: Tensor, k: int, order: Tensor, scale: Ten
         (N,) integers: see `top_k`.
     scale
         (N,) float32 by which each document's score is multiplied, such as inverse norms; None for 1.
+    same
+        What `twins(documents)` returns, where it is known already; it costs about as much as one query.
     """
-    again, first = twins(documents)
+    again, first = twins(documents) if same is None else same
     block = max(1, BLOCK // max(1, len(documents)))
     found = []
     for start in range(0, max(1, len(queries)), block):
         scores = queries[start : start + block] @ documents.T
-        scores[:, again] = scores[:, first]
         if scale is not None:
             scores *= scale
+        scores[:, again] = scores[:, first]
         found.append(top_k(scores, k, order))
     return Ranking(torch.cat([scores for scores, _ in found]), torch.cat([rows for _, rows in found]))

@@ -9,7 +9,7 @@ journals of the same sweep are equal but for those two keys (`same`).
 | sweep_started | format, sweep, nvf, spec, spec_text, task {name, fingerprint, snapshot, encoder, documents, queries, leaks, notes, source}, measures, objectives, views, seed, git, versions, clock |
 | floors | split, floors {name: figures}, ceilings {name: figures} |
 | trial_started | trial, system, params (all), chosen (searched), distributions {name: text}, seed, epochs |
-| record | trial, record {epoch, losses, figures, diagnoses, clock}, checkpoint {folder (from the sweep's), digest} or null, decision (continue, prune, complete, pause), attrs |
+| record | trial, record {epoch, losses, figures, diagnoses, clock}, checkpoint {folder (from the sweep's), digest} or null, decision (continue, prune, complete, pause), attrs, clock {host, pid, node} |
 | trial_ended | trial, outcome (complete, pruned, failed), error or null, attrs |
 | trial_paused | trial: it was interrupted, and `nvf resume` goes on with it |
 | trial_resumed | trial, epoch: the record after which it goes on |

@@ -24,13 +24,16 @@ def cautions(state: SweepState, trial: TrialState, record: Record) -> list[str]:
 
 
 def _under_floors(state: SweepState, record: Record) -> Iterator[str]:
+    """Yield a sentence for each floor that the record lies under in some view, by the sweep's first measure."""
+    measure = next((each.name for each in state.objectives if each.view), None)
     for name, floor in state.floors.items():
-        for view, figures in record["figures"].items():
-            for measure, value in figures.items():
-                least = floor.get(view, {}).get(measure)
-                if value is not None and least is not None and value < least:
-                    where = "on dev" if view == "all" else f"on dev's {view} view"
-                    yield f"{where}, {measure} {value:.4f} lies under the floor `{name}` at {least:.4f}"
+        under = [
+            f"{view} {figures[measure]:.4f} against {floor[view][measure]:.4f}"
+            for view, figures in record["figures"].items()
+            if measure is not None and view in floor and figures[measure] < floor[view][measure]
+        ]
+        if under:
+            yield f"lies under the floor `{name}` on dev by {measure}: {', '.join(under)}"
 
 
 def _named(state: SweepState, trial: TrialState) -> Iterator[str]:

@@ -10,8 +10,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -122,18 +120,12 @@ class Retriever:
         return Hit(rank, self.task.corpus.ids[row], score, None if texts is None else texts[row][:TEXT_LENGTH])
 
 
-class Served(PythonModel):
-    """What MLflow serves: a column of texts, or an array of vectors, to ids, scores and texts."""
+class _Answers:
+    """`Served.predict`, apart and without type hints: MLflow would make a signature of them, or miss them."""
 
     retriever: Retriever
 
-    def load_context(self, context: PythonModelContext) -> None:
-        """Open the retriever beside the model."""
-        self.retriever = Retriever.open(Path(context.artifacts[CHECKPOINT]).parent)
-
-    def predict(  # type: ignore[no-untyped-def]  # with type hints MLflow would take over the signature
-        self, context, model_input, params=None
-    ):
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Return one row per query, with the columns `ids`, `scores` and `texts` (lists, best first)."""
         k = int((params or {}).get("k", 10))
         answers = self.retriever.hits(self._queries(model_input), k)
@@ -151,6 +143,14 @@ class Served(PythonModel):
             return self.retriever.encode(list(model_input))
         vectors = np.asarray(model_input, dtype=np.float32)
         return Queries([str(row) for row in range(len(vectors))], vectors)
+
+
+class Served(_Answers, PythonModel):
+    """What MLflow serves: a column of texts, or an array of vectors, to ids, scores and texts."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Open the retriever beside the model."""
+        self.retriever = Retriever.open(Path(context.artifacts[CHECKPOINT]).parent)
 
 
 def stage(checkpoint_folder: Path, task: Task, folder: Path) -> None:
@@ -175,23 +175,17 @@ def save(checkpoint_folder: Path, task: Task, folder: Path, metadata: dict[str, 
     metadata
         Kept in its `MLmodel`, as plain data.
     """
-    noisy = logging.getLogger("mlflow")
-    level = noisy.level
     with tempfile.TemporaryDirectory() as temporary:
         stage(checkpoint_folder, task, Path(temporary))
-        noisy.setLevel(logging.ERROR)  # it warns of hints that would replace the signature
-        try:
-            mlflow.pyfunc.save_model(
-                path=str(folder),
-                python_model=str(Path(__file__).with_name("served.py")),
-                artifacts={name: str(Path(temporary) / name) for name in (CHECKPOINT, CORPUS)},
-                signature=signature(task),
-                pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in PACKAGES],
-                metadata=metadata,
-            )
-        finally:
-            noisy.setLevel(level)
-    (folder / "query_example.json").write_text(json.dumps(example(task)))
+        mlflow.pyfunc.save_model(
+            path=str(folder),
+            python_model=str(Path(__file__).with_name("served.py")),
+            artifacts={name: str(Path(temporary) / name) for name in (CHECKPOINT, CORPUS)},
+            signature=signature(task),
+            input_example=example(task),
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in PACKAGES],
+            metadata=metadata,
+        )
 
 
 def signature(task: Task) -> ModelSignature:
@@ -203,9 +197,9 @@ def signature(task: Task) -> ModelSignature:
     return ModelSignature(inputs=inputs, params=ParamSchema([ParamSpec("k", DataType.long, 10)]))
 
 
-def example(task: Task) -> dict[str, Any]:
-    """Return a body for the model's `/invocations`."""
+def example(task: Task) -> Any:
+    """Return one question of the dev split, as the model takes it."""
     queries = task.split(SPLIT).queries.select(np.arange(1))
     if task.encoder is not None and queries.texts is not None:
-        return {"dataframe_split": {"columns": ["query"], "data": [[text] for text in queries.texts]}}
-    return {"inputs": queries.vectors.tolist()}
+        return list(queries.texts)
+    return queries.vectors

@@ -110,7 +110,7 @@ def promote(name: str, *, trial: int | None = None, model: str | None = None, al
     """
     folder, registered = folders.find(name), model or name
     versions.check_names(registered, alias)
-    candidate = _candidate(read(folder), trial)
+    candidate = _candidate(folder, read(folder), trial)
     live = folders.running(folder)
     if not live:
         sync(folder)
@@ -145,7 +145,7 @@ def promote(name: str, *, trial: int | None = None, model: str | None = None, al
     )
 
 
-def _candidate(events: list[Event], number: int | None) -> Candidate:
+def _candidate(folder: Path, events: list[Event], number: int | None) -> Candidate:
     state = replay(events)
     trial = best_trial(state) if number is None else state.trials.get(number)
     if trial is None:
@@ -160,7 +160,7 @@ def _candidate(events: list[Event], number: int | None) -> Candidate:
             f"trial {trial.number} of sweep '{state.name}' has no checkpoint of its best epoch; "
             f"promote another one: nvf leaderboard {state.name}"
         )
-    return Candidate(state, trial, record, Path(published["folder"]), published["digest"], _task(events, state))
+    return Candidate(state, trial, record, folder / published["folder"], published["digest"], _task(events, state))
 
 
 def _task(events: list[Event], state: SweepState) -> Task:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import uuid
+import tempfile
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -91,9 +92,10 @@ def fetch(client: MlflowClient, version: ModelVersion) -> Path:
         return Path(url2pathname(urlparse(source).path))
     folder = paths.cache() / "models" / f"{version.name}-{version.version}-{version.creation_timestamp}"
     if not folder.exists():
-        fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-        fresh.mkdir(parents=True)
-        mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(fresh), tracking_uri=tracking_uri())
-        (model,) = fresh.rglob("MLmodel")
-        model.parent.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
+            mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=fresh, tracking_uri=tracking_uri())
+            (model,) = Path(fresh).rglob("MLmodel")
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                model.parent.rename(folder)
     return folder

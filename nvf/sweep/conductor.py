@@ -127,6 +127,7 @@ class Conductor:
             checkpoint=self._relative(report.checkpoint),
             decision=decision,
             attrs=attrs,
+            clock=report.clock,
         )
         self._carry_out(trial)
         return decision == "continue"

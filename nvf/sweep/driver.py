@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -216,7 +216,7 @@ def _tune(spec: Spec, conductor: Conductor, address: str | None, say: Say) -> No
     """Run the conductor's trials under Ray Tune until there are no more, or the sweep is interrupted."""
     say("ray: starting" if address is None else f"ray: joining {address}")
     # Once more around the signals: Ray has put handlers of its own in their place.
-    with ray_session.session(address) as resources, signals.calling(conductor.interrupt), _scratch() as scratch:
+    with ray_session.session(address) as nodes, signals.calling(conductor.interrupt), _scratch() as scratch:
         from ray import tune
 
         from nvf.sweep.scheduler import NvfScheduler, NvfSearcher, NvfStopper
@@ -224,7 +224,7 @@ def _tune(spec: Spec, conductor: Conductor, address: str | None, say: Say) -> No
 
         if conductor.interrupted:
             return
-        slots = _slots(spec, resources)
+        slots = _slots(spec, nodes)
         say(f"ray: {slots} trial{'s' if slots > 1 else ''} at a time")
         wanted = {"cpu": spec.resources.cpu, **({"gpu": spec.resources.gpu} if spec.resources.gpu else {})}
         tuner = tune.Tuner(
@@ -248,14 +248,18 @@ def _tune(spec: Spec, conductor: Conductor, address: str | None, say: Say) -> No
         tuner.fit()
 
 
-def _slots(spec: Spec, resources: Any) -> int:
-    cpu, gpu = spec.resources.cpu, spec.resources.gpu
-    slots = int(resources.get("CPU", 0) // cpu)
-    if gpu:
-        slots = min(slots, int(resources.get("GPU", 0) / gpu + 1e-9))
+def _slots(spec: Spec, nodes: Sequence[Mapping[str, float]]) -> int:
+    """Return how many trials run at a time; one trial never spans two nodes."""
+    wanted = {"CPU": spec.resources.cpu, "GPU": spec.resources.gpu}
+    slots = sum(
+        min(int(node.get(name, 0) / amount + 1e-9) for name, amount in wanted.items() if amount) for node in nodes
+    )
     if slots < 1:
-        there = f"{resources.get('CPU', 0):g} CPU and {resources.get('GPU', 0):g} GPU"
-        raise SweepError(f"one trial asks for {cpu:g} CPU and {gpu:g} GPU, but Ray has {there}; lower `resources`")
+        there = " + ".join(f"{node.get('CPU', 0):g} CPU and {node.get('GPU', 0):g} GPU" for node in nodes)
+        raise SweepError(
+            f"one trial asks for {wanted['CPU']:g} CPU and {wanted['GPU']:g} GPU on one node, but Ray has {there}; "
+            "lower `resources`"
+        )
     return slots
 
 

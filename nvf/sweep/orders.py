@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -68,6 +68,8 @@ class Report:
         Whether this was the trial's last epoch.
     error
         What went wrong, or None.
+    clock
+        Who says it: {host, pid, node}, the last being Ray's id.
     """
 
     trial: int
@@ -75,6 +77,7 @@ class Report:
     checkpoint: dict[str, str] | None = None
     final: bool = False
     error: str | None = None
+    clock: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the report as text."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+from nvf.errors import SweepError
 
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they cost 1.8 times the wall time and 300 KB of memory a trial
@@ -19,20 +23,30 @@ ENVIRONMENT = {
 }
 OBJECT_STORE = 128 * 2**20
 """Bytes for a local session's object store: corpora are memory-mapped, only reports pass through it."""
+PATIENCE = 25
+"""Seconds that a cluster may take to answer."""
+IMPATIENT = {"RAY_gcs_rpc_server_connect_timeout_s": "1", "RAY_py_gcs_connect_timeout_s": "8"}
+"""By its own timeouts Ray asks a dead address for 41 seconds."""
 
 for _name, _value in ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
 
 
 @contextmanager
-def session(address: str | None) -> Iterator[Mapping[str, float]]:
-    """Hold a Ray session open and yield the cluster's resources.
+def session(address: str | None) -> Iterator[Sequence[Mapping[str, float]]]:
+    """Hold a Ray session open and yield the resources of each node that is alive, e.g. `[{"CPU": 8.0}, ...]`.
 
     Parameters
     ----------
     address
-        A running cluster (`auto`, `host:port`, `ray://...`), or None: a session on this machine alone, or the cluster
-        that the process was started in as a Ray job.
+        A running cluster (`auto`, `host:port`), or None: the cluster that `RAY_ADDRESS` names, as it does within a
+        Ray job, else a session on this machine alone.
+
+    Raises
+    ------
+    SweepError
+        Where the cluster does not answer within `PATIENCE` seconds, refuses the token, is of another version, or is
+        addressed by `ray://`.
     """
     import ray
 
@@ -40,10 +54,50 @@ def session(address: str | None) -> Iterator[Mapping[str, float]]:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address is None and "RAY_ADDRESS" not in os.environ:
+    there = address or os.environ.get("RAY_ADDRESS") or "local"
+    if there == "local":
         options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE, "num_cpus": os.cpu_count()}
-    ray.init(address=address, **options)
+    else:
+        _ask(there)
     try:
-        yield ray.cluster_resources()  # type: ignore[no-untyped-call]
+        # Left to itself, Ray would join whatever cluster was last started on this machine.
+        ray.init(address=there, **options)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SweepError(f"Ray at {there} cannot be used: {' '.join(str(error).split())}") from None
+    try:
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]
+        yield [node["Resources"] for node in nodes if node["Alive"]]
     finally:
         ray.shutdown()
+
+
+def _ask(address: str) -> None:
+    """Ask a cluster whether it would take us, in a process of its own.
+
+    `ray.init` goes on for minutes with an address where nobody answers, and hears no signal meanwhile.
+    """
+    if "://" in address:
+        raise SweepError(
+            f"{address}: a sweep's driver has to run within the cluster's network: give HOST:PORT of its head "
+            "(6379 unless it was started otherwise), or send the sweep there as a job with nvf submit"
+        )
+    way_out = (
+        f"is it HOST:PORT of the head (6379 unless it was started otherwise)? Look with: ray status --address {address}"
+    )
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        # A session of its own keeps the terminal's Ctrl-C from it: that is the sweep's.
+        asked = subprocess.run(
+            command,
+            env={**IMPATIENT, **os.environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise SweepError(f"no Ray cluster answers at {address} within {PATIENCE} s; {way_out}") from None
+    if asked.returncode != 0:
+        said = (asked.stderr or asked.stdout).strip().splitlines() or ["no answer"]
+        raise SweepError(f"no Ray cluster to join at {address}: {said[-1].rstrip('.')}; {way_out}")

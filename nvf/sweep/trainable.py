@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import platform
+from dataclasses import replace
 from typing import Any
 
+import ray
 from ray import tune
 
 from nvf.sweep.orders import Order
@@ -26,4 +30,6 @@ class NvfTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Run one epoch and return its report as text, which Tune carries as it is."""
-        return {REPORT: self._worker.step().to_json()}
+        report = self._worker.step()
+        clock = {"host": platform.node(), "pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
+        return {REPORT: replace(report, clock=clock).to_json()}

@@ -42,7 +42,7 @@ class Document:
         except yaml.YAMLError as error:
             raise SpecError(self._syntax(error)) from None
         if not isinstance(node, yaml.MappingNode):
-            raise SpecError(f"{path}: a sweep file is a mapping of keys such as task, system, space; this is not one")
+            raise SpecError(f"{path}: such a file is a mapping of keys, one `key: value` to a line; this is not one")
         self._index(node, ())
         self.data: dict[str, Any] = self._filled(yaml.safe_load(masked), ())
         for override in overrides:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nvf.indexes.exact import search
+from nvf.indexes.exact import search, twins
 from nvf.tasks.base import Corpus, Task
 from nvf.types import Ranking, as_tensor
 
@@ -24,11 +24,14 @@ class Documents:
         (N,) the place of each id among all in ascending order.
     scale
         (N,) inverse lengths, or None where every document has length 1.
+    same
+        The documents whose vector stands in the corpus before, and where: see `nvf.indexes.exact.twins`.
     """
 
     def __init__(self, corpus: Corpus, device: torch.device) -> None:
         self.vectors = as_tensor(corpus.vectors, device)
         self.order = torch.tensor(corpus.order, device=device)
+        self.same = twins(self.vectors)
         self.scale = None if corpus.unit else torch.cat([inverse_norms(block) for block in in_blocks(self.vectors)])
 
     def __len__(self) -> int:
@@ -46,9 +49,9 @@ class Documents:
         vectors = self.vectors[rows]
         return vectors if self.scale is None else vectors * self.scale[rows].unsqueeze(-1)
 
-    def search(self, queries: Tensor, k: int) -> Ranking:
-        """Return the best `k` documents for each of the queries (Q, D) by `cosines`."""
-        return search(queries, self.vectors, k, self.order, self.scale)
+    def search(self, queries: Tensor, k: int, scale: Tensor | None = None) -> Ranking:
+        """Return the best `k` documents for each of the queries (Q, D) by `cosines`, or with another scale (N,)."""
+        return search(queries, self.vectors, k, self.order, self.scale if scale is None else scale, self.same)
 
 
 def in_blocks(vectors: Tensor) -> tuple[Tensor, ...]:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from nvf.indexes.exact import search
 from nvf.losses.info_nce import info_nce
 from nvf.params import param
 from nvf.systems.base import System
@@ -116,7 +115,7 @@ class Linear(System):
             blocks = in_blocks(self._documents.vectors)
             self._scale = torch.cat([inverse_norms(block + head(block)) for block in blocks])
         asked = asked + asked @ head.weight
-        return search(asked, self._documents.vectors, k, self._documents.order, self._scale)
+        return self._documents.search(asked, k, self._scale)
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Take the heads."""

@@ -5,6 +5,7 @@ import os
 for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",  # it lost 166 to 199 of 200 metrics at a normal exit
     "GIT_PYTHON_REFRESH": "quiet",

@@ -10,8 +10,12 @@ import sys
 from collections.abc import Callable
 
 from nvf import paths
-from nvf.errors import TrackingError
+from nvf.errors import NvfError, TrackingError
+from nvf.journal import folders
+from nvf.journal.events import read
+from nvf.journal.replay import replay
 from nvf.tracking import server
+from nvf.tracking.sync import sync
 
 STOP_SECONDS = 10
 
@@ -37,6 +41,7 @@ def serve(port: int = server.UI_PORT, host: str = "127.0.0.1", say: Callable[[st
         return
     _check_port(host, port)
     experiment = server.experiment(server.client())
+    _settle(say)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the server outlives this process
     process = subprocess.Popen(command(port, host), env=environment(uri), start_new_session=True)
     say(f"MLflow UI: http://{host}:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning  (Ctrl-C ends)")
@@ -46,6 +51,17 @@ def serve(port: int = server.UI_PORT, host: str = "127.0.0.1", say: Callable[[st
         stop(process)
         return
     raise TrackingError(f"the MLflow UI ended by itself with exit code {code}; its messages stand above")
+
+
+def _settle(say: Callable[[str], None]) -> None:
+    """Show as killed what a dead driver left running: it cannot say so itself."""
+    for name in folders.names():
+        folder = folders.find(name)
+        try:
+            if not folders.running(folder) and replay(read(folder)).status == "running":
+                sync(folder)
+        except NvfError as error:
+            say(f"sweep {name}: {error}")
 
 
 def command(port: int, host: str) -> list[str]:

@@ -73,6 +73,14 @@ class Home:
         with_: signal.Signals,
     ) -> float:
         """Send a signal as soon as the sweep's state is such; returns the seconds the process took to end."""
+        self.wait(process, name, when)
+        began = time.monotonic()
+        process.send_signal(with_)
+        process.wait(timeout=60)
+        return time.monotonic() - began
+
+    def wait(self, process: subprocess.Popen[str], name: str, when: Callable[[replay.SweepState], bool]) -> None:
+        """Wait until the state of a running sweep is such."""
         journal = self.folder / "mlruns" / "sweeps" / name / events.FILE
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
@@ -82,12 +90,9 @@ class Home:
                 and len(found := events.parse(journal.read_bytes(), journal)[0])
                 and when(replay.replay(found))
             ):
-                break
+                return
             time.sleep(0.01)
-        began = time.monotonic()
-        process.send_signal(with_)
-        process.wait(timeout=60)
-        return time.monotonic() - began
+        raise TimeoutError(f"the sweep {name} never came to that")
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_a_signal_ends_a_sweep_within_ten_seconds(home: Any, number: signal.Sign
 
 
 def test_the_time_of_a_sweep_ends_it(home: Any) -> None:
-    spec = home.spec(slots=2, **{"epochs: 4": "epochs: 100000", "kind: successive_halving": "kind: none"})
+    spec = home.spec(slots=2, **{"epochs: 4": "epochs: 10000", "kind: successive_halving": "kind: none"})
     code, _, err = home.run("sweep", spec, "--time", "5s")
     assert code == 0 and "the time is over" in err
     state = home.state("small")

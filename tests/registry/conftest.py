@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,12 @@ from nvf import paths, systems, tasks
 from nvf.journal.events import FORMAT, Journal
 from nvf.params import flatten
 from nvf.tasks.base import Task
-from nvf.tracking import server
 from nvf.training import checkpoint
 from nvf.training.floors import measure_floors
 from nvf.training.loop import Training
+from tests.tracking.servers import empty_database, mlflow_server, own_tracking
+
+__all__ = ["empty_database", "mlflow_server", "own_tracking"]
 
 MEASURES = ["nDCG@10", "R@5"]
 SYNTHETIC = {"source": "synthetic", "documents": 200, "dim": 16, "map": "rotation", "train": 500, "dev": 50, "test": 50}
@@ -27,22 +27,9 @@ TOPICS = ("cats", "rockets", "bread", "rivers", "violins", "tax law")
 ASPECTS = ("history", "care", "cost", "makers", "danger")
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("empty")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NVF_MLRUNS", str(folder))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        server.client()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture(autouse=True)
-def own_tracking(mlruns: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    mlruns.mkdir(parents=True)
-    with closing(sqlite3.connect(empty_database)) as source, closing(sqlite3.connect(mlruns / "mlflow.db")) as copy:
-        source.backup(copy)
+def isolated(own_tracking: None) -> None:
+    """No test reaches the user's own tracking server."""
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,10 +53,18 @@ def test_the_model_holds_no_pickle_and_pins_its_packages(champion: Path) -> None
     assert "nvf==0.1.0" in pinned and "torch==2.13.0" in pinned
 
 
-def test_another_process_can_ask(champion: Path) -> None:
-    code = "from nvf.registry.search import search; print(search('the danger of rockets', 1)[0].id)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["c9"]
+def test_a_server_holds_the_model_too(
+    run_sweep: RunSweep, lexicon: dict[str, Any], mlflow_server: str, monkeypatch: pytest.MonkeyPatch, mlruns: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    run_sweep("words", lexicon, rates=(0.001,), epochs=1)
+    assert promote("words").link.startswith(mlflow_server)
+    (cached,) = (mlruns / "cache" / "models").iterdir()
+    assert (cached / "MLmodel").is_file()
+    before = search("the danger of rockets", 2)
+    assert before[0].id == "c9"
+    shutil.rmtree(cached)
+    assert search("the danger of rockets", 2) == before
 
 
 def test_a_damaged_corpus_is_named(champion: Path) -> None:

@@ -10,9 +10,14 @@ import urllib.request
 
 import pytest
 
+from nvf import paths
 from nvf.errors import TrackingError
+from nvf.journal.events import Journal
 from nvf.tracking import ui
-from tests.tracking.conftest import wait_for
+from nvf.tracking.sync import sync
+from tests.tracking import journals
+from tests.tracking.servers import wait_for
+from tests.tracking.test_projection import shown
 
 
 def test_a_taken_port_is_named_with_the_option(free_port: int) -> None:
@@ -30,13 +35,18 @@ def test_a_server_has_a_ui_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == ["MLFLOW_TRACKING_URI is a server, which has a UI of its own: https://mlflow.example"]
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_serves_until_interrupted_and_leaves_no_process(free_port: int, ending: signal.Signals) -> None:
+def test_serves_until_ended_shows_the_dead_as_killed_and_leaves_no_process(free_port: int) -> None:
+    with Journal.create(paths.sweep(journals.NAME)) as journal:
+        journals.start(journal)
+        journals.start_trial(journal, 0)
+        sync(paths.sweep(journals.NAME))
+    assert shown()[2][0].info.status == "RUNNING"
     code = f"from nvf.tracking.ui import serve; serve(port={free_port})"
     process = subprocess.Popen([sys.executable, "-c", code], env=os.environ, stdout=subprocess.PIPE, text=True)
     address = f"http://127.0.0.1:{free_port}/health"
     wait_for(address)
-    process.send_signal(ending)
+    assert shown()[2][0].info.status == "KILLED"
+    process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=20)
     assert process.returncode == 0
     assert said.startswith(f"MLflow UI: http://127.0.0.1:{free_port}/#/experiments/1/runs")
