@@ -107,7 +107,7 @@ def leaks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def verdict(board: Mapping[str, Any]) -> list[str]:
-    """Return one plain sentence on the best trial against the best floor."""
+    """Return one plain sentence on the best trial against the best floor, and one for each view in which it loses."""
     best = next((row for row in board["trials"] if row["value"] is not None), None)
     floors = {name: value for name, value in board["floors"].items() if value is not None}
     if best is None or not floors:
@@ -116,7 +116,16 @@ def verdict(board: Mapping[str, Any]) -> list[str]:
     gain = best["value"] - floors[name]
     if gain <= 0:
         return [f"the best trial does NOT beat the floor {name}: {best['value']:.4f} against {floors[name]:.4f} on dev"]
-    return [f"best on dev: trial {best['trial']:04d}, {best['value']:.4f}, {gain:+.4f} over the best floor ({name})"]
+    lines = [f"best on dev: trial {best['trial']:04d}, {best['value']:.4f}, {gain:+.4f} over the best floor ({name})"]
+    measure = board["measure"].split(" ")[-1]
+    for view, figures in best["figures"].items():
+        value = figures.get(measure)
+        beaten = {each: of.get(view, {}).get(measure, -1.0) for each, of in board["floor_figures"].items()}
+        floor = max(beaten, key=lambda each: beaten[each])
+        if value is not None and value < beaten[floor]:
+            what = {"all": "on all queries", "clean": "on clean queries", "cold": "for cold documents"}[view]
+            lines.append(f"but {what} it LOSES to the floor {floor}: {value:.4f} against {beaten[floor]:.4f} {measure}")
+    return lines
 
 
 def floors(report: Mapping[str, Any]) -> tuple[Table, list[str]]:

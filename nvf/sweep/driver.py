@@ -214,9 +214,10 @@ def _misfit(at: KeyPath, error: NvfError | str) -> NoReturn:
 
 def _tune(spec: Spec, conductor: Conductor, address: str | None, say: Say) -> None:
     """Run the conductor's trials under Ray Tune until there are no more, or the sweep is interrupted."""
-    say("ray: starting" if address is None else f"ray: joining {address}")
+    cluster = ray_session.cluster(address)
+    say(f"ray: joining {cluster}" if cluster else "ray: starting")
     # Once more around the signals: Ray has put handlers of its own in their place.
-    with ray_session.session(address) as nodes, signals.calling(conductor.interrupt), _scratch() as scratch:
+    with ray_session.session(cluster) as nodes, signals.calling(conductor.interrupt), _scratch() as scratch:
         from ray import tune
 
         from nvf.sweep.scheduler import NvfScheduler, NvfSearcher, NvfStopper

@@ -32,6 +32,11 @@ for _name, _value in ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
 
 
+def cluster(address: str | None) -> str | None:
+    """Return the cluster to join: `address`, else the one that `RAY_ADDRESS` names, as it does within a Ray job."""
+    return address or os.environ.get("RAY_ADDRESS") or None
+
+
 @contextmanager
 def session(address: str | None) -> Iterator[Sequence[Mapping[str, float]]]:
     """Hold a Ray session open and yield the resources of each node that is alive, e.g. `[{"CPU": 8.0}, ...]`.
@@ -39,8 +44,7 @@ def session(address: str | None) -> Iterator[Sequence[Mapping[str, float]]]:
     Parameters
     ----------
     address
-        A running cluster (`auto`, `host:port`), or None: the cluster that `RAY_ADDRESS` names, as it does within a
-        Ray job, else a session on this machine alone.
+        A running cluster (`auto`, `host:port`), or None: a session on this machine alone.
 
     Raises
     ------
@@ -54,16 +58,16 @@ def session(address: str | None) -> Iterator[Sequence[Mapping[str, float]]]:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    there = address or os.environ.get("RAY_ADDRESS") or "local"
-    if there == "local":
+    if address is None:
         options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE, "num_cpus": os.cpu_count()}
     else:
-        _ask(there)
+        _ask(address)
     try:
-        # Left to itself, Ray would join whatever cluster was last started on this machine.
-        ray.init(address=there, **options)
+        # Without an address Ray would join whatever cluster was last started on this machine.
+        ray.init(address=address or "local", **options)
     except (OSError, RuntimeError, ValueError) as error:
-        raise SweepError(f"Ray at {there} cannot be used: {' '.join(str(error).split())}") from None
+        where = f"the Ray cluster at {address} does not fit" if address else "Ray does not start here"
+        raise SweepError(f"{where}: {' '.join(str(error).split())}") from None
     try:
         nodes = ray.nodes()  # type: ignore[no-untyped-call]
         yield [node["Resources"] for node in nodes if node["Alive"]]

@@ -235,8 +235,8 @@ class TwoStage(System):
         """Keep the reranker if it puts more held-out queries right than any before, or if none are held out.
 
         The first one judged is the untrained one, and so stage one's own order stands until it is beaten, by more than
-        one standard error (the rule of Breiman et al., CART, 1984): without that, one trial in ten over a stage one near
-        the Bayes decision kept a reranker by luck and lost up to 0.006 of Success@1. The held-out loss cannot be the
+        one standard error (the rule of Breiman et al., CART, 1984): without that, over a stage one near the Bayes
+        decision, rerankers were kept by luck, and one of them lost 0.006 of Success@1. The held-out loss cannot be the
         judge: there it fell from 0.124 to 0.066 while Success@1 went from 0.9865 to 0.980.
         Measured with benchmarks/two_stage.py.
         """

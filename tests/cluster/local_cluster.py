@@ -21,8 +21,10 @@ import psutil
 LOOK = """
 import json, sys, time, ray
 ray.init(sys.argv[1], logging_level=40, log_to_driver=False)
-deadline = time.monotonic() + 15
-while (free := ray.available_resources().get("CPU", 0)) < ray.cluster_resources()["CPU"] and time.monotonic() < deadline:
+for _ in range(75):
+    free = ray.available_resources().get("CPU", 0)
+    if free == ray.cluster_resources()["CPU"]:
+        break
     time.sleep(0.2)
 print(json.dumps({"nodes": [node["NodeID"] for node in ray.nodes() if node["Alive"]], "free": free}))
 """
@@ -91,7 +93,7 @@ class LocalCluster:
         return self._add(f"--address={self.address}")
 
     def look(self) -> dict[str, Any]:
-        """Return the ids of the `nodes` that are alive, and how many CPUs are `free`, all of them if need be awaited."""
+        """Return the ids of the `nodes` that are alive, and how many CPUs are `free`; waits 15 s for all of them."""
         done = self.run(sys.executable, "-c", LOOK, self.address)
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))

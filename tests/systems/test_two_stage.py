@@ -73,7 +73,7 @@ def test_over_a_full_stage_one_it_does_no_harm(task: Task, kind: str) -> None:
     bayes = (oracle.rank(test.queries, 1).rows[:, 0].numpy() == test.qrels.rows).mean()
     stages = system.stages(test)
     assert stages.pipeline >= stages.stage_one - 0.002
-    assert stages.pipeline >= 0.97 * bayes
+    assert stages.pipeline >= 0.95 * bayes  # with a fifth of the published training queries; the benchmark has 0.99
 
 
 def test_it_stops_when_the_held_out_queries_say_so(task: Task) -> None:

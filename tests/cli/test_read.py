@@ -1,0 +1,138 @@
+"""What programs may rely on: the JSON forms, and what people read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nvf.cli import render
+
+SPEC = """\
+name: small
+task: {source: synthetic, documents: 60, dim: 8, train: 100, dev: 20, test: 30}
+system: linear
+budget: {epochs: 1}
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+def test_floors(nvf: Any, mlruns: Path, spec: Path) -> None:
+    report = json.loads(nvf("floors", spec, "--split", "test", "--json").out)
+    assert report["split"] == "test" and report["queries"]["all"] == 30
+    assert set(report["floors"]) == {"raw"} and set(report["ceilings"]) == {"oracle"}
+    assert set(report["floors"]["raw"]) == {"all", "clean", "cold"}
+    assert 0 < report["floors"]["raw"]["all"]["nDCG@10"] <= 1
+    shown = nvf("floors", spec, "--split", "test").out
+    assert f"{report['floors']['raw']['cold']['nDCG@10']:.4f}" in shown
+    assert "cold" not in json.loads(nvf("floors", spec, "--set", "cold=0", "--json").out)["floors"]["raw"]
+
+
+def test_floors_of_a_split_that_is_not_there(nvf: Any, mlruns: Path, spec: Path) -> None:
+    ran = nvf("floors", spec, "--split", "tset")
+    assert ran.code == 2 and "has no split 'tset'" in ran.err
+
+
+@pytest.mark.data
+def test_floors_of_the_published_sets(nvf: Any, mlruns: Path, data_folder: Path, tmp_path: Path) -> None:
+    for name, raw in (("scifact", 0.6451), ("nfcorpus", 0.3159)):
+        path = Path(__file__).parents[2] / "search_spaces" / f"linear_{name}.yaml"
+        report = json.loads(nvf("floors", path, "--split", "test", "--json").out)
+        assert report["floors"]["raw"]["all"]["nDCG@10"] == pytest.approx(raw, abs=0.0005)
+        assert report["floors"]["bm25"]["all"]["nDCG@10"] > raw
+
+
+def test_systems_and_tasks(nvf: Any) -> None:
+    systems = {each["name"]: each for each in json.loads(nvf("systems", "--json").out)}
+    assert {"raw", "bm25", "oracle", "linear", "soft_attention", "two_stage"} <= set(systems)
+    temperature = systems["linear"]["params"]["temperature"]
+    assert {name: temperature[name] for name in ("type", "default", "low", "high")} == {
+        "type": "float",
+        "default": 0.05,
+        "low": 0.01,
+        "high": 0.2,
+    }
+    assert systems["two_stage"]["params"]["reranker.hidden"]["default"] == 128
+    assert all(each["summary"] and each["source"] for each in systems.values())
+    tasks = {each["name"]: each for each in json.loads(nvf("tasks", "--json").out)}
+    assert {"beir", "pydocs", "synthetic", "vectors"} <= set(tasks)
+    assert tasks["beir"]["params"]["path"]["required"]
+    for command in ("systems", "tasks"):
+        assert "linear" in nvf("systems").out and "default" in nvf(command).out
+
+
+def test_check_samples_and_prices(nvf: Any, mlruns: Path) -> None:
+    folder = Path(__file__).parents[2] / "search_spaces"
+    ran = nvf("check", *sorted(folder.glob("*.yaml")), "--json")
+    assert ran.code == 0, ran.err
+    for each in json.loads(ran.out):
+        assert each["samples"] and each["samples"][0]["start"]
+        assert "epochs" in each["cost"]
+    assert not (mlruns / "sweeps").exists(), "nothing was run"
+
+
+def test_no_sweeps_yet(nvf: Any, mlruns: Path) -> None:
+    assert json.loads(nvf("list", "--json").out) == []
+    assert "nvf sweep" in nvf("status").out
+
+
+BOARD: dict[str, Any] = {
+    "sweep": "small",
+    "measure": "nDCG@10",
+    "floors": {"raw": 0.5, "bm25": 0.4},
+    "floor_figures": {
+        "raw": {"all": {"nDCG@10": 0.5, "R@5": 0.6}, "clean": {"nDCG@10": 0.5, "R@5": 0.6}, "cold": {"nDCG@10": 0.3}},
+        "bm25": {"all": {"nDCG@10": 0.4, "R@5": 0.5}, "clean": {"nDCG@10": 0.4, "R@5": 0.5}, "cold": {"nDCG@10": 0.2}},
+    },
+    "ceiling_figures": {},
+    "queries": {"all": 10, "clean": 10, "cold": 7},
+    "leaks": [],
+    "notes": ["a note"],
+    "trials": [
+        {
+            "trial": 3,
+            "system": "linear",
+            "outcome": "complete",
+            "epochs": 4,
+            "best_epoch": 2,
+            "value": 0.55,
+            "figures": {
+                "all": {"nDCG@10": 0.55, "R@5": 0.7},
+                "clean": {"nDCG@10": 0.55, "R@5": 0.7},
+                "cold": {"nDCG@10": 0.1},
+            },
+            "params": {"system": "linear", "lr": 0.001},
+            "diagnoses": ["harmful_reranker"],
+            "error": None,
+        }
+    ],
+}
+
+
+def test_a_leaderboard_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    table, notes = render.leaderboard(BOARD)
+    render.console().print(table)
+    shown = capsys.readouterr().out
+    header, best, *floors = [line.split() for line in shown.splitlines()[1:]]
+    assert "clean nDCG@10" not in shown and "cold nDCG@10" in shown
+    assert best[:6] == ["1", "0003", "linear", "complete", "2/4", "0.5500"] and best[-1] == "harmful_reranker"
+    assert [line[:2] for line in floors] == [["floor", "raw"], ["floor", "bm25"]]
+    assert notes == [
+        "clean = all: the same 10 queries and figures, shown once",
+        "a note",
+        "best on dev: trial 0003, 0.5500, +0.0500 over the best floor (raw)",
+        "but for cold documents it LOSES to the floor raw: 0.1000 against 0.3000 nDCG@10",
+    ]
+
+
+def test_a_winner_that_loses_is_said_to_lose() -> None:
+    board = {**BOARD, "floors": {"raw": 0.56}}
+    assert render.verdict(board) == ["the best trial does NOT beat the floor raw: 0.5500 against 0.5600 on dev"]
