@@ -6,7 +6,7 @@ A checkpoint is a folder of three files:
 | --- | --- |
 | model.safetensors | the system's `state`: all that it needs to rank its corpus |
 | optimizer.safetensors | Adam's moments, to train on |
-| checkpoint.json | format, version, system, params, epoch, seed, task, record, best epoch, sha256 of the other two |
+| checkpoint.json | format, version, system, params, epoch, seed, task, record, sha256 of the other two |
 
 Its digest is the sha256 of `checkpoint.json`, and so covers all three.
 """
@@ -50,7 +50,7 @@ class Checkpoint:
     folder
         Where it lies.
     meta
-        `checkpoint.json`: format, nvf, system, params, epoch, seed, task, record, best, files.
+        `checkpoint.json`: format, nvf, system, params, epoch, seed, task, record, files.
     model, optimizer
         Tensors by name.
     digest
@@ -94,7 +94,6 @@ def save(folder: Path, training: Training, record: Record) -> str:
         },
         # Without the clock: equal trials publish equal checkpoints.
         "record": dataclasses.replace(record, clock={}).to_json(),
-        "best": {"epoch": training.best_epoch, "value": training.best_value},
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     files[META] = json.dumps(meta, indent=1, allow_nan=False).encode()
@@ -151,8 +150,6 @@ def resume(folder: Path, training: Training, digest: str | None = None) -> Recor
     _fill(training.system, checkpoint)
     if training.optimiser is not None:
         _load_optimizer(training.optimiser, checkpoint.optimizer)
-    training.best_epoch = int(checkpoint.meta["best"]["epoch"])
-    training.best_value = float(checkpoint.meta["best"]["value"])
     return checkpoint.record
 
 
@@ -199,7 +196,7 @@ def _meta(path: Path, content: bytes) -> dict[str, Any]:
         raise CheckpointError(f"{path} has format {version!r}; this nvf {__version__} reads {FORMAT}: use another nvf")
     if names != {MODEL, OPTIMIZER}:
         raise CheckpointError(f"{path} names the files {sorted(names)}; a checkpoint has {MODEL} and {OPTIMIZER}")
-    missing = {"system", "params", "epoch", "seed", "task", "record", "best"} - set(meta)
+    missing = {"system", "params", "epoch", "seed", "task", "record"} - set(meta)
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
     return dict(meta)

@@ -46,7 +46,7 @@ class Training:
     epochs
         The budget; `Training.epochs` is what the system makes of it.
     measures
-        What to measure on dev; the first one chooses `best_epoch`.
+        What to measure on dev.
     """
 
     def __init__(
@@ -57,8 +57,6 @@ class Training:
         self.seed = seed
         self.epochs = system.epochs(epochs)
         self.measures = [str(measure) for measure in measures]
-        self.best_epoch = 0
-        self.best_value = -np.inf
         self.optimiser: torch.optim.Adam | None = None
 
     def prepare(self) -> None:
@@ -109,9 +107,6 @@ class Training:
         figures = evaluate(ranking, split, self.task.cold, self.measures).figures
         diagnoses = tuple(self.system.diagnose(split))
         evaluating = time.perf_counter() - began
-        value = figures["all"][self.measures[0]]
-        if value > self.best_value:
-            self.best_epoch, self.best_value = epoch, value
         clock = {"seconds": seconds, "seconds_evaluating": evaluating, **self._latency()}
         return Record(epoch=epoch, losses=losses, figures=figures, diagnoses=diagnoses, clock=clock)
 

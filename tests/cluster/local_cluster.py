@@ -79,7 +79,6 @@ class LocalCluster:
             self._add(
                 "--head",
                 f"--port={self.port}",
-                f"--temp-dir={self.folder}",
                 "--include-dashboard=true",
                 f"--dashboard-port={dashboard_port}",
                 f"--ray-client-server-port={client_port}",
@@ -111,8 +110,11 @@ class LocalCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _add(self, *arguments: str) -> Node:
-        log = self.folder / f"node-{len(self._nodes)}.log"
+        name = f"n{len(self._nodes)}"
+        log = self.folder / f"{name}.log"
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1", *arguments]
+        # Nodes that share this folder unpack a job's working_dir over one another.
+        command += [f"--temp-dir={self.folder / name}"]
         command += ["--object-store-memory=80000000", "--dashboard-agent-listen-port=0", "--disable-usage-stats"]
         with log.open("wb") as out:
             process = subprocess.Popen(

@@ -1,10 +1,9 @@
-"""The loop: records, the first measure's best epoch, divergence, seeds."""
+"""The loop: records, divergence, seeds."""
 
 from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import pytest
 import torch
 
@@ -58,15 +57,6 @@ def test_measures_may_be_parsed_already(small: Task) -> None:
     training = Training(system, small, seed=0, epochs=5, measures=[parse("R@5")])
     assert training.epochs == 0
     assert set(training.start().figures["all"]) == {"R@5"}
-
-
-def test_the_best_epoch_is_the_first_measures(small: Task) -> None:
-    system = create("linear", {"lr": 3e-3}, small.corpus)
-    training = Training(system, small, seed=0, epochs=4, measures=["nDCG@10"])
-    values = [training.start().figures["all"]["nDCG@10"]]
-    values += [training.epoch(number).figures["all"]["nDCG@10"] for number in range(1, 5)]
-    assert training.best_epoch == int(np.argmax(values)) > 0
-    assert training.best_value == max(values)
 
 
 def test_divergence_is_named(small: Task) -> None:
