@@ -10,7 +10,8 @@ export NVF_DATA
 .PHONY: sweep test lint format ui bench cluster browser install clean
 
 sweep: $(READY)  ## the main job: search pydocs with linear and two_stage; a new sweep each time
-	$(BIN)/nvf sweep search_spaces/quickstart.yaml --name $${NAME:-quickstart-$$(date +%Y%m%d-%H%M%S)}
+	@name=quickstart; [ ! -e mlruns/sweeps/quickstart ] || name=quickstart-$$(date +%Y%m%d-%H%M%S); \
+	$(BIN)/nvf sweep search_spaces/quickstart.yaml --name $${NAME:-$$name}
 
 test: $(READY)  ## the default suite: under 10 minutes on 2 cores
 	$(BIN)/pytest -m "not slow and not browser"

@@ -107,7 +107,8 @@ def _finish(result: Result, *, as_json: bool) -> int:
         return 128 + signal.SIGINT
     if state.reason == "time":
         print(f"the time is over; go on with: nvf resume {name} --time 30m", file=sys.stderr)
-    return 1 if state.reason == "error" else 0
+    nothing = not any(row["value"] is not None for row in board["trials"])
+    return 1 if state.reason == "error" or nothing else 0
 
 
 COMMANDS = (sweep, resume, check)
