@@ -67,8 +67,10 @@ def start(spec: Spec, text: str, *, address: str | None = None, watch: Watch, sa
 
     Raises
     ------
-    SweepError
+    NameTaken
         Where a sweep of this name exists.
+    SweepError
+        Where the cluster cannot be joined, or one trial asks for more than a node has.
     TaskError
         Where the data cannot be searched.
     Interrupted
@@ -81,6 +83,8 @@ def start(spec: Spec, text: str, *, address: str | None = None, watch: Watch, sa
             "one another name with --name"
         )
     with signals.raising():
+        if cluster := ray_session.cluster(address):
+            ray_session.ask(cluster)  # before the long work, and before there is a journal
         say(f"task: {spec.task['source']}")
         snapshot = tasks.build_snapshot(spec.task)
         task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)

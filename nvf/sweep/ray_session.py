@@ -59,9 +59,9 @@ def session(address: str | None) -> Iterator[Sequence[Mapping[str, float]]]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
-        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE, "num_cpus": os.cpu_count()}
+        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE, "num_cpus": len(os.sched_getaffinity(0))}
     else:
-        _ask(address)
+        ask(address)
     try:
         # Without an address Ray would join whatever cluster was last started on this machine.
         ray.init(address=address or "local", **options)
@@ -75,10 +75,11 @@ def session(address: str | None) -> Iterator[Sequence[Mapping[str, float]]]:
         ray.shutdown()
 
 
-def _ask(address: str) -> None:
-    """Ask a cluster whether it would take us, in a process of its own.
+def ask(address: str) -> None:
+    """Ask a cluster whether it would take us; raises `SweepError`.
 
-    `ray.init` goes on for minutes with an address where nobody answers, and hears no signal meanwhile.
+    In a process of its own: `ray.init` goes on for minutes with an address where nobody answers, and hears no signal
+    meanwhile.
     """
     if "://" in address:
         raise SweepError(

@@ -39,9 +39,10 @@ class Home:
 
     def spec(self, *, slots: int = 1, **changes: str) -> Path:
         """Write the small sweep so that `slots` trials run at a time; `changes` replace texts in it."""
-        text = SPEC.replace("CPU", str((os.cpu_count() or 1) // slots))
+        text = SPEC.replace("CPU", str(len(os.sched_getaffinity(0)) // slots))
         for old, new in changes.items():
-            text = text.replace(old.replace("_", " "), new)
+            assert old in text, old
+            text = text.replace(old, new)
         path = self.folder / "small.yaml"
         path.write_text(text)
         return path
