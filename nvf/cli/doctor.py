@@ -99,7 +99,8 @@ def _cluster() -> Iterator[Check]:
     try:
         with session(address) as nodes:
             cpu, gpu = (sum(node.get(name, 0) for node in nodes) for name in ("CPU", "GPU"))
-            yield Check("ray", True, f"{address}: {len(nodes)} nodes, {cpu:g} CPU, {gpu:g} GPU")
+            where = f"{address}, {len(nodes)} node{'s' if len(nodes) > 1 else ''}"
+            yield Check("ray", True, f"{where}: {cpu:g} CPU, {gpu:g} GPU")
     except NvfError as error:
         yield Check("ray", False, str(error))
 

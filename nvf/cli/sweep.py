@@ -107,7 +107,7 @@ def _finish(result: Result, *, as_json: bool) -> int:
         return 128 + signal.SIGINT
     if state.reason == "time":
         print(f"the time is over; go on with: nvf resume {name} --time 30m", file=sys.stderr)
-    nothing = not any(row["value"] is not None for row in board["trials"])
+    nothing = state.status == "ended" and not any(row["value"] is not None for row in board["trials"])
     return 1 if state.reason == "error" or nothing else 0
 
 

@@ -63,7 +63,7 @@ def submit(path: Path, *, address: str | None = None, wait: bool = True) -> int:
         )
     except troubles as error:
         raise JobError(
-            f"the job server at {server} did not take the job: {' '.join(str(error).split())}; "
+            f"the job server at {server} did not take the job: {' '.join(str(error).split()).rstrip('.')}; "
             "--address wants the head's dashboard (port 8265 unless it was started otherwise)"
         ) from None
     print(f"submitted {number}; its output: ray job logs {number} --address {server}", flush=True)

@@ -59,7 +59,11 @@ def session(address: str | None) -> Iterator[Sequence[Mapping[str, float]]]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
-        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE, "num_cpus": len(os.sched_getaffinity(0))}
+        options |= {
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE,
+            "num_cpus": len(os.sched_getaffinity(0)),
+        }
     else:
         ask(address)
     try:

@@ -38,24 +38,26 @@ class Node:
     log: Path
 
     def crash(self) -> None:
-        """Kill the raylet as a crash would: no goodbye."""
-        raylets = [each for each in psutil.Process(self.process.pid).children() if each.name() == "raylet"]
-        assert len(raylets) == 1, raylets
-        raylets[0].kill()
+        """Kill all processes of the node at once, as a loss of power would."""
+        for process in self._family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait()
 
     def close(self) -> None:
         """End the node's processes, and make sure of it."""
-        family = []
-        with contextlib.suppress(psutil.NoSuchProcess):
-            family = psutil.Process(self.process.pid).children(recursive=True)
+        family = self._family()
         self.process.terminate()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        for process in psutil.wait_procs(family, timeout=10)[1]:
+        for process in psutil.wait_procs(family, timeout=15)[1]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
+        self.process.wait()
+
+    def _family(self) -> list[psutil.Process]:
+        if self.process.poll() is not None:
+            return []
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
 
 
 class LocalCluster:

@@ -39,7 +39,7 @@ class Home:
 
     def spec(self, *, slots: int = 1, **changes: str) -> Path:
         """Write the small sweep so that `slots` trials run at a time; `changes` replace texts in it."""
-        text = SPEC.replace("CPU", str(len(os.sched_getaffinity(0)) // slots))
+        text = SPEC.replace("CPU", str(max(1, len(os.sched_getaffinity(0)) // slots)))
         for old, new in changes.items():
             assert old in text, old
             text = text.replace(old, new)

@@ -77,6 +77,8 @@ def test_a_sweep_from_file_to_champion(home: Any) -> None:
     assert len(runs(home, "small")) == 9
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_one_worker_gives_equal_journals_and_a_stop_changes_nothing(home: Any) -> None:
     for name in ("one", "two"):
         code, _, err = home.run("sweep", home.spec(), "--name", name)
@@ -96,6 +98,7 @@ def test_one_worker_gives_equal_journals_and_a_stop_changes_nothing(home: Any) -
     assert len(undisturbed.trials) == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_sweep_within_ten_seconds(home: Any, number: signal.Signals) -> None:
     spec = home.spec(slots=2, **{"epochs: 4": "epochs: 1000", "kind: successive_halving": "kind: none"})
@@ -113,9 +116,10 @@ def test_a_signal_ends_a_sweep_within_ten_seconds(home: Any, number: signal.Sign
     assert found and not [run for run in found.values() if run.info.status == "RUNNING"]
 
 
+@pytest.mark.slow
 def test_the_time_of_a_sweep_ends_it(home: Any) -> None:
     spec = home.spec(slots=2, **{"epochs: 4": "epochs: 10000", "kind: successive_halving": "kind: none"})
-    code, _, err = home.run("sweep", spec, "--time", "5s")
+    code, _, err = home.run("sweep", spec, "--time", "20s")
     assert code == 0 and "the time is over" in err
     state = home.state("small")
     assert (state.status, state.reason) == ("paused", "time")
