@@ -113,4 +113,4 @@ def _tracking() -> Iterator[Check]:
         client().search_experiments(max_results=1)
         yield Check("tracking", True, where)
     except Exception as error:  # whatever the client raises, it is what the user must hear
-        yield Check("tracking", False, f"{where} does not answer: {str(error).splitlines()[0]}")
+        yield Check("tracking", False, str(error).splitlines()[0])

@@ -206,7 +206,8 @@ def _run(
             projector.close(timeout=2)
             raise
         conductor.close()
-        behind = projector.close(timeout=3 if conductor.interrupted else 30)
+        # A server that never answered is not waited for: `nvf sync` closes the gap.
+        behind = projector.close(timeout=3 if conductor.interrupted or projector.link() is None else 30)
         if not conductor.interrupted:
             study.export(folder / "optuna.db")
     return Result(state, projector.link(), behind)
