@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nvf import seeding
+from nvf.diagnostics.burial import buries_new_documents
 from nvf.journal import replay
 from nvf.journal.events import Journal
 from nvf.sweep.orders import Order, Report
@@ -118,12 +119,13 @@ class Conductor:
         assert report.record is not None, "a report is a record or an error"
         if report.record["epoch"] <= trial.epoch:
             return True
-        prune, attrs = self._study.report(trial.number, report.record)
+        record = {**report.record, "diagnoses": [*report.record["diagnoses"], *self._beside_raw(report.record)]}
+        prune, attrs = self._study.report(trial.number, record)
         decision = self._decision(prune=prune, final=report.final)
         self._write(
             "record",
             trial=trial.number,
-            record=report.record,
+            record=record,
             checkpoint=self._relative(report.checkpoint),
             decision=decision,
             attrs=attrs,
@@ -175,6 +177,14 @@ class Conductor:
                 self._end(trial.number, "pruned")
             case "pause":
                 self._write("trial_paused", trial=trial.number)
+
+    def _beside_raw(self, record: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what only shows beside the raw encoder's figures, which the driver has and a worker has not."""
+        measure = next((each.name for each in self.state.objectives if each.view), None)
+        raw = self.state.floors.get("raw")
+        if raw is None or measure is None:
+            return []
+        return [asdict(found) for found in buries_new_documents(record["figures"], raw, measure)]
 
     def _relative(self, checkpoint: dict[str, str] | None) -> dict[str, str] | None:
         """Return where a checkpoint lies seen from the sweep's folder, so that mlruns/ may be moved."""

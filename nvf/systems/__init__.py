@@ -12,19 +12,51 @@ import torch
 
 from nvf.errors import UsageError, nearest
 from nvf.params import make
+from nvf.systems.amn import AMN
+from nvf.systems.asymmetric import Asymmetric
 from nvf.systems.base import System
 from nvf.systems.bm25 import BM25
+from nvf.systems.context_mean import ContextMean
+from nvf.systems.jepa import Jepa
 from nvf.systems.linear import Linear
+from nvf.systems.lvm import LVM
+from nvf.systems.lvm_rerank import LVMRerank
+from nvf.systems.memory import Memory
+from nvf.systems.nudge import Nudge
 from nvf.systems.oracle import Oracle
+from nvf.systems.projection import Projection
 from nvf.systems.raw import Raw
+from nvf.systems.respred import Respred
+from nvf.systems.siamese import Siamese
 from nvf.systems.soft_attention import SoftAttention
 from nvf.systems.two_stage import TwoStage
+from nvf.systems.two_tower import TwoTower
 from nvf.tasks.base import Corpus
 
 __all__ = ["SYSTEMS", "System", "create", "get"]
 
 SYSTEMS: dict[str, type[System]] = {
-    system.name: system for system in (Raw, BM25, Oracle, Linear, SoftAttention, TwoStage)
+    system.name: system
+    for system in (
+        Raw,
+        BM25,
+        ContextMean,
+        Oracle,
+        AMN,
+        LVM,
+        LVMRerank,
+        Linear,
+        Nudge,
+        Memory,
+        Siamese,
+        SoftAttention,
+        TwoStage,
+        TwoTower,
+        Projection,
+        Jepa,
+        Respred,
+        Asymmetric,
+    )
 }
 
 

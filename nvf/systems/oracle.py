@@ -26,12 +26,13 @@ class Oracle(System):
 
         log p(d | q) = -(q - M d)^T P (q - M d) / 2 + constant,
 
-    of which the part that depends on d is q^T P M d - |M d|_P^2 / 2: a dot product with one more dimension.
+    of which the part that depends on d is q^T P M d - |M d|_P^2 / 2: a dot product with one more dimension. A window is
+    one long query: M (C D, D) then stacks a map for each of its vectors.
     """
 
     name = "oracle"
     summary = "the Bayes decision, from the generator's own map and noise"
-    source = "Bayes' rule; nvf/tasks/synthetic.py holds the generator"
+    source = "Bayes' rule; nvf/tasks/synthetic.py and walks.py hold the generators"
     Params = Params
     trained = False
     ceiling = True
@@ -58,7 +59,7 @@ class Oracle(System):
         """Return the documents of the highest posterior."""
         images = self._documents @ self._map.T
         prior = -(images.square() @ self._precision) / 2
-        asked = as_tensor(queries.vectors, self.device) * self._precision
+        asked = as_tensor(queries.vectors, self.device).flatten(1) * self._precision
         documents = torch.cat([images, prior[:, None]], dim=1)
         return search(torch.cat([asked, torch.ones_like(asked[:, :1])], dim=1), documents, k, self._order)
 

@@ -10,8 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, needs_vectors
+from nvf.systems.windows import as_windows, needs_windows
 from nvf.tasks.base import Corpus, Task
-from nvf.types import Queries, Ranking, as_tensor
+from nvf.types import Queries, Ranking
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,10 +21,10 @@ class Params:
 
 
 class Raw(System):
-    """Cosine of the frozen vectors."""
+    """Cosine of the frozen vectors; a window asks by its last vector, as if the next one repeated it."""
 
     name = "raw"
-    summary = "cosine of the frozen vectors"
+    summary = "cosine of the frozen vectors; of a window, its last vector"
     source = "the encoder itself"
     Params = Params
     trained = False
@@ -35,12 +36,13 @@ class Raw(System):
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
-        """Return what the queries are, where they are not vectors like the documents."""
-        return needs_vectors(task)
+        """Return what the queries are, where they are neither vectors like the documents nor windows of such."""
+        needs = needs_windows if task.split("dev").queries.vectors.ndim == 3 else needs_vectors
+        return needs(task)
 
     def prepare(self, task: Task, seed: int) -> None:
         """There is nothing to learn."""
 
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents of the highest cosine."""
-        return self._documents.search(F.normalize(as_tensor(queries.vectors, self.device)), k)
+        return self._documents.search(F.normalize(as_windows(queries.vectors, self.device)[:, -1]), k)

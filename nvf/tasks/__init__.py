@@ -21,14 +21,18 @@ from nvf.tasks.base import Task
 from nvf.tasks.beir import Beir
 from nvf.tasks.progress import Progress
 from nvf.tasks.pydocs import PyDocs
+from nvf.tasks.sequences import Sequences
 from nvf.tasks.snapshot import open_snapshot, snapshot
 from nvf.tasks.sources import Source
 from nvf.tasks.synthetic import Synthetic
 from nvf.tasks.vectors import Vectors
+from nvf.tasks.walks import Walks
 
 __all__ = ["SOURCES", "Source", "build", "build_snapshot", "check", "open_snapshot", "snapshot"]
 
-SOURCES: dict[str, Source[Any]] = {source.name: source for source in (Beir(), PyDocs(), Synthetic(), Vectors())}
+SOURCES: dict[str, Source[Any]] = {
+    source.name: source for source in (Beir(), PyDocs(), Sequences(), Synthetic(), Vectors(), Walks())
+}
 
 
 def check(options: Mapping[str, Any]) -> tuple[Source[Any], Any]:

@@ -67,8 +67,20 @@ def write_synthetic(folder: Path) -> Options:
     return {"source": "synthetic", "documents": 20, "dim": 6, "train": 40, "dev": 10, "test": 10, "map": "rotation"}
 
 
+def write_walks(folder: Path) -> Options:
+    return {"source": "walks", "documents": 20, "dim": 6, "context": 3, "train": 40, "dev": 10, "test": 10}
+
+
+def write_sequences(folder: Path) -> Options:
+    folder.mkdir(parents=True)
+    np.save(folder / "sentences.npy", np.random.default_rng(0).standard_normal((60, 5)).astype(np.float16))
+    (folder / "sentences_ids.json").write_text(json.dumps([f"d{row // 6}:{row % 6}" for row in range(60)]))
+    return {"source": "sequences", "path": str(folder), "context": 3, "dev": 0.2, "test": 0.2}
+
+
 @pytest.fixture(
-    params=[write_beir, write_vectors, write_pydocs, write_synthetic], ids=["beir", "vectors", "pydocs", "synthetic"]
+    params=[write_beir, write_vectors, write_pydocs, write_synthetic, write_walks, write_sequences],
+    ids=["beir", "vectors", "pydocs", "synthetic", "walks", "sequences"],
 )
 def options(request: pytest.FixtureRequest, tmp_path: Path, mlruns: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
     monkeypatch.syspath_prepend(tmp_path / "source")

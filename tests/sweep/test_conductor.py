@@ -229,3 +229,24 @@ def test_the_exported_study_holds_every_trial(tmp_path: Path) -> None:
 def test_a_pareto_search(tmp_path: Path) -> None:
     state = Sweep(tmp_path, measure=["nDCG@10", "latency_ms_p95"], pruner={"kind": "none"}).run()
     assert {trial.outcome for trial in state.trials.values()} == {"complete"}
+
+
+def test_what_shows_only_beside_the_floors_is_journaled_with_the_record(tmp_path: Path) -> None:
+    with events.Journal.create(tmp_path) as journal:
+        spec = Spec.model_validate(SPEC)
+        task = {"name": "curves", "fingerprint": "f", "queries": {}, "leaks": [], "notes": []}
+        started = journal.append("sweep_started", sweep="curves", spec={}, objectives=["nDCG@10"], task=task)
+        state = replay.replay([started])
+        state.floors = {"raw": {"all": {"nDCG@10": 0.1}, "cold": {"nDCG@10": 0.1}}}
+        study = SearchStudy(spec, Space(spec, fail), state)
+        conductor = Conductor(spec, state, journal, study, Place(Path("task"), Path("checkpoints")))
+        order = conductor.next_order()
+        assert order is not None
+        first, second = report(order, 0), report(order, 1)
+        assert first.record is not None and second.record is not None
+        first.record["figures"]["cold"] = {"nDCG@10": 0.1}
+        second.record["figures"]["cold"] = {"nDCG@10": 0.01}
+        conductor.on_report(first)
+        conductor.on_report(second)
+    named = [[each["name"] for each in record["diagnoses"]] for record in state.trials[0].records]
+    assert named == [[], ["buries_new_documents"]]

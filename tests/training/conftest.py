@@ -11,3 +11,10 @@ def small() -> Task:
     """A task that every trained system learns something on within four epochs."""
     options = {"source": "synthetic", "documents": 80, "dim": 16, "map": "anisotropic", "noise": 0.15}
     return tasks.build({**options, "train": 500, "dev": 60, "test": 60}).withhold(0.2, 0)
+
+
+@pytest.fixture(scope="session")
+def windows() -> Task:
+    """The like for systems that work on windows only."""
+    options = {"source": "walks", "documents": 80, "dim": 16, "context": 3}
+    return tasks.build({**options, "train": 500, "dev": 60, "test": 60}).withhold(0.2, 0)

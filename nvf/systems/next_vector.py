@@ -1,0 +1,149 @@
+"""What every predictor of the next vector has in common: its objective, its ranking, its diagnoses.
+
+A predictor maps a window (C, D) to a unit vector p in the space of the documents, and ranks them by cosine. With t the
+true next vector,
+
+    loss = lambda_infonce * InfoNCE(cos(e(p), e(documents)) / temperature) + lambda_ar * (1 - cos(p, t)),
+
+where e is a projection head that only `lvm` may have; without one both parts work on raw vectors.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from nvf import seeding
+from nvf.diagnostics.next_vector import memorisation
+from nvf.errors import ParamsError
+from nvf.losses.autoregressive import autoregressive
+from nvf.losses.info_nce import info_nce
+from nvf.params import param
+from nvf.systems.base import System
+from nvf.systems.documents import Documents
+from nvf.systems.linear import in_batch
+from nvf.systems.pairs import PairBatch, Pairs
+from nvf.systems.windows import as_windows, needs_training_windows
+from nvf.tasks.base import Corpus, Split, Task
+from nvf.types import Diagnosis, Queries, Ranking
+
+BLOCK = 1024
+"""How many windows are predicted from at once."""
+SAMPLE = 1024
+"""How many windows of a split the diagnoses look at."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    """What is minimised, and how. Learning rate and batch size are ours: the research notes give none."""
+
+    lambda_infonce: float = param(0.0, low=0.0, high=100.0, doc="weight of InfoNCE")
+    lambda_ar: float = param(1.0, low=0.0, high=100.0, doc="weight of the autoregressive cosine on raw vectors")
+    temperature: float = param(0.07, low=0.01, high=1.0, log=True, doc="temperature of InfoNCE")
+    negatives: str = param(
+        "batch",
+        choices=("batch", "context", "corpus"),
+        doc="what the next vector competes with: those of the batch, these and its own context, or the whole corpus",
+    )
+    lr: float = param(1e-3, low=1e-6, high=0.1, log=True, doc="learning rate of Adam")
+    batch_size: int = param(256, low=1, high=65_536, log=True, doc="training windows per step")
+
+
+class NextVector(System):
+    """A predictor: `network` makes it, the rest is here."""
+
+    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+        super().__init__(params, corpus, device)
+        if params.lambda_infonce == params.lambda_ar == 0:
+            raise ParamsError("lambda_infonce = 0 and lambda_ar = 0 leave nothing to learn: give one of them a weight")
+        self._documents = Documents(corpus, self.device)
+        self._network = self.network().to(self.device)
+
+    @classmethod
+    def applies_to(cls, task: Task) -> str | None:
+        """Return what is missing to train on."""
+        return needs_training_windows(task)
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """Return a fresh predictor: (B, C, D) -> (B, D) of length 1."""
+
+    def embed(self, vectors: Tensor, predicted: bool) -> Tensor:
+        """Return e(vectors) of length 1 for InfoNCE, vectors (..., D) being `predicted` or documents."""
+        return vectors
+
+    def prepare(self, task: Task, seed: int) -> None:
+        """Take the training windows and draw the predictor."""
+        self._pairs, self._seed = Pairs(task, self.device), seed
+        self._train = task.train
+        with seeding.forked(self.name, seed):
+            self._network = self.network().to(self.device)
+
+    def module(self) -> nn.Module:
+        """Return the predictor."""
+        return self._network
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return one group."""
+        return [{"params": [*self._network.parameters()], "lr": self.params.lr}]
+
+    def batches(self, epoch: int) -> Iterator[PairBatch]:
+        """Yield every training window once."""
+        return self._pairs.batches(self.params.batch_size, self._seed, epoch)
+
+    def losses(self, batch: PairBatch) -> dict[str, Tensor]:
+        """Return the parts that have a weight."""
+        self._network.train()
+        predictions: Tensor = self._network(batch.queries)
+        parts = {}
+        if self.params.lambda_infonce:
+            parts["info_nce"] = self.params.lambda_infonce * self._contrast(predictions, batch)
+        if self.params.lambda_ar:
+            targets = self._documents.unit(batch.positives)
+            parts["autoregressive"] = self.params.lambda_ar * autoregressive(predictions, targets)
+        return parts
+
+    @torch.no_grad()
+    def rank(self, queries: Queries, k: int) -> Ranking:
+        """Return the documents nearest to the predicted vector."""
+        return self._documents.search(self.predict(queries), k)
+
+    @torch.no_grad()
+    def predict(self, queries: Queries) -> Tensor:
+        """Return (Q, D) the predicted vectors, of length 1."""
+        self._network.eval()
+        windows = as_windows(queries.vectors, self.device)
+        return torch.cat([self._network(windows[at : at + BLOCK]) for at in range(0, max(1, len(windows)), BLOCK)])
+
+    def diagnose(self, split: Split) -> list[Diagnosis]:
+        """Return `memorisation` where predictions are far better on train than on `split`."""
+        train, held_out = (F.cosine_similarity(*self.aimed(each)).mean().item() for each in (self._train, split))
+        return memorisation(train, held_out)
+
+    def aimed(self, split: Split) -> tuple[Tensor, Tensor]:
+        """Return predictions and targets, (Q, D) each, for at most `SAMPLE` windows spread over `split`."""
+        relevant = split.qrels.relevant()
+        judged = np.flatnonzero(np.diff(relevant.starts))
+        rows = judged[np.linspace(0, len(judged) - 1, min(SAMPLE, len(judged))).astype(np.int64)]
+        targets = torch.tensor(relevant.rows[relevant.starts[rows]], device=self.device)
+        return self.predict(split.queries.select(rows)), self._documents.unit(targets)
+
+    def _contrast(self, predictions: Tensor, batch: PairBatch) -> Tensor:
+        embedded = self.embed(predictions, predicted=True)
+        if self.params.negatives == "corpus":
+            everything = self._documents.unit(torch.arange(len(self._documents), device=self.device))
+            scores = embedded @ self.embed(everything, predicted=False).T
+            return info_nce(scores, batch.positives, temperature=self.params.temperature, others=batch.others)
+        rows, targets, others = in_batch(batch)
+        scores = embedded @ self.embed(self._documents.unit(rows), predicted=False).T
+        if self.params.negatives == "context":
+            context = self.embed(F.normalize(batch.queries, dim=-1), predicted=False)
+            scores = torch.cat([scores, (context @ embedded.unsqueeze(-1)).squeeze(-1)], dim=1)
+        return info_nce(scores, targets, temperature=self.params.temperature, others=others)
