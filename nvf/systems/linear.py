@@ -23,7 +23,7 @@ from nvf.types import Queries, Ranking, as_tensor
 class Params:
     """How the head is shaped and trained.
 
-    The defaults are what systems.md measured on pydocs (shared, lr 3e-4, temperature 0.05); batch size ours.
+    The defaults (shared, lr 3e-4, temperature 0.05) did best on the docstrings task; the batch size is a guess.
     """
 
     heads: str = param(

@@ -7,8 +7,7 @@ All kinds share one form. With t the query as stage one transformed it, x the ra
 
 W and the last layer of the mlp start at 0, so that an untrained reranker keeps stage one's order and learns to correct
 it. W x gives back what a rank-limited stage one could not see; and because t comes first, the reranker never has to
-learn a hidden map of the query again (one that sees the raw query alone fell from 0.988 to 0.818 under a hidden
-rotation, measured for systems.md).
+learn a hidden map of the query again, which one that sees the raw query alone would have to.
 """
 
 from __future__ import annotations
