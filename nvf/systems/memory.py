@@ -158,6 +158,8 @@ class Memory(System):
         if self._keys is None:
             self._keys = self._recall.beside_queries(self._judged.queries)
         asked = as_tensor(queries.vectors, self.device)
+        if len(asked) == 0:
+            return self._documents.search(asked, k)  # a bag of no queries is more than torch can sum
         widest = max(len(self.corpus), len(self._judged.queries))
         again, first = self._documents.same
         found = []
