@@ -26,7 +26,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-slow: $(READY)  ## tests that take minutes: the synthetic bars, five seeds
+slow: $(READY)  ## tests that take minutes: equal journals, signals, a killed node, the synthetic bars
 	$(BIN)/pytest -m "slow and not browser"
 
 browser: $(READY)  ## the MLflow UI in a real Chromium (Debian: apt-get install chromium)
