@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -32,7 +33,7 @@ def sweep(
     from nvf.sweep.spec import load
 
     overrides = list(set_ or [])
-    overrides += [f"name={name}"] if name else []
+    overrides += [f'name="{name}"'] if name else []  # quoted: a name of digits stays a name
     overrides += [f"search.trials={trials}"] if trials else []
     overrides += [f"budget.time={time}"] if time else []
     loaded, document = load(spec, overrides)
@@ -40,7 +41,7 @@ def sweep(
         with Progress() as progress:
             result = driver.start(loaded, document.text, address=address, watch=progress.watch, say=progress.say)
     except KeyboardInterrupt as interrupt:
-        again = " ".join(["nvf", "sweep", str(spec), *(f"--set {override}" for override in overrides)])
+        again = shlex.join(["nvf", "sweep", str(spec), *(f"--set={override}" for override in overrides)])
         print(f"interrupted ({interrupt or 'SIGINT'}) before the first trial; go on with: {again}", file=sys.stderr)
         return 130
     return _finish(result, as_json=json)
