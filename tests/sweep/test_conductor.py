@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -177,39 +177,41 @@ def test_a_decision_that_was_journaled_but_not_carried_out(tmp_path: Path) -> No
         assert trials(Sweep(folder).run()) == trials(undisturbed)
 
 
-def test_a_report_heard_twice_is_journaled_once(tmp_path: Path) -> None:
+@pytest.fixture
+def conductor(tmp_path: Path) -> Iterator[Conductor]:
+    """A conductor at the start of a sweep, with the raw floor."""
     with events.Journal.create(tmp_path) as journal:
         spec = Spec.model_validate(SPEC)
         task = {"name": "curves", "fingerprint": "f", "queries": {}, "leaks": [], "notes": []}
         started = journal.append("sweep_started", sweep="curves", spec={}, objectives=["nDCG@10"], task=task)
         state = replay.replay([started])
+        state.floors = {"raw": {"all": {"nDCG@10": 0.1}, "cold": {"nDCG@10": 0.1}}}
         study = SearchStudy(spec, Space(spec, fail), state)
         conductor = Conductor(spec, state, journal, study, Place(Path("task"), Path("checkpoints")))
-        order = conductor.next_order()
-        assert order is not None
-        assert conductor.on_report(report(order, 0))
-        assert conductor.on_report(report(order, 0)), "a worker that died and came back tells again what it told"
-        assert conductor.on_report(report(order, 1))
-        assert conductor.resume_point(0) == {"resume": 1, "digest": "0-1", "best": 1}
-        assert not conductor.on_report(Report(trial=0, error="Diverged: the loss is not finite"))
-        assert not conductor.on_report(report(order, 2)), "a closed trial stays closed"
+        yield conductor
+
+
+def test_a_report_heard_twice_is_journaled_once(conductor: Conductor) -> None:
+    order = conductor.next_order()
+    assert order is not None
+    assert conductor.on_report(report(order, 0))
+    assert conductor.on_report(report(order, 0)), "a worker that died and came back tells again what it told"
+    assert conductor.on_report(report(order, 1))
+    assert conductor.resume_point(0) == {"resume": 1, "digest": "0-1", "best": 1}
+    assert not conductor.on_report(Report(trial=0, error="Diverged: the loss is not finite"))
+    assert not conductor.on_report(report(order, 2)), "a closed trial stays closed"
+    state = conductor.state
     assert [record["epoch"] for record in state.trials[0].records] == [0, 1]
     assert state.trials[0].outcome == "failed"
 
 
-def test_an_interrupt_pauses_what_runs(tmp_path: Path) -> None:
-    with events.Journal.create(tmp_path) as journal:
-        spec = Spec.model_validate(SPEC)
-        task = {"name": "curves", "fingerprint": "f", "queries": {}, "leaks": [], "notes": []}
-        started = journal.append("sweep_started", sweep="curves", spec={}, objectives=["nDCG@10"], task=task)
-        state = replay.replay([started])
-        study = SearchStudy(spec, Space(spec, fail), state)
-        conductor = Conductor(spec, state, journal, study, Place(Path("task"), Path("checkpoints")))
-        orders = [conductor.next_order(), conductor.next_order()]
-        conductor.interrupt()
-        assert conductor.next_order() is None
-        assert orders[0] is not None and not conductor.on_report(report(orders[0], 0))
-        conductor.close()
+def test_an_interrupt_pauses_what_runs(conductor: Conductor) -> None:
+    orders = [conductor.next_order(), conductor.next_order()]
+    conductor.interrupt()
+    assert conductor.next_order() is None
+    assert orders[0] is not None and not conductor.on_report(report(orders[0], 0))
+    conductor.close()
+    state = conductor.state
     assert [trial.paused for trial in state.trials.values()] == [True, True]
     assert (state.status, state.reason) == ("paused", "interrupt")
 
@@ -231,22 +233,14 @@ def test_a_pareto_search(tmp_path: Path) -> None:
     assert {trial.outcome for trial in state.trials.values()} == {"complete"}
 
 
-def test_what_shows_only_beside_the_floors_is_journaled_with_the_record(tmp_path: Path) -> None:
-    with events.Journal.create(tmp_path) as journal:
-        spec = Spec.model_validate(SPEC)
-        task = {"name": "curves", "fingerprint": "f", "queries": {}, "leaks": [], "notes": []}
-        started = journal.append("sweep_started", sweep="curves", spec={}, objectives=["nDCG@10"], task=task)
-        state = replay.replay([started])
-        state.floors = {"raw": {"all": {"nDCG@10": 0.1}, "cold": {"nDCG@10": 0.1}}}
-        study = SearchStudy(spec, Space(spec, fail), state)
-        conductor = Conductor(spec, state, journal, study, Place(Path("task"), Path("checkpoints")))
-        order = conductor.next_order()
-        assert order is not None
-        first, second = report(order, 0), report(order, 1)
-        assert first.record is not None and second.record is not None
-        first.record["figures"]["cold"] = {"nDCG@10": 0.1}
-        second.record["figures"]["cold"] = {"nDCG@10": 0.01}
-        conductor.on_report(first)
-        conductor.on_report(second)
-    named = [[each["name"] for each in record["diagnoses"]] for record in state.trials[0].records]
+def test_what_shows_only_beside_the_floors_is_journaled_with_the_record(conductor: Conductor) -> None:
+    order = conductor.next_order()
+    assert order is not None
+    first, second = report(order, 0), report(order, 1)
+    assert first.record is not None and second.record is not None
+    first.record["figures"]["cold"] = {"nDCG@10": 0.1}
+    second.record["figures"]["cold"] = {"nDCG@10": 0.01}
+    conductor.on_report(first)
+    conductor.on_report(second)
+    named = [[each["name"] for each in record["diagnoses"]] for record in conductor.state.trials[0].records]
     assert named == [[], ["buries_new_documents"]]
