@@ -38,6 +38,7 @@ ui: $(READY)  ## browse the runs
 bench: $(READY)  ## each prints a table of ratios measured in one run
 	$(BIN)/python benchmarks/measures.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/two_stage.py
 
 install: $(READY)

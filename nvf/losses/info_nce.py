@@ -52,6 +52,6 @@ def info_nce(
     Modeling for Large Corpus Item Recommendations, RecSys 2019, equations 1 to 3.
     """
     logits = scores / temperature
-    if others is not None:
+    if others is not None and others.numel():
         logits = logits.index_put((others[0], others[1]), logits.new_tensor(-torch.inf))
     return F.cross_entropy(logits, targets)
