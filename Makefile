@@ -7,14 +7,14 @@ PYTHON ?= python3
 NVF_DATA ?= ../shared/data
 export NVF_DATA
 
-.PHONY: sweep test lint format ui bench cluster browser install clean
+.PHONY: sweep test lint format slow faults browser ui bench install clean
 
 sweep: $(READY)  ## the main job: search pydocs with linear and two_stage; a new sweep each time
 	@name=quickstart; [ ! -e mlruns/sweeps/quickstart ] || name=quickstart-$$(date +%Y%m%d-%H%M%S); \
 	$(BIN)/nvf sweep search_spaces/quickstart.yaml --name $${NAME:-$$name}
 
 test: $(READY)  ## the default suite: under 10 minutes on 2 cores
-	$(BIN)/pytest -m "not slow and not browser"
+	$(BIN)/pytest -m "not slow and not browser and not faults"
 
 lint: $(READY)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -27,7 +27,10 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 slow: $(READY)  ## tests that take minutes: equal journals, signals, a killed node, the synthetic bars
-	$(BIN)/pytest -m "slow and not browser"
+	$(BIN)/pytest -m "slow and not browser and not faults"
+
+faults: $(READY)  ## everything that can die, dies: drivers, workers, servers, disks, files (NVF_DEATHS=20 kills by default)
+	$(BIN)/pytest -m faults
 
 browser: $(READY)  ## the MLflow UI in a real Chromium (Debian: apt-get install chromium)
 	$(BIN)/pytest -m browser

@@ -8,6 +8,7 @@ exists; what follows from it can be made again.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from nvf.journal.events import Journal
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
+
+LOSSES = 3
+"""How often a trial is begun anew because its worker died, before it counts as failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Conductor:
         self._on_change = on_change
         self._deadline = None if spec.budget.time is None else time.monotonic() + spec.budget.time
         self._interrupted = False
+        self._lost: Counter[int] = Counter()
         self._settle()
         self._waiting = [number for number, trial in sorted(state.trials.items()) if trial.outcome is None]
 
@@ -134,10 +139,24 @@ class Conductor:
         self._carry_out(trial)
         return decision == "continue"
 
-    def on_lost(self, number: int, error: str) -> None:
-        """Take note that a trial's workers died more often than is borne."""
-        if self.state.trials[number].outcome is None and not self._interrupted:
-            self._end(number, "failed", error)
+    def on_lost(self, number: int) -> None:
+        """Take note that Ray gave a trial up: it goes on with another worker, unless that happens again and again.
+
+        Ray itself starts a worker anew that dies within an epoch. One that dies between two trials, while it takes the
+        next order, it does not.
+        """
+        if self.state.trials[number].outcome is not None or self._interrupted:
+            return
+        self._lost[number] += 1
+        if self._lost[number] > LOSSES:
+            self._end(number, "failed", f"the worker process died, and {LOSSES} more after it")
+        else:
+            self._waiting.insert(0, number)
+
+    @property
+    def over(self) -> bool:
+        """Whether there will be nothing more to start: every trial has an outcome, or the sweep shall end."""
+        return self._interrupted or self.out_of_time or self.state.finished >= self._spec.search.trials
 
     def resume_point(self, number: int) -> dict[str, Any]:
         """Return where a trial goes on, as an order has it: the last journaled epoch, its digest, the best epoch."""

@@ -18,7 +18,7 @@ from nvf.errors import JournalError, NvfError, SpecError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.folders import find
 from nvf.sweep import ray_session, signals
-from nvf.sweep.conductor import Conductor, Place
+from nvf.sweep.conductor import LOSSES, Conductor, Place
 from nvf.sweep.space import Space
 from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
@@ -246,7 +246,7 @@ def _tune(spec: Spec, conductor: Conductor, address: str | None, say: Say) -> No
                 name=spec.name,
                 storage_path=str(scratch),
                 stop=NvfStopper(conductor),
-                failure_config=tune.FailureConfig(max_failures=3),
+                failure_config=tune.FailureConfig(max_failures=LOSSES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 verbose=0,
             ),

@@ -49,19 +49,17 @@ class NvfSearcher(_NotPickled, Searcher):
         self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> Any:
-        """Return the next order, or `FINISHED`."""
+        """Return the next order, `FINISHED`, or None while a running trial may still be lost and come back."""
         order = self._conductor.next_order()
         if order is None:
-            return Searcher.FINISHED
+            return Searcher.FINISHED if self._conductor.over else None
         self._numbers[trial_id] = order.trial
         return {"order": order.to_config()}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell the conductor of a trial whose workers died too often."""
+        """Tell the conductor of a trial that Ray gave up."""
         if error:
-            self._conductor.on_lost(
-                self._numbers[trial_id], "the worker process died, and died again when started anew"
-            )
+            self._conductor.on_lost(self._numbers[trial_id])
 
     def save(self, checkpoint_path: str) -> None:
         """Write nothing: the journal has it all."""

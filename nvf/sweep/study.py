@@ -127,7 +127,10 @@ class SearchStudy:
         return state, [value for value in values if value is not None]
 
     def _attrs(self, trial: Trial) -> dict[str, Any]:
-        return dict(self._study._storage.get_trial_system_attrs(trial._trial_id))
+        """Return the pruner's notes; what Optuna notes of a start is the journal's already, and would be lost by a
+        driver that dies before the first record."""
+        attrs = self._study._storage.get_trial_system_attrs(trial._trial_id)
+        return {name: value for name, value in attrs.items() if name != "fixed_params"}
 
 
 def _value(objective: Objective, record: dict[str, Any]) -> float | None:
