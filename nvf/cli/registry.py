@@ -1,4 +1,4 @@
-"""Commands around MLflow: promote, search, ui, sync."""
+"""Commands around the champion: confirm, promote, search, ui, sync."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nvf.cli.options import AsJson, SweepName, print_json
+from nvf.cli.options import Address, AsJson, SweepName, print_json
 
 Model = Annotated[str | None, typer.Option(help="a registered model, e.g. models:/quickstart@champion")]
 Text = Annotated[str, typer.Argument(metavar="TEXT", help="the question")]
@@ -35,6 +35,44 @@ def promote(
     for caution in done.cautions:
         print(f"  caution: {caution}")
     print(f'ask it   nvf search "how do I ..." --model {where}')
+
+
+def confirm(
+    name: SweepName,
+    top: Annotated[int, typer.Option(min=1, help="how many of the best settings on dev are finalists")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="over how many seeds each is trained again")] = 5,
+    trial: Annotated[list[int] | None, typer.Option(min=0, help="a finalist's number; may be given again")] = None,
+    address: Address = None,
+    json: AsJson = False,
+) -> int:
+    """Train the finalists again over seeds, then judge each once on the sealed test split."""
+    import sys
+
+    from nvf.cli import verdicts
+    from nvf.cli.render import console
+    from nvf.registry.confirm import confirm as run
+
+    say = console(stderr=True)
+    try:
+        result = run(
+            name,
+            top=top,
+            seeds=seeds,
+            trials=trial or (),
+            address=address,
+            say=lambda line: say.print(line, style="dim"),
+        )
+    except KeyboardInterrupt:
+        print("interrupted; what was trained is kept, and the same command goes on", file=sys.stderr)
+        return 130
+    if json:
+        print_json(result)
+        return 0
+    out = console()
+    for part in verdicts.confirmation(result):
+        out.print(part)
+    out.print(f"promote  nvf promote {name}")
+    return 0
 
 
 def search(text: Text, model: Model = None, top: Hits = 10, json: AsJson = False) -> None:
@@ -71,4 +109,4 @@ def sync(name: SweepName, json: AsJson = False) -> None:
     print_json(asdict(report)) if json else print(report)
 
 
-COMMANDS = (promote, search, ui, sync)
+COMMANDS = (confirm, promote, search, ui, sync)

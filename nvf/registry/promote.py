@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from nvf import tasks
-from nvf.errors import CheckpointError, NvfError, SweepError, TaskError, TrackingError
+from nvf.errors import CheckpointError, NvfError, SweepError, TrackingError
 from nvf.journal import folders
 from nvf.journal.events import Event, Journal, read
 from nvf.journal.leaderboard import best_trial
@@ -26,6 +24,7 @@ from nvf.journal.replay import SweepState, TrialState, replay
 from nvf.registry import model as models
 from nvf.registry import versions
 from nvf.registry.cautions import cautions
+from nvf.registry.searched import snapshot_of
 from nvf.tasks.base import Task
 from nvf.tracking import names, runs, server
 from nvf.tracking.sync import sync
@@ -160,26 +159,8 @@ def _candidate(folder: Path, events: list[Event], number: int | None) -> Candida
             f"trial {trial.number} of sweep '{state.name}' has no checkpoint of its best epoch; "
             f"promote another one: nvf leaderboard {state.name}"
         )
-    return Candidate(state, trial, record, folder / published["folder"], published["digest"], _task(events, state))
-
-
-def _task(events: list[Event], state: SweepState) -> Task:
-    """Return the task that the sweep searched, from its snapshot, which is made again where it was cleared away."""
-    folder = next((found for found in _snapshots(events) if found.is_dir()), None)
-    task = tasks.open_snapshot(tasks.build_snapshot(state.spec["task"]) if folder is None else folder, verify=True)
-    before = state.started["task"]["fingerprint"]
-    if task.fingerprint != before:
-        raise TaskError(
-            f"task {task.name} has changed since sweep '{state.name}' searched it (fingerprint {before[:12]} then, "
-            f"{task.fingerprint[:12]} now): restore its data, or run the sweep again"
-        )
-    return task
-
-
-def _snapshots(events: list[Event]) -> Iterator[Path]:
-    for event in reversed(events):
-        if "snapshot" in event.get("clock", {}):
-            yield Path(event["clock"]["snapshot"])
+    _, task = snapshot_of(events, state)
+    return Candidate(state, trial, record, folder / published["folder"], published["digest"], task)
 
 
 def _register(client: MlflowClient, registered: str, candidate: Candidate) -> ModelVersion:

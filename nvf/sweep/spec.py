@@ -158,6 +158,7 @@ class Spec(_Strict):
     name: str = Field(pattern=NAME)
     task: dict[str, Any]
     system: Annotated[tuple[str, ...], BeforeValidator(_systems)] = Field(min_length=1)
+    evaluate: tuple[dict[str, Any], ...] = ()
     measure: Annotated[tuple[str, ...], BeforeValidator(_several)] = ("nDCG@10",)
     cold: float = Field(0.2, ge=0, le=0.9)
     fixed: dict[str, bool | int | float | str | None] = Field(default_factory=dict)
@@ -229,6 +230,7 @@ def _check(spec: Spec, document: Document) -> None:
     """Check what the form alone cannot: names and bounds of systems, measures, task options."""
     from nvf import tasks
     from nvf.sweep.space import Space
+    from nvf.systems import SYSTEMS
 
     def fail(at: KeyPath, error: NvfError | str) -> NoReturn:
         raise SpecError(document.problem(at, str(error)))
@@ -248,7 +250,20 @@ def _check(spec: Spec, document: Document) -> None:
         tasks.check(spec.task)
     except NvfError as error:
         fail(("task", *_mentioned(spec.task, str(error))), error)
+    for place, options in enumerate(spec.evaluate):
+        try:
+            tasks.check(options)
+        except NvfError as error:
+            fail(("evaluate", place, *_mentioned(options, str(error))), str(error).replace("task", "evaluate", 1))
     Space(spec, fail)
+    for name in spec.system:
+        if spec.evaluate and not SYSTEMS[name].transfers:
+            carried = ", ".join(sorted(each for each, kind in SYSTEMS.items() if kind.transfers))
+            fail(
+                ("system",),
+                f"what '{name}' learns is about the documents of its own task, so it cannot be judged on "
+                f"those of `evaluate`; leave it out there, or take one of {carried}",
+            )
 
 
 def _mentioned(options: dict[str, Any], message: str) -> KeyPath:

@@ -16,6 +16,7 @@ from nvf.systems.amn import AMN
 from nvf.systems.asymmetric import Asymmetric
 from nvf.systems.base import System
 from nvf.systems.bm25 import BM25
+from nvf.systems.cascade import Cascade
 from nvf.systems.context_mean import ContextMean
 from nvf.systems.jepa import Jepa
 from nvf.systems.linear import Linear
@@ -51,6 +52,7 @@ SYSTEMS: dict[str, type[System]] = {
         Siamese,
         SoftAttention,
         TwoStage,
+        Cascade,
         TwoTower,
         Projection,
         Jepa,

@@ -59,6 +59,8 @@ class System(ABC):
     """Whether it learns by epochs; a system that does not has epoch 0 only."""
     floor: ClassVar[bool] = False
     """Whether it is what one gets for nothing, and so measured in every sweep that it applies to."""
+    transfers: ClassVar[bool] = False
+    """Whether what it learned can rank another corpus of the same encoder: it holds nothing about single documents."""
     ceiling: ClassVar[bool] = False
     """Whether it is the best possible, and so measured beside the floors."""
 

@@ -53,6 +53,8 @@ class Matched:
 class Embedding(System):
     """A system of heads: a subclass says which ones (`_build`) and what they are asked (`_parts`)."""
 
+    transfers = True
+
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         names = [name for name in flatten(params) if name.startswith("lambda_")]

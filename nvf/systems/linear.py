@@ -46,6 +46,7 @@ class Linear(System):
     summary = "cosine of x + Wx on the query, on both (shared) or on both (separate); InfoNCE over the corpus"
     source = "beyond the seeds; van den Oord et al., 2018 (InfoNCE)"
     Params = Params
+    transfers = True
 
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

@@ -41,6 +41,7 @@ class LVMRerank(System):
     summary = "amn or raw finds K candidates, the latent vector model orders them"
     source = "seed 003"
     Params = Params
+    transfers = True
 
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

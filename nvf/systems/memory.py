@@ -11,16 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from nvf.errors import ParamsError
 from nvf.indexes.exact import top_k
 from nvf.losses.info_nce import info_nce
 from nvf.params import nested, param
-from nvf.systems import nudge
+from nvf.systems import kernel_ridge, nudge
 from nvf.systems.base import System
 from nvf.systems.diffusion import Diffusion
 from nvf.systems.documents import Documents
 from nvf.systems.judgements import Judgements
+from nvf.systems.kernel_ridge import KernelRidge
 from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
 from nvf.systems.transform import Transform
+from nvf.systems.words import Words
 from nvf.tasks.base import Corpus, Task
 from nvf.types import Queries, Ranking, as_tensor
 
@@ -47,8 +50,20 @@ class Params:
     and no worse on cold ones.
     """
 
+    recall: str = param(
+        "attention",
+        choices=("attention", "ridge"),
+        doc="softmax over similar training queries, or kernel ridge regression",
+    )
     temperature: float = param(0.05, low=0.005, high=1.0, log=True, doc="of the attention over training queries")
-    weight: float = param(0.3, low=0.0, high=100.0, doc="of the memory beside the cosine; 0 is raw")
+    ridge: kernel_ridge.Params = nested(kernel_ridge.Params)
+    lexical: float = param(
+        0.0,
+        low=0.0,
+        high=10.0,
+        doc="weight of BM25, in parts of the query's best, beside the cosine; above 0 needs text",
+    )
+    weight: float = param(0.3, low=0.0, high=100.0, doc="of the memory beside the cosine; 0 leaves it out")
     discount: float = param(
         0.0, low=0.0, high=1.0, doc="0: every judgement counts alike; 1: every query, shared among its documents"
     )
@@ -82,28 +97,41 @@ class Recall(nn.Module):
 
 
 class Memory(System):
-    """Cosine plus soft attention over the judged training queries.
+    """Cosine, and BM25, plus what the judged training queries say.
 
-        score(q, d) = cos(U q, d') + weight * sum over judged documents c of A(d, c) * e(q, c),
-        e(q, c) = sum over training queries j of softmax_j(cos(V q, V q_j) / temperature) * rel(j, c) / n_j^discount,
+        score(q, d) = cos(U q, d') + lexical * BM25(q, d) / max over documents of BM25(q, .)
+                      + weight * sum over judged documents c of A(d, c) * e(q, c),
+        e(q, c) = sum over training queries j of a_j(q) * rel(j, c) / n_j^discount,
 
     with d' the nudged document (gamma 0: d itself), n_j the sum of the grades of query j, and A the diffusion of
     `nvf.systems.diffusion`: from the judged documents near d, by the cosines of the documents as they are. Without
     diffusion A is the identity, and a document that nobody judged gets nothing: then it is buried.
 
+    The weights a(q) are soft attention, softmax_j(cos(V q, V q_j) / temperature), or those of a kernel ridge
+    regression: see `nvf.systems.kernel_ridge`.
+
     In closed form U and V are the identity. They (x + W x each), weight and temperatures may be learned from there, by
     InfoNCE over the corpus: then a training query does not remember itself, and the documents stand where they are, for
-    a nudge would tell it its own answers.
+    a nudge would tell it its own answers. A ridge is not learned further: with `learning.epochs` it is refused.
     """
 
     name = "memory"
     summary = "cosine plus the judgements of similar training queries, diffused to the documents near the judged ones"
-    source = "beyond the seeds; Khandelwal et al., 2020 (kNN-LM), Diaz, 2005 (score regularisation)"
+    source = (
+        "beyond the seeds; Khandelwal et al., 2020 (kNN-LM), Saunders et al., 1998 (kernel ridge), "
+        "Diaz, 2005 (score regularisation)"
+    )
     Params = Params
 
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
+        if params.recall == "ridge" and params.learning.epochs:
+            raise ParamsError(
+                f"learning.epochs = {params.learning.epochs} with recall = ridge, which is a closed form; leave "
+                "it at 0, in a space with `when: {recall: attention}`"
+            )
         self._documents = Documents(corpus, self.device)
+        self._words = Words(corpus)
         self._recall = Recall(params, corpus.dim).to(self.device)
         self._keys: Tensor | None = None
 
@@ -115,6 +143,7 @@ class Memory(System):
     def prepare(self, task: Task, seed: int) -> None:
         """Take the judged training queries; the closed form needs no draw."""
         self._pairs, self._seed = Pairs(task, self.device), seed
+        self._asked = task.train.queries
         self._recall = Recall(self.params, self.corpus.dim).to(self.device)
         self._remember(Judgements.of(task, self.device))
 
@@ -145,7 +174,9 @@ class Memory(System):
         similar = self._similar(batch.queries, self._recall.beside_queries(judged.queries))
         similar = similar.scatter(1, own[:, None], torch.finfo(similar.dtype).min)
         cosines = self._plain.cosines(self._recall.beside_documents(batch.queries))
-        scores = cosines + self._recall.weight * self._bonus(similar)
+        if self.params.lexical:
+            cosines = cosines + self._lexical(self._asked.select(batch.rows.numpy()))
+        scores = cosines + self._recall.weight * self._bonus(F.softmax(similar, dim=1))
         return {"info_nce": info_nce(scores, batch.positives, temperature=learning.temperature, others=batch.others)}
 
     def after_step(self) -> None:
@@ -154,19 +185,20 @@ class Memory(System):
 
     @torch.no_grad()
     def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return the documents of the highest score."""
-        if self._keys is None:
-            self._keys = self._recall.beside_queries(self._judged.queries)
+        """Return the documents of the highest score; raises `TaskError` where `lexical` lacks the text."""
         asked = as_tensor(queries.vectors, self.device)
         if len(asked) == 0:
             return self._documents.search(asked, k)  # a bag of no queries is more than torch can sum
         widest = max(len(self.corpus), len(self._judged.queries))
         again, first = self._documents.same
         found = []
-        for block in asked.split(max(1, BLOCK // widest)):  # type: ignore[no-untyped-call]
+        for rows in torch.arange(len(asked)).split(max(1, BLOCK // widest)):  # type: ignore[no-untyped-call]
+            block = asked[rows]
             cosines = self._documents.cosines(self._recall.beside_documents(block))
             cosines[:, again] = cosines[:, first]
-            scores = cosines + self._recall.weight * self._bonus(self._similar(block, self._keys))
+            if self.params.lexical:
+                cosines += self._lexical(queries.select(rows.numpy()))
+            scores = cosines + self._recall.weight * self._bonus(self._weights(block))
             found.append(top_k(scores, k, self._documents.order))
         return Ranking(torch.cat([scores for scores, _ in found]), torch.cat([rows for _, rows in found]))
 
@@ -195,17 +227,32 @@ class Memory(System):
         self._diffusion: Diffusion | None = None
         if params.diffusion:
             self._diffusion = Diffusion.of(self._plain, judged.documents, params.neighbours)
+        self._ridge = KernelRidge(judged.queries, params.ridge) if params.recall == "ridge" else None
+
+    def _lexical(self, queries: Queries) -> Tensor:
+        """Return (B, N) BM25 in parts of each query's best, times its weight; 0 where no document has a word of it."""
+        scores = self._words.scores(queries).to(self.device)
+        best = scores.amax(dim=1, keepdim=True)
+        return scores * torch.where(best > 0, self.params.lexical / best, 0)
+
+    def _weights(self, queries: Tensor) -> Tensor:
+        """Return (B, J) how much each training query says about queries (B, D)."""
+        if self._ridge is not None:
+            return self._ridge.weights(F.normalize(queries))
+        if self._keys is None:
+            self._keys = self._recall.beside_queries(self._judged.queries)
+        return F.softmax(self._similar(queries, self._keys), dim=1)
 
     def _similar(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Return (B, J) the attention's logits for queries (B, D)."""
         logits: Tensor = self._recall.beside_queries(queries) @ keys.T / self._recall.log_temperature.exp()
         return logits
 
-    def _bonus(self, similar: Tensor) -> Tensor:
-        """Return (B, N) what the memory says of each document, given the attention's logits (B, J)."""
-        evidence = torch.sparse.mm(self._relevance, F.softmax(similar, dim=1).T)
+    def _bonus(self, weights: Tensor) -> Tensor:
+        """Return (B, N) what the memory says of each document, given the weights (B, J) of the training queries."""
+        evidence = torch.sparse.mm(self._relevance, weights.T)
         if self._diffusion is None:
-            bonus: Tensor = evidence.new_zeros(len(self.corpus), len(similar))
+            bonus: Tensor = evidence.new_zeros(len(self.corpus), len(weights))
             return bonus.index_copy(0, self._judged.documents, evidence).T
         temperature = self._recall.log_document_temperature.exp()
         return self._diffusion.spread(evidence, temperature, self.params.self_share, self.params.novelty).T

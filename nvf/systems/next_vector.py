@@ -27,7 +27,7 @@ from nvf.losses.autoregressive import autoregressive
 from nvf.losses.info_nce import info_nce
 from nvf.params import param
 from nvf.systems.base import System
-from nvf.systems.documents import Documents
+from nvf.systems.documents import Documents, in_blocks
 from nvf.systems.linear import in_batch
 from nvf.systems.pairs import PairBatch, Pairs
 from nvf.systems.windows import as_windows, needs_training_windows
@@ -38,6 +38,10 @@ BLOCK = 1024
 """How many windows are predicted from at once."""
 SAMPLE = 1024
 """How many windows of a split the diagnoses look at."""
+NEARBY = 8
+"""How many of the vectors nearest to the next one are negatives, where they are."""
+COPY = 1 - 1e-5
+"""The cosine above which a nearby vector is the next one itself, or its copy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,8 +53,9 @@ class Objective:
     temperature: float = param(0.07, low=0.01, high=1.0, log=True, doc="temperature of InfoNCE")
     negatives: str = param(
         "batch",
-        choices=("batch", "context", "corpus"),
-        doc="what the next vector competes with: those of the batch, these and its own context, or the whole corpus",
+        choices=("batch", "context", "nearby", "corpus"),
+        doc="what the next vector competes with: those of the batch; these and its own context; these and the vectors "
+        "nearest to it; or the whole corpus",
     )
     lr: float = param(1e-3, low=1e-6, high=0.1, log=True, doc="learning rate of Adam")
     batch_size: int = param(256, low=1, high=65_536, log=True, doc="training windows per step")
@@ -58,6 +63,8 @@ class Objective:
 
 class NextVector(System):
     """A predictor: `network` makes it, the rest is here."""
+
+    transfers = True
 
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
@@ -83,6 +90,7 @@ class NextVector(System):
         """Take the training windows and draw the predictor."""
         self._pairs, self._seed = Pairs(task, self.device), seed
         self._train = task.train
+        self._near = self._nearby() if self.params.negatives == "nearby" else None
         with seeding.forked(self.name, seed):
             self._network = self.network().to(self.device)
 
@@ -135,6 +143,15 @@ class NextVector(System):
         targets = torch.tensor(relevant.rows[relevant.starts[rows]], device=self.device)
         return self.predict(split.queries.select(rows)), self._documents.unit(targets)
 
+    def _nearby(self) -> Tensor:
+        """Return (N, NEARBY + 1) the rows nearest to each training target; -1 for itself, its copies, and elsewhere."""
+        targets = torch.from_numpy(np.unique(self._train.qrels.relevant().rows)).to(self.device)
+        found = torch.full((len(self._documents), NEARBY + 1), -1, device=self.device)
+        for rows in in_blocks(targets):
+            nearest = self._documents.search(self._documents.unit(rows), NEARBY + 1)
+            found[rows] = nearest.rows.masked_fill(nearest.scores > COPY, -1)
+        return found
+
     def _contrast(self, predictions: Tensor, batch: PairBatch) -> Tensor:
         embedded = self.embed(predictions, predicted=True)
         if self.params.negatives == "corpus":
@@ -146,4 +163,10 @@ class NextVector(System):
         if self.params.negatives == "context":
             context = self.embed(F.normalize(batch.queries, dim=-1), predicted=False)
             scores = torch.cat([scores, (context @ embedded.unsqueeze(-1)).squeeze(-1)], dim=1)
+        if self._near is not None:
+            near = self._near[batch.positives]
+            known = self.embed(self._documents.unit(near.clamp_min(0)), predicted=False)
+            copies = (near < 0).nonzero().T + torch.tensor([[0], [scores.shape[1]]], device=self.device)
+            scores = torch.cat([scores, (known @ embedded.unsqueeze(-1)).squeeze(-1)], dim=1)
+            others = torch.cat([others, copies], dim=1)
         return info_nce(scores, targets, temperature=self.params.temperature, others=others)

@@ -27,6 +27,7 @@ class Raw(System):
     summary = "cosine of the frozen vectors; of a window, its last vector"
     source = "the encoder itself"
     Params = Params
+    transfers = True
     trained = False
     floor = True
 

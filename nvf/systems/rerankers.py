@@ -6,8 +6,9 @@ All kinds share one form. With t the query as stage one transformed it, x the ra
     score(c) = v . c / T + mlp(features(v, c))  t . c / T is stage one's own logit
 
 W and the last layer of the mlp start at 0, so that an untrained reranker keeps stage one's order and learns to correct
-it. W x gives back what a rank-limited stage one could not see; and because t comes first, the reranker never has to
-learn a hidden map of the query again, which one that sees the raw query alone would have to.
+it. The kind `bilinear` has no mlp: it is the smallest that can learn. W x gives back what a rank-limited stage one
+could not see; and because t comes first, the reranker never has to learn a hidden map of the query again, which one
+that sees the raw query alone would have to.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class Params:
 
     kind: str = param(
         "difference",
-        choices=("concatenation", "difference", "cross_attention"),
-        doc="what the reranker compares: [q, c], [q, c, q-c, q*c], or the query's attention to its candidates",
+        choices=("concatenation", "difference", "cross_attention", "bilinear"),
+        doc="what is compared: [q, c], [q, c, q-c, q*c], the query's attention to its candidates, or W x and c",
     )
     hidden: int = param(128, low=2, high=4096, log=True, doc="width of its first layer; the second has half")
     dropout: float = param(0.1, low=0.0, high=0.9, doc="share of its hidden values dropped in training")
@@ -47,13 +48,23 @@ class Reranker(nn.Module):
 
     def __init__(self, params: Params, dim: int) -> None:
         super().__init__()
-        hidden = params.hidden
         self.kind = params.kind
         self.view = nn.Linear(dim, dim, bias=False)
+        self.mlp = None if self.kind == "bilinear" else self._mlp(params, dim)
+        self.mute()
+
+    def mute(self) -> None:
+        """Take it back to stage one's own order."""
+        last = () if self.mlp is None else self.mlp[-1].parameters()
+        for parameter in (self.view.weight, *last):
+            nn.init.zeros_(parameter)
+
+    def _mlp(self, params: Params, dim: int) -> nn.Sequential:
+        hidden = params.hidden
         if self.kind == "cross_attention":
             self.query, self.key, self.value = (nn.Linear(dim, hidden, bias=False) for _ in range(3))
         width = {"concatenation": 2 * dim, "difference": 4 * dim, "cross_attention": 3 * hidden}[self.kind]
-        self.mlp = nn.Sequential(
+        return nn.Sequential(
             nn.Linear(width, hidden),
             nn.ReLU(),
             nn.Dropout(params.dropout),
@@ -61,8 +72,6 @@ class Reranker(nn.Module):
             nn.ReLU(),
             nn.Linear(hidden // 2, 1),
         )
-        for parameter in (self.view.weight, *self.mlp[-1].parameters()):
-            nn.init.zeros_(parameter)
 
     def forward(self, transformed: Tensor, raw: Tensor, candidates: Tensor, temperature: Tensor) -> Tensor:
         """Return (B, K) scores.
@@ -80,6 +89,8 @@ class Reranker(nn.Module):
         """
         query = transformed + self.view(raw)
         prior = torch.einsum("bd,bkd->bk", query, candidates) / temperature
+        if self.mlp is None:
+            return prior
         correction: Tensor = self.mlp(self._features(query, candidates))
         return prior + correction.squeeze(-1)
 

@@ -81,6 +81,7 @@ class SoftAttention(System):
     summary = "query -> transform -> softmax attention over the corpus; its top k"
     source = "seeds 000 to 002; Bahdanau et al., 2015"
     Params = Params
+    transfers = True
 
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

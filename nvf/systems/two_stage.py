@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,92 +11,78 @@ import torch
 from torch import Tensor, nn
 
 from nvf import seeding
+from nvf.diagnostics.gradient import gradient_at_query
 from nvf.diagnostics.stages import Stages, attribute, harmful_reranker
 from nvf.losses.info_nce import info_nce
+from nvf.losses.selected import selected_cross_entropy
 from nvf.measures.evaluate import drop_own
 from nvf.params import nested, param
 from nvf.systems import rerankers, soft_attention
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks
 from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
+from nvf.systems.pipeline import Candidates, Pipeline
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Corpus, Split, Task
+from nvf.topk import MODES
 from nvf.types import Diagnosis, IntArray, Queries, Ranking, as_tensor
 
 BLOCK = 1024
 """How many queries are reranked at once."""
+POOL = 2
+"""How many times K documents the top-k of joint training chooses from: those that it may leave out, and those it may
+take in. A document further down would get a weight near 0, and hardly a gradient."""
+LOOKED_AT = 64
+"""How many queries the gradient is measured at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Both stages. Depth 5 is the published point.
+    """Both stages. Depth 5, trained separately with a hard top-k, is the published point.
 
-    Epochs 1 to `stage_one.epochs` train stage one, the next ones the reranker, at most `reranker.epochs`. A budget that
-    ends within stage one leaves the reranker untrained, and then it changes nothing.
+    Separate: epochs 1 to `stage_one.epochs` train stage one, the next ones the reranker, at most `reranker.epochs`. A
+    budget that ends within stage one leaves the reranker untrained, and then it changes nothing. Joint: as many epochs
+    in all, each of which trains both, in batches of stage one's size.
     """
 
     stage_one: soft_attention.Params = nested(soft_attention.Params)
     reranker: rerankers.Params = nested(rerankers.Params)
     depth: int = param(5, low=2, high=1000, log=True, doc="K, how many candidates are reranked")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """What the reranker learns from: B queries whose true document is among stage one's own K.
-
-    Attributes
-    ----------
-    transformed, raw
-        (B, D) the queries after and before stage one's transform.
-    rows
-        (B, K) int64 corpus rows.
-    targets
-        (B,) int64 place of the true document among them.
-    others
-        (2, M) int64 pairs (query, place) of further relevant documents.
-    """
-
-    transformed: Tensor
-    raw: Tensor
-    rows: Tensor
-    targets: Tensor
-    others: Tensor
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-class Pipeline(nn.Module):
-    """Both stages, with the reranker that did best on the held-out queries: the one that ranks.
-
-    `to_beat` is how many of them the next one must exceed (-1 before there was one), `stale` the epochs since then.
-    """
-
-    to_beat: Tensor
-    stale: Tensor
-
-    def __init__(self, params: Params, dim: int) -> None:
-        super().__init__()
-        self.stage_one = soft_attention.Attention(params.stage_one, dim)
-        self.reranker = rerankers.Reranker(params.reranker, dim)
-        self.best = copy.deepcopy(self.reranker).requires_grad_(False)
-        self.register_buffer("to_beat", torch.tensor(-1.0))
-        self.register_buffer("stale", torch.tensor(0))
+    training: str = param("separate", choices=("separate", "joint"), doc="one stage after the other, or both at once")
+    topk: str = param(
+        "hard",
+        choices=tuple(MODES),
+        doc="how the choice of candidates passes a gradient to stage one; for joint training",
+    )
+    topk_temperature: float = param(
+        1.0, low=0.01, high=100.0, log=True, doc="of the relaxed choice, in units of stage one's logits"
+    )
 
 
 class TwoStage(System):
-    """Soft attention, then a reranker over its K candidates; trained one after the other."""
+    """Soft attention, then a reranker over its K candidates.
+
+    Trained separately, the break between the stages is accepted. Joint training adds both losses in each step; what
+    the reranker has to tell stage one passes through the choice of candidates alone: with the weights w that a mode of
+    `nvf.topk` gives the 2K best logits of stage one, the reranker's loss is
+
+        -log( w_t exp(s_t) / sum over n of w_n exp(s_n) ),
+
+    and the query as the reranker sees it is taken as it is. So with `hard` nothing passes, and with the others the
+    gradient reaches the query through the whole pipeline: `query_gradient`.
+    """
 
     name = "two_stage"
     summary = "soft attention finds K candidates, a reranker orders them"
     source = "seeds 000 to 002"
     Params = Params
+    transfers = True
 
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._documents = Documents(corpus, self.device)
         self._depth = min(params.depth, len(corpus))
-        self._pipeline = Pipeline(params, corpus.dim).to(self.device)
+        self._pipeline = self._drawn()
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
@@ -112,7 +97,7 @@ class TwoStage(System):
         self._fit, self._held_out = np.sort(drawn[held_out:]), np.sort(drawn[:held_out])
         self._found_rows: Tensor | None = None
         with seeding.forked("two_stage", seed):
-            self._pipeline = Pipeline(self.params, self.corpus.dim).to(self.device)
+            self._pipeline = self._drawn()
 
     def module(self) -> nn.Module:
         """Return both stages, with what early stopping needs to go on."""
@@ -136,7 +121,10 @@ class TwoStage(System):
         ]
 
     def batches(self, epoch: int) -> Iterator[PairBatch | Candidates]:
-        """Yield stage one's batches, later the reranker's; none once the reranker has stopped early."""
+        """Yield stage one's batches, later the reranker's; none once it has stopped early."""
+        if self._joint:
+            yield from self._joint_batches(epoch)
+            return
         if epoch <= self.params.stage_one.epochs:
             self._found_rows = None
             yield from self._pairs.batches(self.params.stage_one.batch_size, self._seed, epoch, rows=self._fit)
@@ -149,8 +137,11 @@ class TwoStage(System):
         self._judge()
 
     def losses(self, batch: PairBatch | Candidates) -> dict[str, Tensor]:
-        """Return cross-entropy over the corpus (stage one), or over the candidates (reranker)."""
+        """Return cross-entropy over the corpus (stage one), over the candidates (reranker), or both."""
         self._pipeline.train()
+        if self._joint:
+            assert isinstance(batch, PairBatch), "joint training has no other batches"
+            return self._joint_losses(batch)
         if isinstance(batch, PairBatch):
             return {"attention": soft_attention.attention_loss(self._pipeline.stage_one, self._documents, batch)}
         scores = self._rerank_scores(self._pipeline.reranker, batch)
@@ -180,16 +171,33 @@ class TwoStage(System):
         ranking = drop_own(self.stage_one(split.queries, self._depth + 1), split, self._depth)
         return attribute(ranking, rank_split(self, split, self._depth), split.qrels, self._depth)
 
+    def query_gradient(self) -> float:
+        """Return the mean length of the gradient of the reranker's loss at held-out queries, through the choice.
+
+        In units of the loss per unit of the query; exactly 0 for `hard`. None of the queries whose true document is not
+        among the candidates takes part.
+        """
+        rows = (self._held_out if len(self._held_out) else self._fit)[:LOOKED_AT]
+        batch = next(self._pairs.batches(LOOKED_AT, self._seed, "gradient", rows=rows))
+        pipeline = self._pipeline.eval()
+
+        def loss(queries: Tensor) -> Tensor:
+            logits = self._documents.cosines(pipeline.first(queries))
+            selected = self._selected(pipeline.best, batch, logits, None)
+            return logits.new_zeros(()) if selected is None else selected
+
+        return gradient_at_query(loss, batch.queries)
+
     @torch.no_grad()
     def stage_one(self, queries: Queries, k: int) -> Ranking:
         """Return what stage one alone answers."""
-        attention = self._pipeline.stage_one.eval()
+        attention = self._pipeline.first.eval()
         return self._documents.search(attention(as_tensor(queries.vectors, self.device)), k)
 
     def _reranked(self, raw: Tensor, scores: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores and rows (B, K) in the reranker's order, equal scores in descending order of id."""
         rows = rows.gather(1, self._documents.order[rows].argsort(dim=1, descending=True))
-        stage_one = self._pipeline.stage_one
+        stage_one = self._pipeline.first
         own = self._pipeline.best.eval()(
             stage_one.transform(raw), raw, self._documents.unit(rows), stage_one.temperature
         )
@@ -206,15 +214,16 @@ class TwoStage(System):
 
     @torch.no_grad()
     def _among(self, batch: PairBatch, rows: Tensor) -> Candidates:
+        """Return those of the queries whose true document is among the first K of `rows` (B, M)."""
         hit = rows == batch.positives[:, None]
-        valid = hit.any(1)
+        valid = hit[:, : self._depth].any(1)
         queries, documents = batch.others
         pair, place = (rows[queries] == documents[:, None]).nonzero(as_tuple=True)
         others = torch.stack([queries[pair], place])[:, valid[queries[pair]]]
         others[0] = (valid.cumsum(0) - 1)[others[0]]
         raw = batch.queries[valid]
         transformed = self._pipeline.stage_one.eval().transform(raw)
-        return Candidates(transformed, raw, rows[valid], hit[valid].int().argmax(1), others)
+        return Candidates(valid.nonzero().squeeze(1), transformed, raw, rows[valid], hit[valid].int().argmax(1), others)
 
     @torch.no_grad()
     def _found(self) -> Tensor:
@@ -251,6 +260,60 @@ class TwoStage(System):
             return
         if pipeline.to_beat < 0:
             right += (right * (queries - right) / max(1, queries)).sqrt()
-        pipeline.best.load_state_dict(pipeline.reranker.state_dict())
-        pipeline.to_beat.copy_(right)
-        pipeline.stale.zero_()
+        pipeline.keep(right)
+
+    @property
+    def _joint(self) -> bool:
+        return bool(self.params.training == "joint")
+
+    def _drawn(self) -> Pipeline:
+        params = self.params
+        return Pipeline(params.stage_one, params.reranker, self.corpus.dim, joint=self._joint).to(self.device)
+
+    def _joint_batches(self, epoch: int) -> Iterator[PairBatch]:
+        """Yield every training query once, then judge both stages; none once they have stopped early."""
+        if int(self._pipeline.stale) >= self.params.reranker.patience:
+            return
+        self._noise = seeding.generator("topk", self._seed, epoch, device=self.device)
+        yield from self._pairs.batches(self.params.stage_one.batch_size, self._seed, epoch, rows=self._fit)
+        self._judge_both()
+
+    def _joint_losses(self, batch: PairBatch) -> dict[str, Tensor]:
+        pipeline = self._pipeline
+        logits = self._documents.cosines(pipeline.stage_one(batch.queries))
+        losses = {"attention": info_nce(logits, batch.positives, others=batch.others)}
+        selected = self._selected(pipeline.reranker, batch, logits, self._noise)
+        return losses if selected is None else {**losses, "rerank": selected}
+
+    def _selected(
+        self, reranker: rerankers.Reranker, batch: PairBatch, logits: Tensor, noise: torch.Generator | None
+    ) -> Tensor | None:
+        """Return the reranker's loss over candidates weighted by the top-k of `logits` (B, N), None without any."""
+        best, rows = logits.topk(min(POOL * self._depth, logits.shape[1]))
+        weights = MODES[self.params.topk](best, self._depth, temperature=self.params.topk_temperature, generator=noise)
+        candidates = self._among(batch, rows)
+        if not len(candidates):
+            return None
+        scores = self._rerank_scores(reranker, candidates)
+        return selected_cross_entropy(scores, weights[candidates.places], candidates.targets, others=candidates.others)
+
+    @torch.no_grad()
+    def _judge_both(self) -> None:
+        """Keep both stages if together they put more held-out queries right than any before.
+
+        The reranker takes part only where it is better than this stage one alone by more than one standard error.
+        """
+        pipeline = self._pipeline.eval()
+        right, alone = torch.zeros_like(pipeline.to_beat), torch.zeros_like(pipeline.to_beat)
+        self._found_rows = None
+        for batch in self._candidates(self._held_out, 0):
+            scores = self._rerank_scores(pipeline.reranker, batch)
+            right += (scores.argmax(1) == batch.targets).sum()
+            alone += (batch.targets == 0).sum()
+        held_out = len(self._held_out)
+        better = bool(right > alone + (alone * (held_out - alone) / max(1, held_out)).sqrt())
+        score = right if better else alone
+        if held_out and score <= pipeline.to_beat:
+            pipeline.stale += 1
+        else:
+            pipeline.keep(score, reranker=better or not held_out)

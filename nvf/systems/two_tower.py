@@ -101,6 +101,7 @@ class TwoTower(System):
     summary = "separate nets for queries (vectors or windows) and documents; InfoNCE"
     source = "seed 003; Karpukhin et al., Dense Passage Retrieval, 2020"
     Params = Params
+    transfers = True
 
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

@@ -6,6 +6,7 @@ open_snapshot(build_snapshot({"source": "synthetic", "dim": 64}))       # the sa
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -14,24 +15,31 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nvf import __version__, paths
 from nvf.errors import ParamsError, TaskError, nearest
 from nvf.params import make
-from nvf.tasks.base import Task
+from nvf.tasks import leakage
+from nvf.tasks.base import Overlap, Task
 from nvf.tasks.beir import Beir
+from nvf.tasks.paragraphs import Paragraphs
 from nvf.tasks.progress import Progress
 from nvf.tasks.pydocs import PyDocs
+from nvf.tasks.qdrant import Qdrant
 from nvf.tasks.sequences import Sequences
 from nvf.tasks.snapshot import open_snapshot, snapshot
 from nvf.tasks.sources import Source
 from nvf.tasks.synthetic import Synthetic
+from nvf.tasks.triples import Triples
 from nvf.tasks.vectors import Vectors
 from nvf.tasks.walks import Walks
 
-__all__ = ["SOURCES", "Source", "build", "build_snapshot", "check", "open_snapshot", "snapshot"]
+__all__ = ["SOURCES", "Source", "build", "build_snapshot", "carry", "check", "open_snapshot", "snapshot"]
 
 SOURCES: dict[str, Source[Any]] = {
-    source.name: source for source in (Beir(), PyDocs(), Sequences(), Synthetic(), Vectors(), Walks())
+    source.name: source
+    for source in (Beir(), Paragraphs(), PyDocs(), Qdrant(), Sequences(), Synthetic(), Triples(), Vectors(), Walks())
 }
 
 
@@ -74,10 +82,11 @@ def build(options: Mapping[str, Any], progress: Progress | None = None) -> Task:
 def build_snapshot(options: Mapping[str, Any], progress: Progress | None = None) -> Path:
     """Return the folder of the task's snapshot, made unless nothing that it depends on has changed since it was.
 
-    It depends on the options, on the size and time of every input file, and on nvf's own code for tasks.
+    It depends on the options, on the size and time of every input file, on the state of a server that it is read from,
+    and on nvf's own code for tasks.
     """
     source, params = check(options)
-    key = _key(source.options(params), source.inputs(params))
+    key = _key(source.options(params), source.state(params), source.inputs(params))
     known = paths.cache() / "tasks" / "built" / key
     if known.exists():
         folder = paths.cache() / "tasks" / known.read_text()
@@ -91,10 +100,34 @@ def build_snapshot(options: Mapping[str, Any], progress: Progress | None = None)
     return folder
 
 
-def _key(options: Mapping[str, Any], inputs: Iterable[Path]) -> str:
+def carry(home: Task, other: Task, split: str) -> Task:
+    """Return `other` as a system sees it that was trained on `home`.
+
+    A query of `split` is clean where it has no near-duplicate among the training queries of `home`; the leak report
+    holds what the two share. Documents are not the same ones, so none counts as shared.
+    """
+    judged, train = other.split(split), home.train
+    near = leakage.near(judged.queries, train.queries, home.threshold)
+    row = Overlap(
+        split=f"{split} of {other.name}",
+        other=f"train of {home.name}",
+        queries=len(judged),
+        same_id=0,
+        same_text=int(leakage.same_text(judged.queries, train.queries).sum()),
+        near=int(near.sum()),
+        judged=len(np.unique(judged.qrels.relevant().rows)),
+        shared=0,
+        queries_shared=0,
+        threshold=home.threshold,
+    )
+    splits = {**other.splits, split: dataclasses.replace(judged, clean=~near)}
+    return dataclasses.replace(other, splits=splits, leaks=(row,))
+
+
+def _key(options: Mapping[str, Any], state: str, inputs: Iterable[Path]) -> str:
     code = sorted(path for room in ("tasks", "encoders") for path in (Path(__file__).parents[1] / room).glob("*.py"))
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([options, __version__, sys.version], sort_keys=True).encode())
+    digest.update(json.dumps([options, state, __version__, sys.version], sort_keys=True).encode())
     for path in (*code, *inputs):
         there = path.stat() if path.exists() else None
         digest.update(f"{path}\x1f{there and (there.st_size, there.st_mtime_ns)}\x1e".encode())

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from nvf.errors import TaskError
-from nvf.tasks import leakage
+from nvf.tasks import leakage, spill
 from nvf.tasks.base import Corpus, Qrels, Split, Task
 from nvf.tasks.files import Judgement
-from nvf.tasks.splits import carve_dev
+from nvf.tasks.splits import carve
 from nvf.types import FloatArray, IntArray, Queries
 
 UNIT_TOLERANCE = 1e-4
@@ -66,14 +66,15 @@ def assemble(
     encoder: str | None = None,
     max_length: int | None = None,
     dev: float = 0.2,
+    test: float | None = None,
     seed: int = 0,
     notes: Sequence[str] = (),
     truth: Mapping[str, FloatArray] | None = None,
 ) -> Task:
     """Return the task made of `corpus` and the judged queries of `train`, `dev` and `test`.
 
-    Without `dev`, the share `dev` of train is carved off (see `splits.carve_dev`). `train` may be absent where `dev` is
-    given. The other arguments are those of `Task`.
+    Without a dev split, the share `dev` of train is carved off (see `splits.carve`); without a test split, the share
+    `test`, where one is given. `train` may be absent where nothing is carved. The other arguments are those of `Task`.
 
     Raises
     ------
@@ -82,8 +83,9 @@ def assemble(
     """
     for split, (queries, _) in splits.items():
         _check_width(split, queries, corpus)
-    threshold = leakage.threshold_of(encoder, _all_vectors(splits))
-    judged, carving = _complete(name, splits, corpus.dim, dev, threshold, seed)
+    threshold = leakage.threshold_of(encoder, *(queries.vectors for queries, _ in splits.values()))
+    shares = {split: share for split, share in {"dev": dev, "test": test}.items() if share and split not in splits}
+    judged, carving = _complete(name, splits, corpus.dim, shares, threshold, seed)
     train = judged["train"][0]
     made = {split: _split(split, *part, train, corpus, threshold) for split, part in judged.items()}
     task = Task(
@@ -102,25 +104,31 @@ def assemble(
 
 
 def _complete(
-    name: str, splits: Mapping[str, Judged], dim: int, dev: float, threshold: float, seed: int
+    name: str, splits: Mapping[str, Judged], dim: int, shares: Mapping[str, float], threshold: float, seed: int
 ) -> tuple[dict[str, Judged], list[str]]:
-    """Return train, dev and test, with dev carved where there was none, and what the user should know of it."""
+    """Return train, dev and test, with `shares` carved from train, and what the user should know of it."""
     nothing = Queries([], np.zeros((0, dim), dtype=np.float32)), Qrels.from_triples(0, [])
     train, notes = splits.get("train", nothing), []
     judged = {"train": train, "dev": splits.get("dev", nothing), "test": splits.get("test", nothing)}
-    if "dev" not in splits:
+    if shares:
         if len(train[0]) == 0:
             raise TaskError(
-                f"task {name} has neither a dev split nor training queries to carve one from: give one of them"
+                f"task {name} has neither a {' nor a '.join(shares)} split nor training queries to carve one from: "
+                "give one of them"
             )
-        carved = carve_dev(*train, dev, threshold, seed)
-        for split, rows in (("train", carved.train), ("dev", carved.dev)):
-            judged[split] = train[0].select(rows), train[1].select(rows)
+        carved = carve(*train, shares, threshold, seed)
+        judged |= {split: _part(train, rows) for split, rows in carved.rows.items()}
         notes = [carved.note] if carved.note else []
     for split in ("dev", "test"):
         if len(judged[split][0]) == 0:
             raise TaskError(f"task {name}: the {split} split has no queries; it needs at least one judged query")
     return judged, notes
+
+
+def _part(judged: Judged, rows: IntArray) -> Judged:
+    queries, qrels = judged
+    texts = None if queries.texts is None else [queries.texts[row] for row in rows]
+    return Queries([queries.ids[row] for row in rows], spill.take(queries.vectors, rows), texts), qrels.select(rows)
 
 
 def _split(name: str, queries: Queries, qrels: Qrels, train: Queries, corpus: Corpus, threshold: float) -> Split:
@@ -143,10 +151,6 @@ def _check_width(split: str, queries: Queries, corpus: Corpus) -> None:
             f"{split} queries are {queries.vectors.shape[-1]} wide, but documents {corpus.dim}: "
             "both must come from the same encoder"
         )
-
-
-def _all_vectors(splits: Mapping[str, Judged]) -> FloatArray:
-    return np.concatenate([np.asarray(queries.vectors) for queries, _ in splits.values()])
 
 
 def _missing_note(judged: Mapping[str, Judged]) -> list[str]:

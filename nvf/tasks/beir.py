@@ -11,7 +11,7 @@ import numpy as np
 from nvf.encoders import frozen
 from nvf.errors import TaskError
 from nvf.params import REQUIRED, param
-from nvf.tasks import files
+from nvf.tasks import files, spill
 from nvf.tasks.assemble import Judged, assemble, judge, make_corpus, query_ids
 from nvf.tasks.base import Task
 from nvf.tasks.embedding_cache import embed
@@ -123,4 +123,4 @@ def stored(folder: str, name: str, ids: Sequence[str]) -> FloatArray:
     missing = [identity for identity in ids if identity not in at]
     if missing:
         raise TaskError(f"{ids_path} lacks {len(missing):,} ids of the {name}: {', '.join(missing[:5])}")
-    return np.asarray(vectors[[at[identity] for identity in ids]])
+    return spill.take(vectors, np.array([at[identity] for identity in ids]))

@@ -19,6 +19,7 @@ from filelock import FileLock
 from nvf import paths
 from nvf.encoders import frozen
 from nvf.tasks import progress as reports
+from nvf.tasks import spill
 from nvf.types import FloatArray
 
 KEY_BYTES = 16
@@ -123,9 +124,7 @@ class _Store:
             return np.zeros((0, dim), dtype=np.float32)
         rows = np.array([self.rows[key] for key in keys])
         vectors = np.memmap(self._vectors, dtype=np.float32, mode="c", shape=(len(self.rows), dim))
-        if (np.diff(rows) == 1).all():
-            return vectors[rows[0] : rows[0] + len(rows)]
-        return np.asarray(vectors[rows])
+        return spill.take(vectors, rows)
 
     def _reload(self) -> None:
         content = self._keys.read_bytes() if self._keys.exists() else b""

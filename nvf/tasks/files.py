@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nvf.errors import TaskError
+from nvf.tasks import spill
 from nvf.types import FloatArray
 
 Judgement = tuple[str, str, int]
@@ -30,7 +31,7 @@ def existing(path: Path, what: str) -> Path:
 def read_texts(path: Path) -> dict[str, str]:
     """Return id -> text of a `{"_id", "title", "text"}` file, in its order; text = title + " " + text, stripped."""
     texts: dict[str, str] = {}
-    for line, entry in _json_lines(path):
+    for line, entry in json_lines(path):
         identity, text = entry.get("_id"), entry.get("text")
         title = entry.get("title") or ""
         if not isinstance(identity, str | int) or not isinstance(text, str) or not isinstance(title, str):
@@ -48,7 +49,14 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line, object) of a JSONL file, one at a time; blank lines are passed over.
+
+    Raises
+    ------
+    TaskError
+        Where a line is not a JSON object.
+    """
     with path.open("rb") as file:
         for line, content in enumerate(file, start=1):
             if not content.strip():
@@ -127,9 +135,16 @@ def read_vectors(path: Path, ids: Sequence[str], ids_path: Path) -> FloatArray:
     if len(vectors) != len(ids):
         raise TaskError(f"{path} has {len(vectors):,} rows, but {ids_path} has {len(ids):,} ids")
     lengths = _checked_lengths(path, vectors)
-    if vectors.dtype == np.float16 and len(vectors) and np.abs(lengths - 1).max() < HALF_PRECISION:
-        return np.asarray(vectors, dtype=np.float32) / lengths[:, None]
-    return vectors if vectors.dtype == np.float32 else np.asarray(vectors, dtype=np.float32)
+    if vectors.dtype == np.float32:
+        return vectors
+    halved = vectors.dtype == np.float16 and len(vectors) > 0 and np.abs(lengths - 1).max() < HALF_PRECISION
+    single = spill.empty(vectors.shape)
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        single[part] = vectors[part]
+        if halved:
+            single[part] /= lengths[part, None]
+    return single
 
 
 def _checked_lengths(path: Path, vectors: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from nvf import seeding
 from nvf.tasks.base import Overlap, Split, Task
-from nvf.types import BoolArray, FloatArray, Queries
+from nvf.types import BoolArray, FloatArray, IntArray, Queries
 
 THRESHOLDS = {"minilm": 0.85}
 """Read off pairs of SciFact and NFCorpus queries: above it they ask for the same thing."""
@@ -21,8 +21,8 @@ UNRELATED_QUANTILE = 0.95
 TOWARDS_ONE = 0.785
 """The two together give 0.849 on SciFact, 0.852 on NFCorpus with all-MiniLM-L6-v2 (measured, October 2026)."""
 PAIRS = 200_000
-BLOCK = 2**24
-"""Cosines held at once (64 MB)."""
+BLOCK = 4096
+"""Queries of either side that are compared at once: 64 MB of cosines."""
 
 
 def normalised(text: str) -> str:
@@ -34,28 +34,38 @@ def normalised(text: str) -> str:
     return re.sub(r"[\W_]+", " ", text.casefold()).strip()
 
 
-def threshold_of(encoder: str | None, vectors: FloatArray) -> float:
+def threshold_of(encoder: str | None, *vectors: FloatArray) -> float:
     """Return the cosine above which two queries count as near-duplicates.
 
     Known encoders have theirs. For others it lies 78.5 % of the way from the 95 % quantile of the cosines of random,
-    hence unrelated, pairs of `vectors` (Q, D) towards 1, rounded to 4 digits.
+    hence unrelated, pairs of rows towards 1, rounded to 4 digits; the rows are those of all `vectors` (Q, D).
     """
     if encoder in THRESHOLDS:
         return THRESHOLDS[encoder]
-    if len(vectors) < 2:
+    count = sum(map(len, vectors))
+    if count < 2:
         return 1.0
     rng = np.random.default_rng(seeding.derive("unrelated"))
-    left = rng.integers(len(vectors), size=min(PAIRS, len(vectors) ** 2))
-    right = (left + rng.integers(1, len(vectors), size=len(left))) % len(vectors)
-    unit = unit_rows(vectors)
+    left = rng.integers(count, size=min(PAIRS, count**2))
+    right = (left + rng.integers(1, count, size=len(left))) % count
     cosines = np.concatenate(
         [
-            np.einsum("nd,nd->n", unit[left[at : at + 10_000]], unit[right[at : at + 10_000]])
+            np.einsum("nd,nd->n", *(_unit_at(vectors, rows[at : at + 10_000]) for rows in (left, right)))
             for at in range(0, len(left), 10_000)
         ]
     )
     unrelated = float(np.quantile(cosines, UNRELATED_QUANTILE))
     return round(unrelated + TOWARDS_ONE * (1 - unrelated), 4)
+
+
+def _unit_at(parts: Sequence[FloatArray], rows: IntArray) -> FloatArray:
+    """Return the unit rows at `rows` of the parts one after the other, without joining them."""
+    starts = np.cumsum([0, *map(len, parts)])
+    found = np.empty((len(rows), *parts[0].shape[1:]), dtype=np.float32)
+    for start, part in zip(starts, parts, strict=False):
+        inside = (rows >= start) & (rows < start + len(part))
+        found[inside] = part[rows[inside] - start]
+    return unit_rows(found)
 
 
 def unit_rows(vectors: FloatArray) -> FloatArray:
@@ -65,20 +75,23 @@ def unit_rows(vectors: FloatArray) -> FloatArray:
     return unit
 
 
-def cosine_blocks(left: FloatArray, right: FloatArray) -> Iterator[tuple[int, FloatArray]]:
-    """Yield (first row, cosines (rows, len(right))) of unit rows, a bounded number of cosines at a time."""
-    step = max(1, BLOCK // max(1, len(right)))
-    for start in range(0, len(left), step):
-        yield start, left[start : start + step] @ right.T
+def cosine_blocks(left: FloatArray, right: FloatArray | None = None) -> Iterator[tuple[int, int, FloatArray]]:
+    """Yield (first row of `left`, first row of `right`, cosines) block by block, with no copy of either side.
+
+    Without `right`, `left` is compared with itself and blocks below the diagonal are left out.
+    """
+    for start in range(0, len(left), BLOCK):
+        rows = unit_rows(left[start : start + BLOCK])
+        others = left if right is None else right
+        for other in range(start if right is None else 0, len(others), BLOCK):
+            yield start, other, rows @ unit_rows(others[other : other + BLOCK]).T
 
 
 def near(queries: Queries, others: Queries, threshold: float) -> BoolArray:
     """Return (Q,) whether each query has a near-duplicate among `others`."""
     found = same_text(queries, others)
-    if len(queries) and len(others):
-        right = unit_rows(others.vectors)
-        for start, cosines in cosine_blocks(unit_rows(queries.vectors), right):
-            found[start : start + len(cosines)] |= cosines.max(axis=1) > threshold
+    for start, _, cosines in cosine_blocks(queries.vectors, others.vectors):
+        found[start : start + len(cosines)] |= cosines.max(axis=1) > threshold
     return found
 
 

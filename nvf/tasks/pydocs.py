@@ -13,6 +13,7 @@ import inspect
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +100,7 @@ class PyDocs(Source[PyDocsParams]):
 
     def load(self, params: PyDocsParams, progress: Progress | None = None) -> Task:
         """Return the task of the packages; see `Source.load`."""
-        splits = _draw(find_pairs(_packages(params)), params)
+        splits = _draw(find_pairs(by_split(params.train, params.dev, params.test)), params)
         pairs = [pair for split in splits.values() for pair in split]
         rows = {pair.name: row for row, pair in enumerate(pairs)}
         documents = embed([pair.document for pair in pairs], params.encoder, params.max_length, progress)
@@ -121,7 +122,7 @@ class PyDocs(Source[PyDocsParams]):
 
     def inputs(self, params: PyDocsParams) -> Iterable[Path]:
         """Return the sources of every package, and the encoder's files."""
-        for package in sum(_packages(params).values(), ()):
+        for package in sum(by_split(params.train, params.dev, params.test).values(), ()):
             yield from (path for path, _ in sources(package))
         yield from frozen.identifying_files(params.encoder)
 
@@ -131,15 +132,14 @@ def _asking(names: Sequence[str]) -> list[str]:
     return [f"{name}?" for name in names]
 
 
-def _packages(params: PyDocsParams) -> dict[str, tuple[str, ...]]:
-    splits = {"train": params.train, "dev": params.dev, "test": params.test}
+def by_split(train: tuple[str, ...], dev: tuple[str, ...], test: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return the packages of each split; raises `TaskError` where one stands in two."""
+    splits = {"train": train, "dev": dev, "test": test}
     seen: dict[str, str] = {}
     for split, packages in splits.items():
         for package in packages:
             if seen.setdefault(package, split) != split:
-                raise TaskError(
-                    f"pydocs: package '{package}' stands in {seen[package]} and in {split}; splits go by package"
-                )
+                raise TaskError(f"package '{package}' stands in {seen[package]} and in {split}; splits go by package")
     return splits
 
 
@@ -164,17 +164,25 @@ def find_pairs(splits: dict[str, tuple[str, ...]]) -> dict[str, list[Pair]]:
         Where a package is not installed, or has no docstrings.
     """
     seen: set[tuple[str, str]] = set()
-    found: dict[str, list[Pair]] = {}
-    # A syntax tree is a heap of small objects in which the collector searches for cycles in vain: half the time.
+    with collector_off():
+        return {
+            split: [pair for each in packages for pair in _new_pairs(each, seen)] for split, packages in splits.items()
+        }
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Stop the collector while sources are read.
+
+    A syntax tree is a heap of small objects in which it searches for cycles in vain: half the time.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:
-        for split, packages in splits.items():
-            found[split] = [pair for package in packages for pair in _new_pairs(package, seen)]
+        yield
     finally:
         if collecting:
             gc.enable()
-    return found
 
 
 def _new_pairs(package: str, seen: set[tuple[str, str]]) -> list[Pair]:
@@ -190,8 +198,20 @@ def _new_pairs(package: str, seen: set[tuple[str, str]]) -> list[Pair]:
 
 
 def _package_pairs(package: str) -> Iterator[Pair]:
+    pairs = (_pair(name, docstring) for name, docstring in docstrings(package))
+    return (pair for pair in pairs if pair is not None)
+
+
+def docstrings(package: str) -> Iterator[tuple[str, str]]:
+    """Yield (qualified name, docstring) of every public function, class and method, as the sources have them.
+
+    Raises
+    ------
+    TaskError
+        Where the package is not installed.
+    """
     for path, module in sources(package):
-        yield from _module_pairs(path, module)
+        yield from _module_docstrings(path, module)
 
 
 def sources(package: str) -> Iterator[tuple[Path, str]]:
@@ -206,7 +226,7 @@ def sources(package: str) -> Iterator[tuple[Path, str]]:
     places = [] if spec is None else list(spec.submodule_search_locations or ())
     if spec is None or not (places or spec.origin):
         known = DISTRIBUTIONS.get(package, package)
-        raise TaskError(f"pydocs: package '{package}' is not installed: pip install {known}, or take it off the list")
+        raise TaskError(f"package '{package}' is not installed: pip install {known}, or take it off the list")
     place = Path(places[0] if places else str(spec.origin))
     yield from _sources(place, place, place.parent)
 
@@ -221,7 +241,7 @@ def _sources(folder: Path, file: Path, base: Path) -> Iterator[tuple[Path, str]]
             yield path, ".".join(inside.parent.parts if inside.stem == "__init__" else inside.with_suffix("").parts)
 
 
-def _module_pairs(path: Path, module: str) -> Iterator[Pair]:
+def _module_docstrings(path: Path, module: str) -> Iterator[tuple[str, str]]:
     content = path.read_bytes()
     if b'"""' not in content and b"'''" not in content:
         return
@@ -229,23 +249,23 @@ def _module_pairs(path: Path, module: str) -> Iterator[Pair]:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):  # templates and sources of other Pythons lie in some packages
         return
-    yield from _pairs(tree, module)
+    yield from _docstrings(tree, module)
 
 
-def _pairs(node: ast.Module | ast.ClassDef, prefix: str) -> Iterator[Pair]:
+def _docstrings(node: ast.Module | ast.ClassDef, prefix: str) -> Iterator[tuple[str, str]]:
     for child in node.body:
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or child.name.startswith("_"):
             continue
         name = f"{prefix}.{child.name}"
-        pair = _pair(name, ast.get_docstring(child, clean=False))
-        if pair is not None:
-            yield pair
+        docstring = ast.get_docstring(child, clean=False)
+        if docstring is not None:
+            yield name, inspect.cleandoc(docstring)
         if isinstance(child, ast.ClassDef):
-            yield from _pairs(child, name)
+            yield from _docstrings(child, name)
 
 
-def _pair(name: str, docstring: str | None) -> Pair | None:
-    query, _, document = inspect.cleandoc(docstring or "").partition("\n\n")
+def _pair(name: str, docstring: str) -> Pair | None:
+    query, _, document = docstring.partition("\n\n")
     query, document = encodable(" ".join(query.split())), encodable(" ".join(document.split()))
     if len(query.split()) < QUERY_WORDS or len(document) < DOCUMENT_CHARACTERS:
         return None

@@ -39,6 +39,10 @@ class Source(ABC, Generic[P]):
         """Return the files that the task depends on: where one has changed, the task is made again."""
         return ()
 
+    def state(self, params: P) -> str:
+        """Return what else the task depends on, besides options and files: a digest that differs when it changed."""
+        return ""
+
     def options(self, params: P) -> dict[str, Any]:
         """Return `params` as a sweep file has them, defaults included."""
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in flatten(params).items()}

@@ -1,72 +1,82 @@
-"""A dev split carved from train, such that no near-duplicate and no judged document lies on both sides."""
+"""Splits carved from train, such that no near-duplicate and no judged document lies in two of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nvf import seeding
 from nvf.errors import TaskError
 from nvf.tasks.base import Qrels
-from nvf.tasks.leakage import cosine_blocks, normalised, unit_rows
+from nvf.tasks.leakage import cosine_blocks, normalised
 from nvf.types import IntArray, Queries
+
+PENDING = 2**22
+"""Pairs of near-duplicates held at once (64 MB)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Carved:
-    """Which training queries became dev.
+    """Which training queries became dev, and test where that was asked for.
 
     Attributes
     ----------
-    train, dev
-        Ascending rows among the former training queries.
+    rows
+        By split, `train` included: ascending rows among the former training queries.
     note
         A sentence for the user where a rule had to be dropped.
     """
 
-    train: IntArray
-    dev: IntArray
+    rows: Mapping[str, IntArray]
     note: str | None
 
 
-def carve_dev(queries: Queries, qrels: Qrels, share: float, threshold: float, seed: int) -> Carved:
-    """Return a seeded dev split of at most `share` of the training queries, and nearly as many.
+def carve(queries: Queries, qrels: Qrels, shares: Mapping[str, float], threshold: float, seed: int) -> Carved:
+    """Return seeded splits of at most their `shares` of the training queries, and nearly as many; the rest is train.
 
-    Queries joined by a near-duplicate or by a shared relevant document go to the same side. Where that makes a group
-    larger than dev may be (as on NFCorpus, where 2,568 of 2,590 queries hang together), shared documents are dropped
-    from the rule, and the note says so.
+    Queries joined by a near-duplicate or by a shared relevant document go to the same split. Where that makes a group
+    larger than a split may be (as on NFCorpus, where 2,568 of 2,590 queries hang together), shared documents are
+    dropped from the rule, and the note says so.
 
     Raises
     ------
     TaskError
         Where no group of queries is small enough.
     """
-    size = max(1, round(share * len(queries)))
+    sizes = {name: max(1, round(share * len(queries))) for name, share in shares.items()}
     near = _near_edges(queries, threshold)
     groups, note = _groups(len(queries), near, _document_edges(qrels)), None
     largest = int(np.bincount(groups).max())
-    if largest > size:
-        note = (
-            f"dev is carved from train by near-duplicate queries only: {largest:,} of {len(queries):,} queries "
-            "hang together by shared judged documents, so documents judged in dev are judged in train too"
-        )
+    if largest > min(sizes.values()):
+        note = _dropped(list(shares), largest, len(queries))
         groups = _groups(len(queries), near)
-    dev = np.isin(groups, _draw(np.bincount(groups), size, seed))
-    if not dev.any() or dev.all():
-        raise TaskError(
-            f"no dev split can be carved: the {len(queries):,} training queries are near-duplicates of one another; "
-            "give a dev split (qrels/dev.tsv)"
-        )
-    return Carved(np.flatnonzero(~dev), np.flatnonzero(dev), note)
+    rows, left = {}, np.ones(len(queries), dtype=bool)
+    for name, size in sizes.items():
+        taken = left & np.isin(groups, _draw(np.bincount(groups[left]), size, f"carve {name}", seed))
+        left &= ~taken
+        if not taken.any() or not left.any():
+            raise TaskError(
+                f"no {name} split can be carved: the {len(queries):,} training queries are near-duplicates of one "
+                f"another; give a {name} split (qrels/{name}.tsv)"
+            )
+        rows[name] = np.flatnonzero(taken)
+    return Carved({"train": np.flatnonzero(left), **rows}, note)
 
 
-def _draw(sizes: IntArray, size: int, seed: int) -> IntArray:
+def _dropped(names: Sequence[str], largest: int, count: int) -> str:
+    which = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
+    return (
+        f"{which} carved from train by near-duplicate queries only: {largest:,} of {count:,} queries "
+        f"hang together by shared judged documents, so documents judged in {' or '.join(names)} are judged in train too"
+    )
+
+
+def _draw(sizes: IntArray, size: int, purpose: str, seed: int) -> IntArray:
     """Return groups in a seeded order, leaving out each that does not fit any more."""
     taken, total = [], 0
-    for group in np.random.default_rng(seeding.derive("carve dev", seed)).permutation(len(sizes)):
+    for group in np.random.default_rng(seeding.derive(purpose, seed)).permutation(len(sizes)):
         if total + sizes[group] <= size:
             taken.append(group)
             total += int(sizes[group])
@@ -85,16 +95,17 @@ def _groups(count: int, *edges: IntArray) -> IntArray:
 
 
 def _near_edges(queries: Queries, threshold: float) -> IntArray:
-    unit = unit_rows(queries.vectors)
-    edges: IntArray = np.zeros((0, 2), dtype=np.int64)
-    for start, cosines in cosine_blocks(unit, unit):
-        found = np.argwhere(cosines > threshold) + np.array([start, 0])
+    pending: list[IntArray] = [np.zeros((0, 2), dtype=np.int64)]
+    for start, other, cosines in cosine_blocks(queries.vectors):
+        pending.append(np.argwhere(cosines > threshold) + np.array([start, other]))
         # Only what joins is kept: were all queries near one another, all their pairs would not fit into memory.
-        edges = _stars(_groups(len(queries), edges, found))
+        if sum(map(len, pending)) > PENDING:
+            pending = [_stars(_groups(len(queries), *pending))]
     if queries.texts is not None:
-        texts = [normalised(text) or f"\0{row}" for row, text in enumerate(queries.texts)]
-        edges = np.concatenate([edges, _stars(np.array(texts))])
-    return edges
+        number: dict[str, int] = {}
+        texts = (normalised(text) or f"\0{row}" for row, text in enumerate(queries.texts))
+        pending.append(_stars(np.array([number.setdefault(text, len(number)) for text in texts])))
+    return np.concatenate(pending)
 
 
 def _document_edges(qrels: Qrels) -> IntArray:
@@ -102,7 +113,7 @@ def _document_edges(qrels: Qrels) -> IntArray:
     return relevant.query_rows[_stars(relevant.rows)]
 
 
-def _stars(labels: npt.NDArray[Any]) -> IntArray:
+def _stars(labels: IntArray) -> IntArray:
     """Return (L, 2) an edge to each place from the first place with the same label."""
     _, first, label = np.unique(labels, return_index=True, return_inverse=True)
     return np.stack([first[label], np.arange(len(labels))], axis=1)

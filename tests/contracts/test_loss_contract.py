@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from nvf.losses.info_nce import info_nce
+from nvf.losses.list_net import list_net
+from nvf.losses.selected import selected_cross_entropy
 
 TARGETS = torch.tensor([1, 0])
 OTHERS = torch.tensor([[0], [2]])
@@ -51,6 +53,32 @@ CASES = [
         (math.log(5 / 4) + math.log(10 / 9)) / 2,
         torch.zeros((2, 2), dtype=torch.float64),
         math.log(2),
+    ),
+    Case(
+        "list_net",
+        lambda scores: list_net(scores, torch.tensor([[2.0, 1.0, 0.0], [0.0, 0.0, 4.0]], dtype=torch.float64)),
+        torch.tensor([[0.0, math.log(2), 0.0], [math.log(3), 0.0, 0.0]], dtype=torch.float64),
+        # list 0: shares 2/3 and 1/3 of probabilities 1/4 and 1/2; list 1: all of 1/5
+        (2 / 3 * math.log(4) + 1 / 3 * math.log(2) + math.log(5)) / 2,
+        torch.full((2, 3), 40.0, dtype=torch.float64),
+        math.log(3),
+    ),
+    Case(
+        "selected, by weights",
+        lambda weights: selected_cross_entropy(SCORES, weights, TARGETS, others=OTHERS),
+        torch.tensor([[1.0, 0.5, 1.0], [0.5, 1.0, 0.25]], dtype=torch.float64),
+        # query 0: 1/2 * 2 / (1 + 1/2 * 2), the third masked; query 1: 1/2 * 3 / (3/2 + 1 + 1/4)
+        (math.log(2) + math.log(2.75 / 1.5)) / 2,
+        torch.zeros((2, 3), dtype=torch.float64),
+        0.0,
+    ),
+    Case(
+        "selected, by scores",
+        lambda scores: selected_cross_entropy(scores, torch.tensor([[1.0, 0.5, 0.25]]).double(), TARGETS[:1]),
+        torch.tensor([[0.0, math.log(2), math.log(4)]], dtype=torch.float64),
+        math.log(3),
+        torch.full((1, 3), -900.0, dtype=torch.float64),
+        math.log(3.5),
     ),
 ]
 

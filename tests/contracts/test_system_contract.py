@@ -19,6 +19,7 @@ from nvf.types import Queries, Ranking
 DOCUMENTS = 60
 SETTINGS = {
     "linear": {"lr": 3e-3},
+    "cascade": {"first": "linear", "first_epochs": 2, "linear.lr": 3e-3, "depth": 12},
     "memory": {"learning.epochs": 3},
     "two_stage": {"stage_one.epochs": 2},
     "lvm": {"backbone.kind": "gru", "backbone.d_model": 16, "backbone.layers": 1, "batch_size": 64},

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, PointStruct, VectorParams
 
 from nvf import tasks
 from nvf.tasks.assemble import fingerprint
@@ -78,9 +80,59 @@ def write_sequences(folder: Path) -> Options:
     return {"source": "sequences", "path": str(folder), "context": 3, "dev": 0.2, "test": 0.2}
 
 
+def write_triples(folder: Path) -> Options:
+    folder.mkdir(parents=True)
+    lines = [
+        {"query": f"tell me about {topic}", "positive": f"All about {topic}.", "negative": f"Nothing about {topic}."}
+        for topic in TOPICS
+    ]
+    (folder / "triples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return {"source": "triples", "path": str(folder / "triples.jsonl"), "max_length": 16, "dev": 0.25, "test": 0.25}
+
+
+def write_qdrant(folder: Path) -> Options:
+    client = QdrantClient(path=str(folder / "store"))
+    client.create_collection("topics", VectorParams(size=5, distance=Distance.COSINE))
+    vectors = np.random.default_rng(0).standard_normal((9, 5)).tolist()
+    client.upsert("topics", [PointStruct(id=row, vector=vector) for row, vector in enumerate(vectors)])
+    client.close()
+    lines = [json.dumps({"vector": vector, "relevant": [row]}) + "\n" for row, vector in enumerate(vectors)]
+    (folder / "log.jsonl").write_text("".join(lines))
+    return {
+        "source": "qdrant",
+        "collection": "topics",
+        "path": str(folder / "store"),
+        "log": str(folder / "log.jsonl"),
+        "dev": 0.25,
+        "test": 0.25,
+    }
+
+
+def write_paragraphs(folder: Path) -> Options:
+    for package in ("nvf_parts_a", "nvf_parts_b", "nvf_parts_c"):
+        (folder / package).mkdir(parents=True)
+        functions = []
+        for name in ("lists", "heaps"):
+            parts = "\n\n".join(f"    About {topic}, of which {package} has many in {name}." for topic in TOPICS[:5])
+            functions.append(f'def {name}():\n    """\n{parts}\n    """\n')
+        (folder / package / "__init__.py").write_text("\n\n".join(functions))
+    splits = {"train": ["nvf_parts_a"], "dev": ["nvf_parts_b"], "test": ["nvf_parts_c"]}
+    return {"source": "paragraphs", **splits, "context": 3, "limit": 100, "max_length": 16}
+
+
 @pytest.fixture(
-    params=[write_beir, write_vectors, write_pydocs, write_synthetic, write_walks, write_sequences],
-    ids=["beir", "vectors", "pydocs", "synthetic", "walks", "sequences"],
+    params=[
+        write_beir,
+        write_vectors,
+        write_pydocs,
+        write_synthetic,
+        write_walks,
+        write_sequences,
+        write_triples,
+        write_qdrant,
+        write_paragraphs,
+    ],
+    ids=["beir", "vectors", "pydocs", "synthetic", "walks", "sequences", "triples", "qdrant", "paragraphs"],
 )
 def options(request: pytest.FixtureRequest, tmp_path: Path, mlruns: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
     monkeypatch.syspath_prepend(tmp_path / "source")
@@ -155,7 +207,7 @@ class TestTask:
     def test_withhold_hides_documents_from_training_only(self, task: Task) -> None:
         part = task.withhold(0.5, seed=3)
         judged = np.unique(task.train.qrels.relevant().rows)
-        left = np.unique(part.train.qrels.rows)
+        left = np.unique(part.train.qrels.relevant().rows)
         assert part.cold is not None and part.cold.shape == (len(task.corpus),)
         assert set(left) < set(judged)
         assert len(left) == len(judged) - round(0.5 * len(judged))

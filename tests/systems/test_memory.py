@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from nvf import tasks
 from nvf.diagnostics.burial import buries_new_documents
+from nvf.errors import ParamsError, TaskError
 from nvf.systems import create
 from nvf.tasks.base import Qrels, Task
 from nvf.training.loop import Training
@@ -52,6 +53,62 @@ def test_by_the_formula(judged: Task, discount: float, graded: list[list[float]]
     expected[:, [5, 9]] += 0.7 * attention @ torch.tensor(graded)
     found = scores(judged, queries, temperature=0.1, weight=0.7, discount=discount, diffusion=False)
     assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_a_ridge_by_the_formula(judged: Task) -> None:
+    queries = judged.split("dev").queries
+    asked, held = (functional.normalize(torch.tensor(np.array(q.vectors))) for q in (queries, judged.train.queries))
+    kernel, near = (((each @ held.T - 1) / 0.5).exp() for each in (held, asked))
+    weights = torch.linalg.solve(kernel + 0.2 * torch.eye(2), near.T).T
+    expected = scores(judged, queries, weight=0)
+    expected[:, [5, 9]] += 0.7 * weights @ torch.tensor([[1.0, 1.0], [2.0, 0.0]])
+    ridge = {"recall": "ridge", "ridge.temperature": 0.5, "ridge.penalty": 0.2}
+    assert torch.allclose(scores(judged, queries, weight=0.7, diffusion=False, **ridge), expected, atol=1e-5)
+
+
+def test_a_ridge_is_not_learned_further(task: Task) -> None:
+    with pytest.raises(ParamsError, match=r"learning.epochs = 3 with recall = ridge"):
+        create("memory", {"recall": "ridge", "learning.epochs": 3}, task.corpus)
+
+
+@pytest.fixture(scope="module")
+def worded(judged: Task) -> Task:
+    """The task with texts: the first dev query has a word of rows 5 and 6, all others have words of no document."""
+    texts = [f"thing{row}" for row in range(60)]
+    texts[5], texts[6] = "red apples", "apples apples green pears"
+    dev, train = judged.split("dev"), judged.train
+    asked = dataclasses.replace(dev.queries, texts=["an apple", *["nothing"] * (len(dev) - 1)])
+    splits = {
+        "dev": dataclasses.replace(dev, queries=asked),
+        "train": dataclasses.replace(train, queries=dataclasses.replace(train.queries, texts=["pears", "things"])),
+    }
+    corpus = dataclasses.replace(judged.corpus, texts=texts)
+    return dataclasses.replace(judged, corpus=corpus, splits={**judged.splits, **splits})
+
+
+def test_words_count_in_parts_of_the_best(worded: Task) -> None:
+    queries = worded.split("dev").queries
+    added = scores(worded, queries, lexical=0.4) - scores(worded, queries)
+    found = create("bm25", {}, worded.corpus).rank(queries.select(np.arange(1)), 2)
+    assert sorted(found.rows[0].tolist()) == [5, 6]
+    expected = torch.zeros_like(added)
+    expected[0, found.rows[0]] = 0.4 * found.scores[0] / found.scores[0, 0]
+    assert torch.allclose(added, expected, atol=1e-5)
+
+
+def test_words_count_in_what_is_learned(worded: Task) -> None:
+    def loss(lexical: float) -> float:
+        system = create("memory", {"lexical": lexical, "weight": 0}, worded.corpus)
+        system.prepare(worded, 0)
+        (batch,) = system.batches(1)
+        return system.losses(batch)["info_nce"].item()
+
+    assert loss(5) > loss(0) + 1  # the one word that a training query shares is with another document than its answer
+
+
+def test_words_need_text(task: Task) -> None:
+    with pytest.raises(TaskError, match="BM25 needs the text of the queries"):
+        scores(task, task.split("dev").queries, lexical=0.3)
 
 
 def test_diffusion_gives_every_document_a_part(judged: Task) -> None:
@@ -137,3 +194,7 @@ def test_on_nfcorpus_it_gains_on_all_and_keeps_the_cold_ones(data_folder: object
     assert most > some > floor + 0.03
     assert buries_new_documents(spread, raw, "nDCG@10") == []
     assert buries_new_documents(alone, raw, "nDCG@10")
+    hybrid = figures("memory", {"weight": 0, "lexical": 0.3})
+    ridge = figures("memory", {"recall": "ridge", "weight": 1, "lexical": 0.3, "self_share": 1, "novelty": 1.3})
+    for view in ("all", "cold"):
+        assert ridge[view]["nDCG@10"] > hybrid[view]["nDCG@10"] + 0.015 > raw[view]["nDCG@10"] + 0.02

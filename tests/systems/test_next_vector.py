@@ -10,8 +10,9 @@ import torch
 from nvf import tasks
 from nvf.errors import ParamsError
 from nvf.systems import create
-from nvf.systems.next_vector import NextVector
+from nvf.systems.next_vector import NEARBY, NextVector
 from nvf.systems.two_tower import Recency
+from nvf.tasks.assemble import make_corpus
 from nvf.tasks.base import Task
 from nvf.training.loop import Training
 
@@ -40,6 +41,7 @@ def test_untrained_is_the_mean(task: Task, name: str) -> None:
         ("amn", {"lambda_infonce": 1.0, "lambda_ar": 0.0}),
         ("amn", {"lambda_infonce": 0.5, "lambda_ar": 0.5, "negatives": "context"}),
         ("amn", {"lambda_infonce": 1.0, "negatives": "corpus"}),
+        ("amn", {"lambda_infonce": 1.0, "negatives": "nearby"}),
         ("two_tower", {"lr": 3e-3}),
         ("siamese", {"lr": 3e-3, "depth": 2}),
     ],
@@ -127,3 +129,19 @@ def test_a_single_vector_has_no_window_of_its_own() -> None:
     single = tasks.build({"source": "synthetic", "documents": 20, "dim": 4, "train": 5, "dev": 5, "test": 5})
     with pytest.raises(ParamsError, match="negatives = context needs windows"):
         create("two_tower", {"negatives": "context"}, single.corpus).prepare(single, 0)
+
+
+def test_nearby_negatives_are_the_nearest_but_for_copies(task: Task) -> None:
+    vectors = task.corpus.vectors.copy()
+    target = int(task.train.qrels.rows[0])
+    copy = (target + 1) % len(vectors)
+    vectors[copy] = vectors[target]
+    system = create("amn", {"lambda_infonce": 1.0, "negatives": "nearby"}, make_corpus(task.corpus.ids, vectors))
+    assert isinstance(system, NextVector)
+    system.prepare(task, 0)
+    assert system._near is not None
+    cosines = vectors @ vectors[target]
+    nearest = [row for row in (-cosines).argsort().tolist() if row not in (target, copy)][: NEARBY - 1]
+    assert system._near[target].tolist()[2:] == nearest
+    assert system._near[target].tolist()[:2] == [-1, -1]
+    assert all(loss.isfinite() for batch in system.batches(1) for loss in system.losses(batch).values())

@@ -16,7 +16,7 @@ from nvf.systems.two_stage import Candidates, TwoStage
 from nvf.tasks.base import Qrels, Task
 from nvf.training.loop import Training
 
-KINDS = ["concatenation", "difference", "cross_attention"]
+KINDS = ["concatenation", "difference", "cross_attention", "bilinear"]
 
 
 @pytest.fixture(scope="module")

@@ -39,11 +39,22 @@ def test_windows_of_context_are_compared_whole() -> None:
 
 
 def test_blocks_cover_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leakage, "BLOCK", 10)
-    left, right = np.random.default_rng(0).standard_normal((2, 7, 3)).astype(np.float32)
-    blocks = list(leakage.cosine_blocks(left, right))
-    assert [start for start, _ in blocks] == list(range(7))
-    np.testing.assert_allclose(np.concatenate([cosines for _, cosines in blocks]), left @ right.T, rtol=1e-6)
+    monkeypatch.setattr(leakage, "BLOCK", 3)
+    left, right = leakage.unit_rows(np.random.default_rng(0).standard_normal((2, 7, 3)).reshape(14, 3)).reshape(2, 7, 3)
+    whole, above = np.full((7, 7), np.nan), np.full((7, 7), np.nan)
+    for start, other, cosines in leakage.cosine_blocks(2 * left, right):
+        whole[start : start + len(cosines), other : other + cosines.shape[1]] = cosines
+    for start, other, cosines in leakage.cosine_blocks(left):
+        above[start : start + len(cosines), other : other + cosines.shape[1]] = cosines
+    np.testing.assert_allclose(whole, left @ right.T, atol=1e-6)
+    upper = np.triu_indices(7)
+    np.testing.assert_allclose(above[upper], (left @ left.T)[upper], atol=1e-6)
+    assert np.isnan(above[3:, :3]).all()
+
+
+def test_threshold_is_that_of_all_parts_together() -> None:
+    vectors = np.random.default_rng(1).standard_normal((90, 5)).astype(np.float32)
+    assert leakage.threshold_of(None, vectors[:20], vectors[20:21], vectors[21:]) == leakage.threshold_of(None, vectors)
 
 
 def test_overlap_counts_by_hand() -> None:

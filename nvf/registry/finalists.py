@@ -1,0 +1,117 @@
+"""Which settings go on, and what is trained of each: the plan of a confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nvf import seeding
+from nvf.errors import SweepError
+from nvf.journal.leaderboard import leaderboard
+from nvf.journal.objective import Objective
+from nvf.journal.replay import SweepState, TrialState
+from nvf.sweep.orders import Order
+from nvf.sweep.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One training of a finalist.
+
+    Attributes
+    ----------
+    trial
+        The finalist.
+    place
+        Which of the seeds, from 0; the same place has the same seed and the same draw for every finalist.
+    withheld
+        Whether the cold share is withheld from it, or all judgements are there.
+    seed, cold_seed
+        Of the training, and of the draw of withheld documents (None where there is none).
+    """
+
+    trial: int
+    place: int
+    withheld: bool
+    seed: int
+    cold_seed: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the part as plain data."""
+        return asdict(self)
+
+
+def choose(state: SweepState, top: int, trials: Sequence[int]) -> list[TrialState]:
+    """Return the finalists: the trials named, or the best `top` different settings on dev.
+
+    Raises
+    ------
+    SweepError
+        Where there are none, or a named one has no figure.
+    """
+    judged = [row["trial"] for row in leaderboard(state)["trials"] if row["value"] is not None]
+    for number in trials:
+        if number not in judged:
+            known = ", ".join(map(str, sorted(judged))) or "none"
+            raise SweepError(f"sweep '{state.name}' has no trial {number} with a figure; those with one: {known}")
+    found: list[TrialState] = []
+    for number in trials or judged:
+        trial = state.trials[number]
+        if not any((trial.system, trial.params) == (other.system, other.params) for other in found):
+            found.append(trial)
+    if not found:
+        raise SweepError(f"no trial of sweep '{state.name}' has a figure on dev: there is nothing to confirm")
+    return found if trials else found[:top]
+
+
+def plan(state: SweepState, finalists: Sequence[TrialState], seeds: int) -> list[Part]:
+    """Return every training of a confirmation.
+
+    Each finalist is trained over `seeds` seeds, on all judgements and, where the sweep withholds a share, once more
+    without it, each seed with a draw of its own. What is not trained by gradient has no randomness of its own: one
+    training on all judgements will do, and only the draws differ.
+    """
+    spec = Spec.model_validate(state.spec)
+    own = [seeding.derive(spec.search.seed, "confirm", place) for place in range(seeds)]
+    draws = [seeding.derive(spec.search.seed, "confirm", "withhold", place) for place in range(seeds)]
+    parts = []
+    for trial in finalists:
+        for place in range(seeds if trial.epoch > 0 else 1):
+            parts.append(Part(trial.number, place, False, own[place], None))
+        if spec.cold:
+            parts += [Part(trial.number, place, True, own[place], draws[place]) for place in range(seeds)]
+    return parts
+
+
+def order(part: Part, state: SweepState, snapshot: Path, folder: Path) -> Order:
+    """Return what a worker is told to train; its checkpoints go below `folder`."""
+    spec, trial = Spec.model_validate(state.spec), state.trials[part.trial]
+    return Order(
+        trial=part.trial,
+        system=trial.system,
+        params=trial.params,
+        seed=part.seed,
+        epochs=trial.epochs,
+        task=str(snapshot),
+        cold=spec.cold if part.withheld else 0.0,
+        cold_seed=part.cold_seed or 0,
+        measures=tuple(spec.measures()),
+        objective=str(objective(state, withheld=part.withheld)),
+        checkpoints=str(folder / f"trial-{part.trial:04d}" / f"{'withheld' if part.withheld else 'all'}-{part.place}"),
+        resume=None,
+        digest=None,
+        best=None,
+        cpu=spec.resources.cpu,
+        gpu=spec.resources.gpu,
+    )
+
+
+def objective(state: SweepState, *, withheld: bool) -> Objective:
+    """Return by what the best epoch of a training is chosen on dev: the sweep's own measure.
+
+    With all judgements there are no withheld documents: a measure on cold ones counts over all there.
+    """
+    own = state.objectives[0]
+    return own if withheld or own.view != "cold" else Objective("all", own.name)

@@ -1,0 +1,147 @@
+"""The one look at test: finalists against floors, query by query.
+
+A finalist's figure for a query is the mean over its seeds. All and clean figures come from the trainings on all
+judgements; cold ones from those with a share withheld, each with its own draw of cold documents, where a query's figure
+is the mean over the draws in which it has a cold document to find. Floors are untrained: the draw changes only which
+documents count, and so they stand beside every draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nvf.measures.evaluate import Evaluation, depth, evaluate
+from nvf.systems import SYSTEMS, create
+from nvf.systems.ranking import rank_split
+from nvf.tasks.base import Task
+from nvf.training import checkpoint
+from nvf.types import Figures, FloatArray, Ranking
+
+SPLIT = "test"
+TableOf = dict[str, dict[str, FloatArray]]
+"""View -> measure -> (Q,) figure of each query of the split; NaN where a query is not in the view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """One replicate that may be judged.
+
+    Attributes
+    ----------
+    folder, digest
+        Its checkpoint.
+    cold_seed
+        The draw that was withheld from it, or None.
+    """
+
+    folder: Path
+    digest: str
+    cold_seed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How one system does on test.
+
+    Attributes
+    ----------
+    figures
+        all and clean with all judgements, cold with a share withheld: means over seeds or draws.
+    table
+        The same for each query, for paired comparisons.
+    withheld
+        One entry for each draw: the figures of that training.
+    """
+
+    figures: Figures
+    table: TableOf
+    withheld: list[Figures]
+
+
+class Judge:
+    """Ranks test for floors and finalists alike.
+
+    Parameters
+    ----------
+    task
+        With nothing withheld.
+    measures
+        What is measured.
+    cold
+        The share that is withheld from the replicates of the cold figure.
+    """
+
+    def __init__(self, task: Task, measures: Sequence[str], cold: float) -> None:
+        self._task, self._measures, self._cold = task, list(measures), cold
+        self._split = task.split(SPLIT)
+        self.queries: dict[str, int] = {}
+        """View -> how many queries its figures average over; for cold, in any draw."""
+
+    def floors(self, draws: Iterable[int]) -> dict[str, Judged]:
+        """Return every floor and ceiling that applies; `draws` are the seeds of what was withheld."""
+        found = {}
+        for name, kind in SYSTEMS.items():
+            if (kind.floor or kind.ceiling) and kind.applies_to(self._task) is None:
+                system = create(name, {}, self._task.corpus)
+                system.prepare(self._task, 0)
+                ranking = rank_split(system, self._split, depth(self._measures))
+                found[name] = self._judged([ranking], [(ranking, seed) for seed in draws])
+        return found
+
+    def finalist(self, full: Sequence[Trained], withheld: Sequence[Trained]) -> Judged:
+        """Return how the replicates of one finalist do."""
+        drawn = [(self._rank(each), each.cold_seed) for each in withheld if each.cold_seed is not None]
+        return self._judged([self._rank(each) for each in full], drawn)
+
+    def _rank(self, trained: Trained) -> Ranking:
+        system = checkpoint.restore_system(trained.folder, self._task.corpus, digest=trained.digest)
+        return rank_split(system, self._split, depth(self._measures))
+
+    def _judged(self, full: Sequence[Ranking], drawn: Sequence[tuple[Ranking, int]]) -> Judged:
+        everything = [evaluate(each, self._split, None, self._measures) for each in full]
+        cold = [
+            evaluate(each, self._split, self._task.withhold(self._cold, seed).cold, self._measures)
+            for each, seed in drawn
+        ]
+        table = self._table(everything, [view for view in ("all", "clean") if view in everything[0].figures])
+        figures = mean([each.figures for each in everything])
+        withheld = [each.figures for each in cold]
+        if any("cold" in each for each in withheld):
+            table |= self._table([each for each in cold if "cold" in each.figures], ["cold"])
+            figures["cold"] = mean([each for each in withheld if "cold" in each])["cold"]
+        self.queries = {view: int((~np.isnan(by[self._measures[0]])).sum()) for view, by in table.items()}
+        return Judged(figures, table, withheld)
+
+    def _table(self, evaluations: Sequence[Evaluation], views: Sequence[str]) -> TableOf:
+        return {
+            view: {
+                measure: _over_queries([(each.rows[view], each.per_query[view][measure]) for each in evaluations], self)
+                for measure in self._measures
+            }
+            for view in views
+        }
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+
+def _over_queries(parts: Sequence[tuple[np.ndarray, FloatArray]], judge: Judge) -> FloatArray:
+    """Return (Q,) the mean of each query over the parts that have it, NaN where none has."""
+    sums, counts = np.zeros(len(judge)), np.zeros(len(judge))
+    for rows, values in parts:
+        sums[rows] += values
+        counts[rows] += 1
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def mean(several: Sequence[Mapping[str, Mapping[str, float]]]) -> Figures:
+    """Return the mean of figures that have the same views and measures."""
+    return {
+        view: {measure: float(np.mean([each[view][measure] for each in several])) for measure in by_measure}
+        for view, by_measure in several[0].items()
+        if all(view in each for each in several)
+    }

@@ -1,0 +1,39 @@
+"""What a sweep searched: its task, as the journal names it, made again where its snapshot was cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from nvf import tasks
+from nvf.errors import TaskError
+from nvf.journal.events import Event
+from nvf.journal.replay import SweepState
+from nvf.tasks.base import Task
+
+
+def snapshot_of(events: list[Event], state: SweepState) -> tuple[Path, Task]:
+    """Return the snapshot's folder and the task in it, checked byte by byte.
+
+    Raises
+    ------
+    TaskError
+        Where the task is no longer the one that the sweep searched.
+    """
+    folder = next((found for found in _snapshots(events) if found.is_dir()), None)
+    if folder is None:
+        folder = tasks.build_snapshot(state.spec["task"])
+    task = tasks.open_snapshot(folder, verify=True)
+    before = state.started["task"]["fingerprint"]
+    if task.fingerprint != before:
+        raise TaskError(
+            f"task {task.name} has changed since sweep '{state.name}' searched it (fingerprint {before[:12]} then, "
+            f"{task.fingerprint[:12]} now): restore its data, or run the sweep again"
+        )
+    return folder, task
+
+
+def _snapshots(events: list[Event]) -> Iterator[Path]:
+    for event in reversed(events):
+        if "snapshot" in event.get("clock", {}):
+            yield Path(event["clock"]["snapshot"])

@@ -1,0 +1,323 @@
+"""Two-stage retrieval over any first stage: what one system finds, a reranker orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from nvf import seeding
+from nvf.diagnostics.stages import Stages, attribute, harmful_reranker
+from nvf.errors import TaskError
+from nvf.losses.list_net import list_net
+from nvf.measures.evaluate import drop_own
+from nvf.measures.fast import per_query
+from nvf.params import nested, param
+from nvf.systems import bm25, linear, memory, nudge, raw, rerankers, soft_attention
+from nvf.systems.base import Batch, System
+from nvf.systems.crossfit import CrossFit, Lists
+from nvf.systems.documents import Documents
+from nvf.systems.fusion import Fusion, StageTwo
+from nvf.systems.pairs import needs_pairs
+from nvf.systems.ranking import rank_split
+from nvf.tasks.base import Corpus, Split, Task
+from nvf.types import Diagnosis, FloatArray, IntArray, Queries, Ranking, as_tensor
+
+BLOCK = 64
+"""How many queries are reranked at once: their candidates' vectors are gathered."""
+JUDGE = "nDCG@10"
+"""What the held-out queries judge a reranker by."""
+FIRST: dict[str, type[System]] = {
+    kind.name: kind
+    for kind in (
+        raw.Raw,
+        bm25.BM25,
+        soft_attention.SoftAttention,
+        linear.Linear,
+        nudge.Nudge,
+        memory.Memory,
+    )
+}
+"""What may find the candidates."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """Which first stage, with its own parameters, and the reranker.
+
+    Epochs 1 to `first_epochs` train a first stage that learns by epochs (fewer where it stops by itself, none where it
+    does not learn so), the next ones the reranker. The defaults are NFCorpus's dev's.
+    """
+
+    first: str = param("memory", choices=tuple(FIRST), doc="what finds the candidates")
+    first_epochs: int = param(5, low=1, high=10_000, log=True, doc="epochs of a first stage that learns by epochs")
+    depth: int = param(50, low=2, high=1000, log=True, doc="K, how many candidates are reranked")
+    folds: int = param(
+        5,
+        low=1,
+        high=20,
+        doc="parts of the training queries, each answered by a first stage that never saw it; 1: none",
+    )
+    scalar_lr: float = param(0.03, low=0.0, high=1.0, doc="learning rate of Adam for the weights of score and cosine")
+    reranker: rerankers.Params = nested(rerankers.Params, kind="bilinear", lr=3e-4, batch_size=64, epochs=10)
+    raw: raw.Params = nested(raw.Params)
+    bm25: bm25.Params = nested(bm25.Params)
+    soft_attention: soft_attention.Params = nested(soft_attention.Params)
+    linear: linear.Params = nested(linear.Params)
+    nudge: nudge.Params = nested(nudge.Params)
+    memory: memory.Params = nested(memory.Params)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstBatch:
+    """A batch of one copy of the first stage."""
+
+    system: System
+    batch: Batch
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
+@dataclass(frozen=True, slots=True)
+class ListBatch:
+    """B training queries with their candidates: queries (B, D) of length 1, the others as `Lists` has them."""
+
+    queries: Tensor
+    scores: Tensor
+    rows: Tensor
+    grades: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Cascade(System):
+    """A first stage finds K candidates; a reranker that sees its scores orders them.
+
+    The reranker is `nvf.systems.fusion.Fusion`, which starts at the first stage's order. It learns by ListNet, so that
+    several relevant documents and their grades count, from the candidates of training queries that the first stage has
+    not learned from (`nvf.systems.crossfit`). The first stage that ranks is fitted to all training queries, and is what
+    it would be alone.
+    """
+
+    name = "cascade"
+    summary = "any first stage finds K candidates, a reranker that sees its scores orders them"
+    source = "beyond the seeds; Wang, Lin and Metzler, 2011 (cascade ranking), Wolpert, 1992 (stacking)"
+    Params = Params
+
+    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+        super().__init__(params, corpus, device)
+        self._documents = Documents(corpus, self.device)
+        self._depth = min(params.depth, len(corpus))
+        self._first = self._new_first()
+        self._second = StageTwo(params.reranker, corpus.dim).to(self.device)
+        self._copies: list[System] = []
+        self._lists: Lists | None = None
+
+    @classmethod
+    def applies_to(cls, task: Task) -> str | None:
+        """Return what is missing to train on."""
+        return needs_pairs(task)
+
+    def prepare(self, task: Task, seed: int) -> None:
+        """Prepare the first stage and its copies, hold training queries out of the reranker's, and draw it.
+
+        Raises
+        ------
+        TaskError
+            Where the first stage cannot work on the task.
+        """
+        if (reason := self._first.applies_to(task)) is not None:
+            raise TaskError(f"first = {self.params.first} cannot be the first stage: {reason}; choose another")
+        self._task, self._seed = task, seed
+        self._first.prepare(task, seed)
+        parts = 1 if self._first.floor else self.params.folds
+        self._fits = CrossFit(self._new_first, task, parts, seed)
+        self._copies, self._lists = self._fits.copies, None
+        with seeding.forked("cascade", seed):
+            self._second = StageTwo(self.params.reranker, self.corpus.dim).to(self.device)
+
+    def epochs(self, limit: int) -> int:
+        """Return the budget, or both stages' epochs where those are fewer."""
+        return min(limit, self._first_epochs + int(self.params.reranker.epochs))
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the groups of the first stage and its copies, then the reranker's."""
+        fusion = self._second.learning
+        first = [group for system in (self._first, *self._copies) for group in system.parameter_groups()]
+        return [
+            *(first if self._first_epochs else []),
+            {"params": [*fusion.reranker.parameters()], "lr": self.params.reranker.lr},
+            {"params": [fusion.weights], "lr": self.params.scalar_lr},
+        ]
+
+    def batches(self, epoch: int) -> Iterator[FirstBatch | ListBatch]:
+        """Yield the batches of the first stage and its copies, later the reranker's; none once that has stopped."""
+        if epoch <= self._first_epochs:
+            self._lists = None
+            for system in (self._first, *self._copies):
+                yield from (FirstBatch(system, batch) for batch in system.batches(epoch))
+            return
+        if int(self._second.stale) >= self.params.reranker.patience:
+            return
+        if float(self._second.to_beat) < 0:
+            self._judge()
+        fit, _ = self._drawn()
+        order = np.random.default_rng(seeding.derive("lists", self._seed, epoch)).permutation(fit)
+        for start in range(0, len(order), self.params.reranker.batch_size):
+            batch = self._batch(order[start : start + self.params.reranker.batch_size])
+            if len(batch):
+                yield batch
+        self._judge()
+
+    def losses(self, batch: FirstBatch | ListBatch) -> dict[str, Tensor]:
+        """Return the first stage's own parts, or ListNet over the candidates."""
+        if isinstance(batch, FirstBatch):
+            self._stepped = batch.system
+            return {f"first.{part}": loss for part, loss in batch.system.losses(batch.batch).items()}
+        scores = self._second.learning.train()(batch.queries, self._vectors(batch.rows), batch.scores)
+        return {"rerank": list_net(scores, batch.grades)}
+
+    def after_step(self) -> None:
+        """Let the copy of the first stage that took the step do what follows it."""
+        if self._lists is None:
+            self._stepped.after_step()
+
+    @torch.no_grad()
+    def rank(self, queries: Queries, k: int) -> Ranking:
+        """Return the first stage's list with its first K reranked.
+
+        The reranker's scores are shifted to end 1 above the first stage's score of its last candidate, so that the list
+        as a whole stays sorted.
+        """
+        found = self._first.rank(queries, max(k, self._depth))
+        rest_scores, rest_rows = found.scores[:, self._depth :], found.rows[:, self._depth :]
+        asked = F.normalize(as_tensor(queries.vectors, self.device))
+        fused = self._fused(self._second.best, asked, found.scores[:, : self._depth], found.rows[:, : self._depth])
+        last = found.scores[:, : self._depth].masked_fill(fused.rows < 0, torch.inf).amin(1, keepdim=True)
+        lowest = fused.scores.masked_fill(fused.rows < 0, torch.inf).amin(1, keepdim=True)
+        shifted = (fused.scores - lowest + last + 1).masked_fill(fused.rows < 0, -torch.inf)
+        scores, rows = torch.cat([shifted, rest_scores], dim=1), torch.cat([fused.rows, rest_rows], dim=1)
+        return Ranking(scores[:, :k], rows[:, :k])
+
+    def diagnose(self, split: Split) -> list[Diagnosis]:
+        """Return what ails the first stage, and `harmful_reranker` where that alone does better."""
+        return self._first.diagnose(split) + harmful_reranker(self.stages(split))
+
+    def stages(self, split: Split) -> Stages:
+        """Return which stage is to blame for the errors on `split`."""
+        ranking = drop_own(self.stage_one(split.queries, self._depth + 1), split, self._depth)
+        return attribute(ranking, rank_split(self, split, self._depth), split.qrels, self._depth)
+
+    def stage_one(self, queries: Queries, k: int) -> Ranking:
+        """Return what the first stage alone answers."""
+        return self._first.rank(queries, k)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return both stages and, while the first one's copies learn by epochs, what these have learned."""
+        states = {"first": self._first.state(), "second": self._second.state_dict()}
+        if self._first_epochs:
+            modules = {f"copy{place}": copy.module() for place, copy in enumerate(self._copies)}
+            states |= {name: module.state_dict() for name, module in modules.items() if module is not None}
+        return {
+            f"{part}.{name}": value.to("cpu", copy=True)
+            for part, held in states.items()
+            for name, value in held.items()
+        }
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take what `state` returned; to rank, the copies are not needed, and to train on, `prepare` has made them."""
+        parts: dict[str, dict[str, Tensor]] = {"first": {}, "second": {}}
+        for key, value in state.items():
+            part, _, name = key.partition(".")
+            parts.setdefault(part, {})[name] = value
+        self._first.load_state(parts["first"])
+        self._second.load_state_dict(parts["second"])
+        for place, copy in enumerate(self._copies):
+            copy.load_state({**copy.state(), **parts.get(f"copy{place}", {})})
+        self._lists = None
+
+    @property
+    def _first_epochs(self) -> int:
+        return self._first.epochs(int(self.params.first_epochs))
+
+    def _new_first(self) -> System:
+        kind = FIRST[self.params.first]
+        return kind(getattr(self.params, kind.name), self.corpus, self.device)
+
+    def _vectors(self, rows: Tensor) -> Tensor:
+        return self._documents.unit(rows.clamp(min=0))
+
+    def _found(self) -> Lists:
+        """Return the candidates of every training query, searched once when the first stage is done."""
+        if self._lists is None:
+            self._lists = self._fits.lists(self._first, self._depth)
+        return self._lists
+
+    def _drawn(self) -> tuple[IntArray, IntArray]:
+        """Return which lists the reranker learns from, and which are held out to judge it."""
+        count = len(self._found().queries)
+        drawn = np.random.default_rng(seeding.derive("held out", self._seed)).permutation(count)
+        held_out = max(1, round(self.params.reranker.held_out * count)) if count > 1 else 0
+        return np.sort(drawn[held_out:]), np.sort(drawn[:held_out])
+
+    def _batch(self, places: IntArray) -> ListBatch:
+        """Return those of the lists at `places` that hold a relevant document, and others than that."""
+        lists = self._found()
+        at = torch.from_numpy(places)
+        at = at[(lists.grades[at] > 0).any(1).cpu()]
+        vectors = self._task.train.queries.vectors[lists.queries[at.numpy()]]
+        return ListBatch(
+            F.normalize(as_tensor(vectors, self.device)), lists.scores[at], lists.rows[at], lists.grades[at]
+        )
+
+    @torch.no_grad()
+    def _fused(self, fusion: Fusion, queries: Tensor, scores: Tensor, rows: Tensor) -> Ranking:
+        """Return the candidates (Q, K) in the fusion's order, equal scores in descending order of id."""
+        fusion.eval()
+        by_id = self._documents.order[rows.clamp(min=0)].argsort(dim=1, descending=True)
+        scores, rows = scores.gather(1, by_id), rows.gather(1, by_id)
+        found = [
+            fusion(queries[part], self._vectors(rows[part]), scores[part])
+            for part in (slice(start, start + BLOCK) for start in range(0, max(1, len(rows)), BLOCK))
+        ]
+        fused = torch.cat(found)
+        place = fused.argsort(dim=1, descending=True, stable=True)
+        return Ranking(
+            fused.gather(1, place), rows.gather(1, place).masked_fill(fused.gather(1, place) == -torch.inf, -1)
+        )
+
+    def _judge(self) -> None:
+        """Keep the reranker if it beats the best so far on the held-out lists, or if none are held out.
+
+        The first one judged is untrained, and so the first stage's order stands until it is beaten by more than one
+        standard error of the difference.
+        """
+        second = self._second
+        _, held_out = self._drawn()
+        first, now = (self._values(fusion, held_out) for fusion in (None, second.learning))
+        value = float(now.mean()) if len(held_out) else 0.0
+        margin = float((now - first).std() / max(1, len(now)) ** 0.5) if len(held_out) > 1 else 0.0
+        untrained = float(second.to_beat) < 0
+        if len(held_out) and not untrained and value <= max(float(second.to_beat), float(first.mean()) + margin):
+            second.stale += 1
+            return
+        second.best.load_state_dict(second.learning.state_dict())
+        second.to_beat.fill_(value)
+        second.stale.zero_()
+
+    def _values(self, fusion: Fusion | None, places: IntArray) -> FloatArray:
+        """Return (H,) nDCG@10 of the lists at `places` in the fusion's order, or the first stage's."""
+        lists = self._found()
+        train, at = self._task.train.select(lists.queries[places]), torch.from_numpy(places)
+        ranking = Ranking(lists.scores[at], lists.rows[at])
+        if fusion is not None:
+            asked = F.normalize(as_tensor(train.queries.vectors, self.device))
+            ranking = self._fused(fusion, asked, ranking.scores, ranking.rows)
+        return per_query(ranking, train.qrels, [JUDGE])[JUDGE]

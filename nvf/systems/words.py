@@ -1,0 +1,79 @@
+"""The words of a corpus, and BM25 over them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nvf.errors import TaskError
+from nvf.tasks.base import Corpus, Task
+from nvf.types import Queries
+
+K1, B = 1.5, 0.75
+"""bm25s's own defaults: how soon a repeated word stops counting, and how much a long document is held back."""
+
+
+class Words:
+    """BM25 over Snowball stems without English stop words, Lucene's variant (Lu, BM25S, 2024).
+
+    The words are counted at the first question.
+
+    Parameters
+    ----------
+    corpus
+        With texts; asked without them, `scores` raises.
+    k1, b
+        The two constants of the formula.
+    """
+
+    def __init__(self, corpus: Corpus, k1: float = K1, b: float = B) -> None:
+        self._corpus, self._k1, self._b = corpus, k1, b
+
+    def scores(self, queries: Queries) -> Tensor:
+        """Return (Q, N) float32, 0 where query and document share no word; raises `TaskError` where there is no text.
+
+        >>> from nvf.tasks.assemble import make_corpus
+        >>> corpus = make_corpus(["a", "b"], np.eye(2, dtype=np.float32), ["red apples", "green pears"])
+        >>> Words(corpus).scores(Queries(["q"], np.ones((1, 2), dtype=np.float32), ["an apple"])) > 0
+        tensor([[ True, False]])
+        """
+        if queries.texts is None or self._corpus.texts is None:
+            lacking = "queries" if queries.texts is None else "documents"
+            raise TaskError(f"BM25 needs the text of the {lacking}, and these are vectors only; leave BM25 out")
+        scores = np.zeros((len(queries), len(self._corpus)), dtype=np.float32)
+        for row, words in zip(scores, stems(queries.texts), strict=True):
+            if known := [word for word in words if word in self._index.vocab_dict]:
+                row[:] = self._index.get_scores(known)
+        return torch.from_numpy(scores)
+
+    @functools.cached_property
+    def _index(self) -> Any:
+        import bm25s
+
+        assert self._corpus.texts is not None, "checked by scores"
+        index = bm25s.BM25(method="lucene", k1=self._k1, b=self._b)
+        index.index(stems(self._corpus.texts), show_progress=False)
+        return index
+
+
+def stems(texts: Sequence[str]) -> list[list[str]]:
+    """Return the stems of each text."""
+    import bm25s
+    import Stemmer
+
+    words: list[list[str]] = bm25s.tokenize(
+        list(texts), stopwords="en", stemmer=Stemmer.Stemmer("english"), return_ids=False, show_progress=False
+    )
+    return words
+
+
+def lacks_words(task: Task) -> str | None:
+    """Return None where corpus and queries have text, else that they have not."""
+    if task.corpus.texts is None or task.split("dev").queries.texts is None:
+        return f"{task.name} has no text"
+    return None
