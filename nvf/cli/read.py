@@ -60,7 +60,7 @@ def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, json: AsJson 
     loaded, _ = load(spec, list(set_ or []))
     task = open_snapshot(rooms.build_snapshot(loaded.task)).withhold(loaded.cold, loaded.search.seed)
     measured = measure_floors(task, split, loaded.measures())
-    report = {
+    report: dict[str, Any] = {
         "task": task.name,
         "split": split,
         "queries": measured.queries,
@@ -69,6 +69,10 @@ def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, json: AsJson 
         "leaks": [asdict(leak) for leak in task.leaks if leak.split == split],
         "notes": list(task.notes),
     }
+    if loaded.evaluate:
+        from nvf.registry.elsewhere import Elsewhere
+
+        report["evaluate"] = Elsewhere(task, loaded.evaluate, loaded.measures(), split).floors()
     if json:
         print_json(report)
         return
@@ -77,6 +81,11 @@ def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, json: AsJson 
     out.print(table)
     for line in notes:
         out.print(line)
+    if loaded.evaluate:
+        from nvf.cli.verdicts import floors_elsewhere
+
+        for line in floors_elsewhere(report["evaluate"], loaded.measures()[0]):
+            out.print(line)
 
 
 def leaderboard(name: SweepName, top: Top = 20, json: AsJson = False) -> None:
@@ -108,7 +117,8 @@ def status(name: OptionalName = None, json: AsJson = False) -> None:
         print_json(rows)
         return
     table = Table(box=None)
-    for column in ("sweep", "status", "trials", "complete", "pruned", "failed", "open", "best", "measure", "task"):
+    outcomes = ("complete", "pruned", "stopped", "failed")
+    for column in ("sweep", "status", "trials", *outcomes, "open", "best", "measure", "task"):
         table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*(str(row[column]) for column in row))
@@ -138,7 +148,7 @@ def _status(name: str) -> dict[str, Any]:
         "sweep": name,
         "status": f"{status} ({state.reason})" if state.reason else status,
         "trials": f"{state.finished}/{state.spec['search']['trials']}",
-        **{outcome: outcomes.count(outcome) for outcome in ("complete", "pruned", "failed")},
+        **{outcome: outcomes.count(outcome) for outcome in ("complete", "pruned", "stopped", "failed")},
         "open": outcomes.count(None),
         "best": None if best is None else round(best, 4),
         "measure": board["measure"],

@@ -92,7 +92,9 @@ def leaderboard(board: Mapping[str, Any], top: int = 20) -> tuple[Table, list[st
     hidden = len(board["trials"]) - top
     if hidden > 0:
         notes.append(f"{hidden} more trials: nvf leaderboard {board['sweep']} --top {len(board['trials'])}")
-    errors = [f"trial {row['trial']:04d} failed: {_last(row['error'])}" for row in board["trials"] if row["error"]]
+    errors = [
+        f"trial {row['trial']:04d} {row['outcome']}: {_last(row['error'])}" for row in board["trials"] if row["error"]
+    ]
     return table, [*notes, *leaks(board["leaks"]), *board["notes"], *errors[:5], *verdict(board)]
 
 

@@ -1,4 +1,4 @@
-"""A confirmation in words: a table of finalists and floors on test, and one plain sentence for each finalist."""
+"""A confirmation in words: a table of finalists and floors on test, and plain sentences on each finalist."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def confirmation(result: Mapping[str, Any]) -> Iterator[Table | str]:
     if not result["cold"]:
         yield "no cold figure: the sweep withheld nothing (cold: 0)"
     for row in result["finalists"]:
-        yield sentence(row, result)
+        yield from sentences(row, result)
         yield gap(row, result)
+        yield from withheld(row, result)
         if row["diagnoses"]:
             yield f"  diagnosed while it was trained again: {', '.join(row['diagnoses'])}"
     if result["stability"] is not None:
         yield f"the finalists' order on dev holds over seeds with a Kendall tau of {result['stability']:.2f}"
     if "evaluate" in result:
-        yield from elsewhere(result["evaluate"], result["measure"].split(" ")[-1])
+        yield from elsewhere(result["evaluate"], result["compared"])
     again = "" if result["opened"] == 1 else ": what is chosen now is chosen with test in view"
     times = f"{result['opened']} time{'s' * (result['opened'] > 1)}"
     yield f"test of {result['task']} was opened {times} by this sweep{again}"
 
 
 def _table(result: Mapping[str, Any]) -> Table:
-    measure = result["measure"].split(" ")[-1]
-    measures = list(dict.fromkeys([measure if "@" in measure else "nDCG@10", "R@5"]))
+    measures = list(dict.fromkeys([result["compared"], "R@5"]))
     views = [view for view in WHERE if view in result["queries"]]
     queries = ", ".join(f"{result['queries'][view]} {view}" for view in views)
     table = Table(title=f"{result['sweep']}: on test ({queries} queries)", title_justify="left", box=None)
@@ -52,23 +52,20 @@ def _table(result: Mapping[str, Any]) -> Table:
         sd = "" if row["dev"]["sd"] is None else f" ± {row['dev']['sd']:.4f}"
         dev = f"{number(row['dev']['mean'])}{sd}"
         table.add_row(f"{row['trial']:04d}", row["system"], dev, *figures(row["test"]), setting(row["params"]))
-    for name, of in result["floors"].items():
-        table.add_row("floor", name, "", *figures(of), "", style="dim")
+    for kind in ("ceiling", "floor"):
+        for name, of in result[f"{kind}s"].items():
+            table.add_row(kind, name, "", *figures(of), "", style="dim")
     return table
 
 
-def sentence(row: Mapping[str, Any], result: Mapping[str, Any]) -> str:
-    """Return how a finalist stands to the best floor of each view."""
-    measure = result["measure"].split(" ")[-1]
-    parts = []
-    for view, where in WHERE.items():
-        floors = {name: of[view][measure] for name, of in result["floors"].items() if view in of}
-        floors = {name: value for name, value in floors.items() if view in row["against"].get(name, {})}
-        if not floors or view not in row["test"]:
-            continue
-        best = max(floors, key=lambda name: floors[name])
-        parts.append(f"{where} it {against(row['against'][best][view], best)}")
-    return f"trial {row['trial']:04d} ({row['system']}): {'; '.join(parts)}"
+def sentences(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how a finalist stands to each floor, in every view."""
+    who = f"trial {row['trial']:04d} ({row['system']})"
+    for name in result["floors"]:
+        compared = row["against"].get(name, {})
+        parts = [f"{where} it {against(compared[view], name)}" for view, where in WHERE.items() if view in compared]
+        if parts:
+            yield f"{who}: {'; '.join(parts)}"
 
 
 def against(compared: Mapping[str, Any], name: str) -> str:
@@ -84,30 +81,59 @@ def against(compared: Mapping[str, Any], name: str) -> str:
     if low > 0:
         return f"beats {name} by {difference:.4f} {interval}"
     if high < 0:
-        return f"LOSES to {name} by {-difference:.4f} {interval}"
+        return f"is worse than {name} by {-difference:.4f} {interval}"
     return f"is not told from {name}: {difference:+.4f} {interval}"
 
 
 def gap(row: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     """Return the winner's curse: dev of the search, dev of the replicates, test."""
     found = row["gap"]
+    searched, again, test = (number(found[name]) for name in ("search_dev", "replicates_dev", "test"))
+    over = f"{len(row['dev']['values'])} {'draws' if result['cold'] else 'seeds'}"
     return (
-        f"  {result['measure']}: {number(found['search_dev'])} on dev in the search, {number(found['replicates_dev'])} "
-        f"over {len(row['dev']['values'])} seeds, {number(found['test'])} on test (all)"
+        f"  {result['measure']} {searched} on dev in the search; over {over} {again} on dev, {test} on test; "
+        f"latency p50 {row['latency_ms_p50']:.2f} ms, p95 {row['latency_ms_p95']:.2f} ms"
     )
+
+
+def withheld(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the trainings with a share withheld give on all queries and for cold documents, beside the floors."""
+    measure = result["compared"]
+    if "cold" not in row["withheld"]["mean"]:
+        return
+    floors = [f"{name} {_pair(of, measure)}" for name, of in result["withheld_floors"].items()]
+    yield (
+        f"  with {result['cold']:.0%} of the judged documents withheld, {row['withheld']['draws']} draws, all / cold "
+        f"{measure}: {_pair(row['withheld'], measure)}; {', '.join(floors)}"
+    )
+
+
+def _pair(over_draws: Mapping[str, Any], measure: str) -> str:
+    """Return `0.3704 ± 0.0021 / 0.1262 ± 0.0040`; without deviation where it is 0 or there is one draw."""
+    texts = []
+    for view in ("all", "cold"):
+        sd = over_draws["sd"][view][measure]
+        texts.append(f"{over_draws['mean'][view][measure]:.4f}{f' ± {sd:.4f}' if sd else ''}")
+    return " / ".join(texts)
 
 
 def elsewhere(found: Mapping[str, Any], measure: str) -> Iterator[str]:
     """Yield what came of the other tasks, each finalist beside the floors."""
-    names = " + ".join(found["tasks"])
-    for name, floor in found["floors"].items():
-        yield f"on {names}: floor {name} {_by_task(floor, measure)}"
+    yield from floors_elsewhere(found, measure)
     for row in found["finalists"]:
-        yield f"on {names}: trial {row['trial']:04d} {_by_task(row, measure)}"
+        yield f"  trial {row['trial']:04d}: {_by_task(row, measure)}"
         for name, compared in row["against"].items():
-            yield f"  on average it {against(compared, name)}"
+            yield f"    on average it {against(compared, name)}"
+
+
+def floors_elsewhere(found: Mapping[str, Any], measure: str) -> Iterator[str]:
+    """Yield the floors of the other tasks, and how their queries leak."""
+    yield f"{measure} on {' / '.join(found['tasks'])} (all queries):"
+    yield from (f"  {line}" for line in leaks(found["leaks"]))
+    for name, floor in found["floors"].items():
+        yield f"  floor {name}: {_by_task(floor, measure)}"
 
 
 def _by_task(of: Mapping[str, Any], measure: str) -> str:
-    each = " / ".join(f"{figures['all'][measure]:.4f}" for figures in of["figures"])
-    return f"{each}, average {of['average']['all'][measure]:.4f} {measure}"
+    each = " / ".join(number(figures["all"][measure]) for figures in of["figures"])
+    return f"{each}, average {number(of['average']['all'][measure])}"

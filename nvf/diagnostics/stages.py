@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -43,6 +43,10 @@ class Stages:
     def stage_one(self) -> float:
         """Success@1 of stage one."""
         return self.kept + self.lost
+
+    def statistics(self) -> dict[str, float]:
+        """Return the shares, and Success@1 of stage one and of the pipeline, by the names they are logged under."""
+        return {**asdict(self), "stage_one": self.stage_one, "pipeline": self.pipeline}
 
     @property
     def pipeline(self) -> float:

@@ -9,13 +9,17 @@ journals of the same sweep are equal but for those two keys (`same`).
 | sweep_started | format, sweep, nvf, spec, spec_text, task {name, fingerprint, snapshot, encoder, documents, queries, leaks, notes, source}, measures, objectives, views, seed, git, versions, clock |
 | floors | split, floors {name: figures}, ceilings {name: figures} |
 | trial_started | trial, system, params (all), chosen (searched), distributions {name: text}, seed, epochs |
-| record | trial, record {epoch, losses, figures, diagnoses, clock}, checkpoint {folder (from the sweep's), digest} or null, decision (continue, prune, complete, pause), attrs, clock {host, pid, node} |
-| trial_ended | trial, outcome (complete, pruned, failed), error or null, attrs |
+| record | trial, record {epoch, losses, figures, diagnoses, held_out, statistics, clock}, checkpoint {folder (from the sweep's), digest} or null, decision (continue, prune, stop, complete, pause), attrs, clock {host, pid, node} |
+| trial_ended | trial, outcome (complete, pruned, stopped, failed), error or null, attrs |
 | trial_paused | trial: it was interrupted, and `nvf resume` goes on with it |
 | trial_resumed | trial, epoch: the record after which it goes on |
 | sweep_paused | reason (interrupt, time, error), clock |
 | sweep_resumed | spec (the budget may have grown), clock |
 | sweep_ended | reason (trials), clock |
+| confirmation_started | confirmation (from 1), finalists [trial], seeds, clock |
+| replicate | confirmation, part {trial, place, withheld, seed, cold_seed}, record (its best on dev) or null, checkpoint or null, error or null |
+| test_opened | confirmation, times (of this sweep, this one among them), finalists, clock: written before anything of test is judged |
+| confirmed | confirmation, result: what `nvf confirm --json` prints |
 | promoted | trial, model, version, alias |
 """  # noqa: E501
 

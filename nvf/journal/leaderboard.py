@@ -52,12 +52,13 @@ def _row(state: SweepState, trial: TrialState) -> dict[str, Any]:
 
 
 def diagnoses(state: SweepState, trial: TrialState) -> list[str]:
-    """Return the names of what is wrong with a trial at its best record; `under_floor` among them."""
+    """Return the names of what is wrong with a trial at its best record or its last; `under_floor` among them."""
     objective = state.objectives[0]
     best = trial.best(objective)
     if best is None:
         return []
-    names = [diagnosis["name"] for diagnosis in best["diagnoses"]]
+    found = [diagnosis["name"] for record in (best, trial.records[-1]) for diagnosis in record["diagnoses"]]
+    names = list(dict.fromkeys(found))
     value = objective.of(best)
     floors = [floor for figures in state.floors.values() if (floor := objective.of_figures(figures)) is not None]
     if value is not None and floors and value < max(floors):

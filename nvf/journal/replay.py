@@ -24,13 +24,13 @@ class TrialState:
     checkpoints
         Epoch -> {folder, digest} of the checkpoint published with its record; the folder is relative to the sweep's.
     outcome
-        complete, pruned or failed; None while it runs or waits to go on.
+        complete, pruned, stopped (by a diagnosis) or failed; None while it runs or waits to go on.
     paused
         Whether it was interrupted and waits to go on.
     error
-        Why it failed.
+        Why it failed or was stopped.
     decision
-        What was decided on the last record: continue, prune, complete or pause.
+        What was decided on the last record: continue, prune, stop, complete or pause.
     attrs
         The pruner's notes (its rungs).
     """

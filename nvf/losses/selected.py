@@ -34,6 +34,7 @@ def selected_cross_entropy(scores: Tensor, weights: Tensor, targets: Tensor, *, 
 
     Examples
     --------
+    >>> import torch
     >>> selected_cross_entropy(torch.zeros(1, 4), torch.tensor([[1.0, 1, 0, 0]]), torch.tensor([0])).item()  # log 2
     0.6931471824645996
     """

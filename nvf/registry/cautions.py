@@ -50,7 +50,11 @@ def _outcome(state: SweepState, trial: TrialState) -> Iterator[str]:
         yield f"{waiting} trials of the sweep have not ended"
 
 
-_WORDS: dict[str | None, str] = {"pruned": "was pruned before its last epoch", "failed": "failed later on"}
+_WORDS: dict[str | None, str] = {
+    "pruned": "was pruned before its last epoch",
+    "stopped": "was stopped for what ails it",
+    "failed": "failed later on",
+}
 
 
 def _unproven(state: SweepState) -> Iterator[str]:

@@ -10,25 +10,24 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy import stats
-
-from nvf.errors import SweepError
+from nvf.errors import SweepError, TrackingError
 from nvf.journal import folders
 from nvf.journal.events import Event, Journal
 from nvf.journal.replay import SweepState, TrialState, replay
-from nvf.measures.significance import compare, holm
+from nvf.registry.confirmations import Confirmation, confirmations
 from nvf.registry.elsewhere import Elsewhere
 from nvf.registry.finalists import Part, choose, objective, order, plan
-from nvf.registry.judging import Judge, Judged, Trained
+from nvf.registry.findings import compared, finalist, measure_of, over_draws, stability
+from nvf.registry.judging import SPLIT, Judge, Trained
 from nvf.registry.searched import snapshot_of
 from nvf.sweep.orders import Report
 from nvf.sweep.replicate import carry_out
 from nvf.sweep.spec import Spec
+from nvf.systems import SYSTEMS
 from nvf.tasks.base import Task
 from nvf.tracking.sync import sync
 
@@ -40,30 +39,23 @@ WINDOWS = "R@50"
 Say = Callable[[str], None]
 
 
-@dataclass(slots=True)
-class Confirmation:
-    """One confirmation as journaled so far.
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What is judged on, opened before the seal is, so that nothing can be amiss with it after."""
 
-    Attributes
-    ----------
-    number
-        From 1.
-    finalists, seeds
-        What is confirmed, over how many seeds.
-    replicates
-        What has been trained: the `replicate` events by part, failed ones left out.
-    opened
-        Whether test has been opened for it.
-    result
-        What came out, or None.
-    """
+    state: SweepState
+    task: Task
+    folder: Path
+    judge: Judge
+    elsewhere: Elsewhere | None
 
-    number: int
-    finalists: list[int]
-    seeds: int
-    replicates: dict[Part, Event] = field(default_factory=dict)
-    opened: bool = False
-    result: dict[str, Any] | None = None
+    @classmethod
+    def of(cls, state: SweepState, task: Task, folder: Path) -> Bench:
+        """Return the bench of a sweep; raises `TaskError` where a task of `evaluate` cannot be judged."""
+        spec = Spec.model_validate(state.spec)
+        measures = [*spec.measures(), *([WINDOWS] if task.split(SPLIT).queries.vectors.ndim == 3 else [])]
+        elsewhere = Elsewhere(task, spec.evaluate, measures) if spec.evaluate else None
+        return cls(state, task, folder, Judge(task, measures, spec.cold), elsewhere)
 
 
 def confirm(
@@ -109,32 +101,18 @@ def confirm(
         state = replay(events)
         finalists = choose(state, top, trials)
         snapshot, task = snapshot_of(events, state)
+        bench = Bench.of(state, task, folder)
         current = _begin(journal, events, [trial.number for trial in finalists], seeds, say)
-        parts = plan(state, finalists, seeds)
-        _train(journal, state, current, parts, snapshot, address, say)
-        times = _open_test(journal, events, current)
-        say(f"test: opened for the {_nth(times)} time by this sweep; judging")
-        result = _judge(state, task, current, finalists, times)
-        journal.append("confirmed", sync=True, confirmation=current.number, result=result)
-        _tidy(folder, current, result)
-    sync(folder)
+        _train(journal, state, current, plan(state, finalists, seeds), snapshot, address, say)
+        times = _open_test(journal, events, current, say)
+        result = _judge(bench, current, finalists, times)
+        confirmed = journal.append("confirmed", sync=True, confirmation=current.number, result=result)
+        _tidy(folder, [*events, confirmed])
+    try:
+        sync(folder)
+    except TrackingError as error:
+        say(f"MLflow is behind, which nvf sync {name} mends: {error}")
     return result
-
-
-def confirmations(events: Sequence[Event]) -> list[Confirmation]:
-    """Return the confirmations of a sweep as journaled, in order."""
-    found: list[Confirmation] = []
-    for event in events:
-        match event["kind"]:
-            case "confirmation_started":
-                found.append(Confirmation(event["confirmation"], event["finalists"], event["seeds"]))
-            case "replicate" if event["error"] is None:
-                found[-1].replicates[Part(**event["part"])] = event
-            case "test_opened":
-                found[-1].opened = True
-            case "confirmed":
-                found[-1].result = event["result"]
-    return found
 
 
 def _begin(journal: Journal, events: list[Event], finalists: list[int], seeds: int, say: Say) -> Confirmation:
@@ -142,12 +120,15 @@ def _begin(journal: Journal, events: list[Event], finalists: list[int], seeds: i
     known = confirmations(events)
     last = known[-1] if known else None
     if last is not None and last.result is None and (last.finalists, last.seeds) == (finalists, seeds):
+        folder = journal.path.parent
+        last.replicates = {
+            part: event for part, event in last.replicates.items() if (folder / event["checkpoint"]["folder"]).is_dir()
+        }
         say(f"confirmation {last.number}: going on, {len(last.replicates)} trainings are in")
         return last
     number = len(known) + 1
-    clock = {"host": platform.node(), "pid": os.getpid()}
     journal.append(
-        "confirmation_started", sync=True, confirmation=number, finalists=finalists, seeds=seeds, clock=clock
+        "confirmation_started", sync=True, confirmation=number, finalists=finalists, seeds=seeds, clock=_clock()
     )
     return Confirmation(number, finalists, seeds)
 
@@ -205,137 +186,72 @@ def _best(state: SweepState, part: Part, reports: Sequence[Report], folder: Path
     return {"record": best, "checkpoint": {**published, "folder": where}}
 
 
-def _open_test(journal: Journal, events: Sequence[Event], current: Confirmation) -> int:
+def _open_test(journal: Journal, events: Sequence[Event], current: Confirmation, say: Say) -> int:
     """Journal the opening of test, once for each confirmation, and return how often it has been opened."""
     times = [event["kind"] for event in events].count("test_opened")
     if current.opened:
+        say("test: it was opened when this confirmation was interrupted; judging now")
         return times
     times += 1
     journal.append(
-        "test_opened", sync=True, confirmation=current.number, times=times, finalists=current.finalists, clock={}
+        "test_opened", sync=True, confirmation=current.number, times=times, finalists=current.finalists, clock=_clock()
     )
+    say(f"test: opened for the {_nth(times)} time by this sweep; judging")
     return times
 
 
-def _judge(
-    state: SweepState, task: Task, current: Confirmation, finalists: Sequence[TrialState], times: int
-) -> dict[str, Any]:
+def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState], times: int) -> dict[str, Any]:
     """Return the result; see `confirm`."""
-    spec = Spec.model_validate(state.spec)
-    measures = [*spec.measures(), *([WINDOWS] if task.split("test").queries.vectors.ndim == 3 else [])]
-    folder = folders.find(state.name)
-    trained = {trial.number: _trained(folder, current, trial.number) for trial in finalists}
-    judge = Judge(task, measures, spec.cold)
-    draws = [each.cold_seed for each in trained[finalists[0].number][1] if each.cold_seed is not None]
-    floors = judge.floors(draws)
-    judged = {trial.number: judge.finalist(*trained[trial.number]) for trial in finalists}
-    measure = _measure(state)
-    against = _against(judged, floors, measure, state.name, current.number)
-    rows = []
-    for trial in finalists:
-        row = _finalist(state, current, trial, judged[trial.number], measure)
-        rows.append({**row, "against": against[trial.number]})
+    state, judge, measure = bench.state, bench.judge, measure_of(bench.state)
+    full, withheld = (
+        {trial.number: _replicates(current, trial.number, withheld=each) for trial in finalists}
+        for each in (False, True)
+    )
+    trained = {number: _trained(bench.folder, each) for number, each in full.items()}
+    drawn = {number: _trained(bench.folder, each) for number, each in withheld.items()}
+    judged = {number: judge.finalist(trained[number], drawn[number]) for number in full}
+    untrained = judge.untrained(each.cold_seed for each in drawn[finalists[0].number])
+    floors = {name: each for name, each in untrained.items() if not SYSTEMS[name].ceiling}
+    against = compared(judged, floors, measure, state.name, current.number)
+    rows = [
+        {
+            **finalist(state, trial, full[trial.number], withheld[trial.number], judged[trial.number]),
+            "against": against[trial.number],
+        }
+        for trial in finalists
+    ]
     result = {
         "sweep": state.name,
         "measure": str(state.objectives[0]),
-        "split": "test",
-        "task": task.name,
+        "compared": measure,
+        "split": SPLIT,
+        "task": bench.task.name,
         "confirmation": current.number,
         "opened": times,
         "seeds": current.seeds,
-        "cold": spec.cold,
+        "cold": state.spec["cold"],
         "queries": judge.queries,
         "floors": {name: each.figures for name, each in floors.items()},
-        "withheld_floors": {name: each.withheld for name, each in floors.items()},
-        "stability": _stability(rows),
+        "ceilings": {name: each.figures for name, each in untrained.items() if name not in floors},
+        "withheld_floors": {name: over_draws(each.withheld) for name, each in floors.items()},
+        "stability": stability(rows),
         "finalists": rows,
-        "leaks": [leak for leak in state.started["task"]["leaks"] if leak["split"] == "test"],
+        "leaks": [leak for leak in state.started["task"]["leaks"] if leak["split"] == SPLIT],
     }
-    if spec.evaluate:
-        full = {number: parts[0] for number, parts in trained.items()}
-        result["evaluate"] = Elsewhere(task, spec.evaluate, measures).judge(full, measure)
+    if bench.elsewhere is not None:
+        result["evaluate"] = bench.elsewhere.judge(trained, measure)
     return result
 
 
-def _trained(folder: Path, current: Confirmation, trial: int) -> tuple[list[Trained], list[Trained]]:
-    """Return the replicates of a finalist: on all judgements, and with a share withheld."""
-    found: tuple[list[Trained], list[Trained]] = ([], [])
-    for part, event in sorted(current.replicates.items(), key=lambda pair: pair[0].place):
-        if part.trial == trial:
-            at = event["checkpoint"]
-            found[part.withheld].append(Trained(folder / at["folder"], at["digest"], part.cold_seed))
-    return found
-
-
-def _measure(state: SweepState) -> str:
-    """Return the measure that is compared: the sweep's first one, whatever its view."""
-    return next((each.name for each in state.objectives if each.view), "nDCG@10")
-
-
-def _against(
-    judged: dict[int, Judged], floors: dict[str, Judged], measure: str, *seed: int | str
-) -> dict[int, dict[str, Any]]:
-    """Return each finalist's comparisons: floor -> {difference, low, high, p over all queries, and the same by view}.
-
-    p is adjusted for there being several finalists (Holm), for each floor and view by itself.
-    """
-    found: dict[int, dict[str, Any]] = {number: {} for number in judged}
-    for name, floor in floors.items():
-        for view, by_measure in floor.table.items():
-            theirs = by_measure[measure]
-            compared = {}
-            for number, own in judged.items():
-                ours = own.table[view][measure]
-                both = ~np.isnan(ours) & ~np.isnan(theirs)
-                compared[number] = compare(ours[both], theirs[both], *seed, name, view, number)
-            adjusted = holm([each.p for each in compared.values()])
-            for (number, each), p in zip(compared.items(), adjusted, strict=True):
-                line = {**asdict(each), "p": p}
-                found[number].setdefault(name, {}).update(line if view == "all" else {}, **{view: line})
-    return found
-
-
-def _finalist(
-    state: SweepState, current: Confirmation, trial: TrialState, judged: Judged, measure: str
-) -> dict[str, Any]:
-    """Return what is said of one finalist, but for its comparisons."""
-    full = _replicates(current, trial.number, withheld=False)
-    withheld = _replicates(current, trial.number, withheld=True)
-    by, own = objective(state, withheld=False), objective(state, withheld=True)
-    values = [by.of(each["record"]) for each in full]
-    as_searched = [own.of(each["record"]) for each in withheld] or values
-    searched = trial.best(state.objectives[0])
-    dev = spread(as_searched)
-    test = judged.figures["all"][measure]
-    middle = sorted(range(len(full)), key=lambda place: (values[place] or 0.0, place))[(len(full) - 1) // 2]
-    champion = full[middle]
-    return {
-        "trial": trial.number,
-        "system": trial.system,
-        "params": trial.chosen,
-        "settings": trial.params,
-        "seeds": len(full),
-        "dev": dev,
-        "dev_all_judgements": spread(values),
-        "test": judged.figures,
-        "withheld": {"draws": len(judged.withheld), "figures": judged.withheld},
-        "gap": {
-            "search_dev": None if searched is None else state.objectives[0].of(searched),
-            "replicates_dev": dev["mean"],
-            "test": test,
-        },
-        "latency_ms_p95": float(np.median([each["record"]["clock"]["latency_ms_p95"] for each in full])),
-        "diagnoses": sorted({found["name"] for each in full + withheld for found in each["record"]["diagnoses"]}),
-        "champion": {
-            "seed": champion["part"]["seed"],
-            "place": champion["part"]["place"],
-            "record": champion["record"],
-            "checkpoint": champion["checkpoint"],
-        },
-    }
+def _trained(folder: Path, replicates: Sequence[Event]) -> list[Trained]:
+    return [
+        Trained(folder / each["checkpoint"]["folder"], each["checkpoint"]["digest"], each["part"]["cold_seed"])
+        for each in replicates
+    ]
 
 
 def _replicates(current: Confirmation, trial: int, *, withheld: bool) -> list[Event]:
+    """Return the `replicate` events of a finalist in the order of its seeds."""
     return [
         event
         for part, event in sorted(current.replicates.items(), key=lambda pair: pair[0].place)
@@ -343,36 +259,24 @@ def _replicates(current: Confirmation, trial: int, *, withheld: bool) -> list[Ev
     ]
 
 
-def spread(values: Sequence[float | None]) -> dict[str, Any]:
-    """Return mean and standard deviation (over n - 1; None of a single value) of what is there.
-
-    >>> spread([0.25, 0.75])["mean"]
-    0.5
-    """
-    there = [value for value in values if value is not None]
-    return {
-        "mean": float(np.mean(there)) if there else None,
-        "sd": float(np.std(there, ddof=1)) if len(there) > 1 else None,
-        "values": list(values),
+def _tidy(folder: Path, events: Sequence[Event]) -> None:
+    """Delete the checkpoints that nobody needs any more: all but the champions of every confirmation."""
+    keep = {
+        folder / row["champion"]["checkpoint"]["folder"]
+        for event in events
+        if event["kind"] == "confirmed"
+        for row in event["result"]["finalists"]
     }
+    for place in (folder / FOLDER).glob("*/trial-*/*"):
+        for published in place.glob("epoch-*"):
+            if published not in keep:
+                shutil.rmtree(published, ignore_errors=True)
+        if not any(place.iterdir()):
+            place.rmdir()
 
 
-def _stability(rows: Sequence[dict[str, Any]]) -> float | None:
-    """Return how far the order of the finalists on dev is the same for every seed: mean Kendall tau to the order of
-    their means, 1 where each seed orders them alike. None where there is nothing to order."""
-    values = np.array([row["dev"]["values"] for row in rows if None not in row["dev"]["values"]], dtype=float)
-    if values.ndim < 2 or min(values.shape) < 2:
-        return None
-    taus = [stats.kendalltau(values[:, seed], values.mean(1)).statistic for seed in range(values.shape[1])]
-    return float(np.mean(taus)) if np.isfinite(taus).all() else None
-
-
-def _tidy(folder: Path, current: Confirmation, result: dict[str, Any]) -> None:
-    """Delete the checkpoints that nobody needs any more: all but the finalists' champions."""
-    keep = {row["champion"]["checkpoint"]["folder"] for row in result["finalists"]}
-    for event in current.replicates.values():
-        if event["checkpoint"]["folder"] not in keep:
-            shutil.rmtree(folder / event["checkpoint"]["folder"], ignore_errors=True)
+def _clock() -> dict[str, Any]:
+    return {"host": platform.node(), "pid": os.getpid()}
 
 
 def _nth(number: int) -> str:

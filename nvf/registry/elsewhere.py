@@ -11,16 +11,18 @@ import numpy as np
 from nvf import tasks
 from nvf.measures.evaluate import Evaluation, depth, evaluate
 from nvf.measures.significance import compare
+from nvf.registry.findings import adjusted
 from nvf.registry.judging import SPLIT, Trained, mean
 from nvf.systems import SYSTEMS, create
 from nvf.systems.base import System
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task
 from nvf.training import checkpoint
+from nvf.types import FloatArray
 
 
 class Elsewhere:
-    """Ranks the test splits of other tasks; of their labels, nothing but these is ever looked at.
+    """Ranks a split of other tasks; of their labels, nothing but its own is ever looked at.
 
     A query of theirs is clean where it has no near-duplicate among the training queries of the task that was trained
     on.
@@ -33,54 +35,58 @@ class Elsewhere:
         Of the other tasks, as in a sweep file.
     measures
         What is measured.
+    split
+        Which split of theirs is judged.
+
+    Raises
+    ------
+    TaskError
+        Where a task has other vectors than the one that was trained on.
     """
 
-    def __init__(self, home: Task, options: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> None:
-        self._measures = list(measures)
-        self._tasks = [tasks.carry(home, tasks.open_snapshot(tasks.build_snapshot(each)), SPLIT) for each in options]
-
-    def floors(self) -> dict[str, Any]:
-        """Return the figures of every floor that applies to all of them: {tasks, queries, floors, average}."""
-        found = self._floors()
-        return {
-            "tasks": [task.name for task in self._tasks],
-            "fingerprints": [task.fingerprint for task in self._tasks],
-            "queries": [next(iter(found.values()))[place].queries for place in range(len(self._tasks))],
-            "floors": {name: self._shown(each) for name, each in found.items()},
-        }
+    def __init__(
+        self, home: Task, options: Sequence[Mapping[str, Any]], measures: Sequence[str], split: str = SPLIT
+    ) -> None:
+        self._measures, self._split = list(measures), split
+        opened = (tasks.open_snapshot(tasks.build_snapshot(each)) for each in options)
+        self._tasks = [tasks.carry(home, each, split) for each in opened]
 
     def judge(self, finalists: Mapping[int, Sequence[Trained]], measure: str) -> dict[str, Any]:
         """Return floors and finalists, means over seeds, and each finalist's difference to each floor by `measure`.
 
         The average over the tasks is of the tasks' means; its interval comes from all their queries, each weighted so
-        that every task counts the same.
+        that every task counts the same. p is adjusted for there being several finalists (Holm).
         """
         floors = self._floors()
-        rows = []
-        for number, trained in finalists.items():
-            by_seed = [
-                [self._evaluate(place, self._restored(each, place)) for place in self._places] for each in trained
-            ]
-            figures = [self._shown(each) for each in by_seed]
-            per_query = [
-                np.mean([each[place].per_query["all"][measure] for each in by_seed], axis=0) for place in self._places
-            ]
-            against = {
-                name: asdict(compare(self._pooled(per_query), self._pooled(self._values(floor, measure)), name, number))
-                for name, floor in floors.items()
-            }
-            rows.append({"trial": number, **_mean_shown(figures), "against": against})
-        return {**self.floors(), "finalists": rows}
+        judged = {number: [self._evaluated(each) for each in trained] for number, trained in finalists.items()}
+        pooled = {number: self._pooled(by_seed, measure) for number, by_seed in judged.items()}
+        against: dict[int, dict[str, Any]] = {number: {} for number in judged}
+        for name, floor in floors.items():
+            theirs = self._pooled([floor], measure)
+            lines = {number: asdict(compare(ours, theirs, name, number)) for number, ours in pooled.items()}
+            for number, line in adjusted(lines).items():
+                against[number][name] = line
+        rows = [{"trial": number, **_shown(by_seed), "against": against[number]} for number, by_seed in judged.items()]
+        return {**self._described(floors), "finalists": rows}
 
-    @property
-    def _places(self) -> range:
-        return range(len(self._tasks))
+    def floors(self) -> dict[str, Any]:
+        """Return the figures of every floor that applies to all of them: {tasks, queries, leaks, floors}."""
+        return self._described(self._floors())
+
+    def _described(self, floors: Mapping[str, Sequence[Evaluation]]) -> dict[str, Any]:
+        return {
+            "tasks": [task.name for task in self._tasks],
+            "fingerprints": [task.fingerprint for task in self._tasks],
+            "queries": [each.queries for each in next(iter(floors.values()), [])],
+            "leaks": [asdict(leak) for task in self._tasks for leak in task.leaks],
+            "floors": {name: _shown([each]) for name, each in floors.items()},
+        }
 
     def _floors(self) -> dict[str, list[Evaluation]]:
-        found = {}
+        found: dict[str, list[Evaluation]] = {}
         for name, kind in SYSTEMS.items():
             if kind.floor and all(kind.applies_to(task) is None for task in self._tasks):
-                found[name] = [self._evaluate(place, self._floor(name, task)) for place, task in enumerate(self._tasks)]
+                found[name] = [self._evaluate(task, self._floor(name, task)) for task in self._tasks]
         return found
 
     @staticmethod
@@ -89,29 +95,30 @@ class Elsewhere:
         system.prepare(task, 0)
         return system
 
-    def _restored(self, trained: Trained, place: int) -> System:
-        return checkpoint.restore_system(trained.folder, self._tasks[place].corpus, digest=trained.digest)
+    def _evaluated(self, trained: Trained) -> list[Evaluation]:
+        return [
+            self._evaluate(task, checkpoint.restore_system(trained.folder, task.corpus, digest=trained.digest))
+            for task in self._tasks
+        ]
 
-    def _evaluate(self, place: int, system: System) -> Evaluation:
-        split = self._tasks[place].split(SPLIT)
+    def _evaluate(self, task: Task, system: System) -> Evaluation:
+        split = task.split(self._split)
         return evaluate(rank_split(system, split, depth(self._measures)), split, None, self._measures)
 
-    def _shown(self, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-        figures = [each.figures for each in evaluations]
-        return {"figures": figures, "average": mean(figures)}
+    def _pooled(self, by_seed: Sequence[Sequence[Evaluation]], measure: str) -> FloatArray:
+        """Return the queries of all tasks in one row, weighted so that their mean is the mean of the tasks' means.
 
-    def _values(self, evaluations: Sequence[Evaluation], measure: str) -> list[Any]:
-        return [each.per_query["all"][measure] for each in evaluations]
-
-    def _pooled(self, values: Sequence[Any]) -> Any:
-        """Return the queries of all tasks in one row, weighted so that their mean is the mean of the tasks' means."""
-        total = sum(len(each) for each in values)
+        A query's figure is the mean over the seeds.
+        """
+        values = [
+            np.mean([each[place].per_query["all"][measure] for each in by_seed], axis=0)
+            for place in range(len(self._tasks))
+        ]
+        total = sum(map(len, values))
         return np.concatenate([each * total / (len(values) * len(each)) for each in values])
 
 
-def _mean_shown(shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    places = range(len(shown[0]["figures"]))
-    return {
-        "figures": [mean([each["figures"][place] for each in shown]) for place in places],
-        "average": mean([each["average"] for each in shown]),
-    }
+def _shown(by_seed: Sequence[Sequence[Evaluation]]) -> dict[str, Any]:
+    """Return figures by task, and their average over tasks: means over the seeds."""
+    figures = [mean([each.figures for each in of_task]) for of_task in zip(*by_seed, strict=True)]
+    return {"figures": figures, "average": mean(figures)}

@@ -81,15 +81,15 @@ class Judge:
         self.queries: dict[str, int] = {}
         """View -> how many queries its figures average over; for cold, in any draw."""
 
-    def floors(self, draws: Iterable[int]) -> dict[str, Judged]:
+    def untrained(self, draws: Iterable[int | None]) -> dict[str, Judged]:
         """Return every floor and ceiling that applies; `draws` are the seeds of what was withheld."""
-        found = {}
+        found, drawn = {}, [seed for seed in draws if seed is not None]
         for name, kind in SYSTEMS.items():
             if (kind.floor or kind.ceiling) and kind.applies_to(self._task) is None:
                 system = create(name, {}, self._task.corpus)
                 system.prepare(self._task, 0)
                 ranking = rank_split(system, self._split, depth(self._measures))
-                found[name] = self._judged([ranking], [(ranking, seed) for seed in draws])
+                found[name] = self._judged([ranking], [(ranking, seed) for seed in drawn])
         return found
 
     def finalist(self, full: Sequence[Trained], withheld: Sequence[Trained]) -> Judged:

@@ -16,6 +16,7 @@ from typing import Any
 
 from nvf import seeding
 from nvf.diagnostics.burial import buries_new_documents
+from nvf.diagnostics.loss_misleads import loss_misleads
 from nvf.journal import replay
 from nvf.journal.events import Journal
 from nvf.sweep.orders import Order, Report
@@ -124,9 +125,9 @@ class Conductor:
         assert report.record is not None, "a report is a record or an error"
         if report.record["epoch"] <= trial.epoch:
             return True
-        record = {**report.record, "diagnoses": [*report.record["diagnoses"], *self._beside_raw(report.record)]}
+        record = {**report.record, "diagnoses": [*report.record["diagnoses"], *self._beside(trial, report.record)]}
         prune, attrs = self._study.report(trial.number, record)
-        decision = self._decision(prune=prune, final=report.final)
+        decision = self._decision(prune=prune, stop=bool(self._reason(record)), final=report.final)
         self._write(
             "record",
             trial=trial.number,
@@ -181,9 +182,11 @@ class Conductor:
         else:
             self._write("sweep_paused", sync=True, reason=reason)
 
-    def _decision(self, *, prune: bool, final: bool) -> str:
+    def _decision(self, *, prune: bool, stop: bool, final: bool) -> str:
         if final:
             return "complete"
+        if stop:
+            return "stop"
         if prune:
             return "prune"
         return "pause" if self.out_of_time or self._interrupted else "continue"
@@ -192,18 +195,37 @@ class Conductor:
         match trial.decision:
             case "complete":
                 self._end(trial.number, "complete")
+            case "stop":
+                self._end(trial.number, "stopped", f"diagnosed: {self._reason(trial.records[-1])}")
             case "prune":
                 self._end(trial.number, "pruned")
             case "pause":
                 self._write("trial_paused", trial=trial.number)
 
-    def _beside_raw(self, record: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return what only shows beside the raw encoder's figures, which the driver has and a worker has not."""
-        measure = next((each.name for each in self.state.objectives if each.view), None)
-        raw = self.state.floors.get("raw")
-        if raw is None or measure is None:
+    def _reason(self, record: dict[str, Any]) -> str:
+        """Return the diagnoses of a trained epoch that the sweep shall not go on with, or an empty text."""
+        named = {diagnosis["name"] for diagnosis in record["diagnoses"]} if record["epoch"] > 0 else set()
+        return ", ".join(name for name in self._spec.stop if name in named)
+
+    def _beside(self, trial: replay.TrialState, record: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what only shows beside the raw encoder's figures or the epochs before, which a worker has not."""
+        objective = next((each for each in self.state.objectives if each.view), None)
+        if objective is None:
             return []
-        return [asdict(found) for found in buries_new_documents(record["figures"], raw, measure)]
+        found, raw = [], self.state.floors.get("raw")
+        if raw is not None:
+            found += buries_new_documents(record["figures"], raw, objective.name)
+        epochs = [*trial.records, record]
+        history = [
+            (sum(each["held_out"].values()), value)
+            for each in epochs
+            if each.get("held_out")
+            and None not in each["held_out"].values()
+            and (value := objective.of(each)) is not None
+        ]
+        if len(history) == len(epochs):
+            found += loss_misleads(history)
+        return [asdict(each) for each in found]
 
     def _relative(self, checkpoint: dict[str, str] | None) -> dict[str, str] | None:
         """Return where a checkpoint lies seen from the sweep's folder, so that mlruns/ may be moved."""
@@ -215,7 +237,7 @@ class Conductor:
     def _settle(self) -> None:
         """Close trials on which a decision was journaled just before the last driver died."""
         for trial in self.state.trials.values():
-            if trial.outcome is None and trial.decision in ("complete", "prune"):
+            if trial.outcome is None and trial.decision in ("complete", "prune", "stop"):
                 self._carry_out(trial)
 
     def _end(self, number: int, outcome: str, error: str | None = None) -> None:

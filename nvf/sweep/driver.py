@@ -88,6 +88,9 @@ def start(spec: Spec, text: str, *, address: str | None = None, watch: Watch, sa
         say(f"task: {spec.task['source']}")
         snapshot = tasks.build_snapshot(spec.task)
         task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)
+        for options in spec.evaluate:  # only looked at by a confirmation, which comes too late to find them amiss
+            say(f"evaluate: {options['source']}")
+            tasks.carry(task, open_snapshot(tasks.build_snapshot(options)), "test")
         say("floors: measuring what one gets for nothing")
         floors = measure_floors(task, "dev", spec.measures())
         for objective in spec.objectives:

@@ -13,6 +13,16 @@ from nvf.journal.objective import Objective
 from nvf.sweep.yaml_lines import Document, KeyPath
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+STOPPING = (
+    "residual_collapse",
+    "embedding_collapse",
+    "split_objective",
+    "memorisation",
+    "harmful_reranker",
+    "buries_new_documents",
+    "loss_misleads",
+)
+"""What may end a trial, where `stop` names it."""
 ALWAYS = ("nDCG@10", "R@1", "R@5", "R@10", "Success@1", "RR@10")
 """Measured in every sweep, whatever it optimises."""
 
@@ -166,6 +176,7 @@ class Spec(_Strict):
     start: tuple[dict[str, Any], ...] = ()
     search: Search = Search()
     pruner: Pruner = Pruner()
+    stop: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
     budget: Budget = Budget()
     resources: Resources = Resources()
 
@@ -246,6 +257,11 @@ def _check(spec: Spec, document: Document) -> None:
         fail(("cold",), "the measure needs cold documents; withhold a share above 0")
     if spec.pruner.kind != "none" and spec.pruner.min_epochs > spec.budget.epochs:
         fail(("pruner", "min_epochs"), f"{spec.pruner.min_epochs} is more than budget.epochs = {spec.budget.epochs}")
+    for place, name in enumerate(spec.stop):
+        if name not in STOPPING:
+            fail(("stop", place), f"'{name}' is not a diagnosis that ends a trial{nearest(name, STOPPING)}")
+    if len(spec.measure) > 1 and spec.stop:
+        fail(("stop",), "a trial of a Pareto search is not ended early; leave it out")
     try:
         tasks.check(spec.task)
     except NvfError as error:

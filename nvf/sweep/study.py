@@ -19,7 +19,12 @@ from nvf.sweep import pruner, sampler
 from nvf.sweep.space import Setting, Space
 from nvf.sweep.spec import Spec
 
-STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "stopped": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
 
 
 class SearchStudy:

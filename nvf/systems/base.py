@@ -10,7 +10,7 @@ A system is constructed on a corpus, and then either trained or restored. The ca
             (backward, optimiser step)
             system.after_step()                # EMA targets and the like
         system.rank(queries, k)                # whenever asked, from epoch 0 on
-        system.diagnose(split)
+        system.statistics(split), system.held_out_losses(split), system.diagnose(split)
     tensors = system.state()
 
 or, anywhere else, without any training data:
@@ -108,6 +108,20 @@ class System(ABC):
     def diagnose(self, split: Split) -> list[Diagnosis]:
         """Return the pathologies that show on `split` now."""
         return []
+
+    def statistics(self, split: Split) -> dict[str, float]:
+        """Return what there is to know about the system on `split` besides its figures, logged at every epoch.
+
+        Among them are the figures that diagnoses are made from, so that they can be watched while all is well.
+        """
+        return {}
+
+    def held_out_losses(self, split: Split) -> dict[str, float]:
+        """Return the parts of the loss on `split`, without dropout and without drawing from any random state.
+
+        Empty where nothing is trained, or where the loss is not one over pairs.
+        """
+        return {}
 
     def state(self) -> dict[str, Tensor]:
         """Return a copy, on the CPU, of everything that `rank` needs besides parameters and corpus."""

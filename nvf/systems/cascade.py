@@ -210,10 +210,19 @@ class Cascade(System):
         """Return what ails the first stage, and `harmful_reranker` where that alone does better."""
         return self._first.diagnose(split) + harmful_reranker(self.stages(split))
 
+    def statistics(self, split: Split) -> dict[str, float]:
+        """Return the first stage's own, which stage the outcomes on `split` are due to, and nDCG@10 of each."""
+        own = {f"first.{name}": value for name, value in self._first.statistics(split).items()}
+        before, after = self._answers(split)
+        judged = {
+            f"{name}.{JUDGE.replace('@', '_at_')}": float(per_query(found, split.qrels, [JUDGE])[JUDGE].mean())
+            for name, found in (("stage_one", before), ("pipeline", after))
+        }
+        return {**own, **attribute(before, after, split.qrels, self._depth).statistics(), **judged}
+
     def stages(self, split: Split) -> Stages:
         """Return which stage is to blame for the errors on `split`."""
-        ranking = drop_own(self.stage_one(split.queries, self._depth + 1), split, self._depth)
-        return attribute(ranking, rank_split(self, split, self._depth), split.qrels, self._depth)
+        return attribute(*self._answers(split), split.qrels, self._depth)
 
     def stage_one(self, queries: Queries, k: int) -> Ranking:
         """Return what the first stage alone answers."""
@@ -250,6 +259,11 @@ class Cascade(System):
     def _new_first(self) -> System:
         kind = FIRST[self.params.first]
         return kind(getattr(self.params, kind.name), self.corpus, self.device)
+
+    def _answers(self, split: Split) -> tuple[Ranking, Ranking]:
+        """Return the K candidates as the first stage has them, and as the reranker orders them."""
+        before = drop_own(self.stage_one(split.queries, self._depth + 1), split, self._depth)
+        return before, rank_split(self, split, self._depth)
 
     def _vectors(self, rows: Tensor) -> Tensor:
         return self._documents.unit(rows.clamp(min=0))

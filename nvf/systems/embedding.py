@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import torch
@@ -20,7 +20,7 @@ from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks
 from nvf.systems.head import Head
 from nvf.systems.linear import in_batch
-from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
+from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
 from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Diagnosis, Queries, Ranking, as_tensor
 
@@ -94,7 +94,7 @@ class Embedding(System):
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries, and draw the networks."""
-        self._pairs, self._seed = Pairs(task, self.device), seed
+        self._pairs, self._seed = Pairs(task, self.device, self.params.train_share), seed
         with seeding.forked(self.name, seed):
             self._heads = self._build().to(self.device)
         self._seen = (
@@ -127,6 +127,15 @@ class Embedding(System):
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return the weighted parts of the loss whose weight is not 0; the others are not computed."""
         self._heads.train()
+        return self._losses(batch)
+
+    def held_out_losses(self, split: Split) -> dict[str, float]:
+        """Return the parts on `split`, by the heads as calibrated; directions of sigreg are the same at every epoch."""
+        self._heads.eval()
+        self._slices = seeding.generator("held out slices", device=self.device)
+        return held_out_losses(split, self.params.batch_size, self.device, self._losses)
+
+    def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
         rows, targets, others = in_batch(batch)
         documents = self._documents.vectors[rows]
         parts = self._parts(Matched(F.normalize(batch.queries), F.normalize(documents), targets, others))
@@ -163,6 +172,18 @@ class Embedding(System):
         return embedding_collapse("query", spread(asked), spread(queries), *own) or embedding_collapse(
             "document", spread(raw), spread(documents), *own
         )
+
+    @torch.no_grad()
+    def statistics(self, split: Split) -> dict[str, float]:
+        """Return how query and document embeddings fill their space, and how near each query is to its document."""
+        self._heads.eval()
+        queries = self._query(F.normalize(_sample(as_tensor(split.queries.vectors)).to(self.device)))
+        documents = _sample(self._corpus())[:, : queries.shape[1]]
+        if min(len(queries), len(documents)) < 2 or not (queries.isfinite().all() and documents.isfinite().all()):
+            return {}
+        sides = {"query": spread(queries), "document": spread(documents)}
+        found = {f"{side}_{name}": value for side, each in sides.items() for name, value in asdict(each).items()}
+        return {**found, "alignment": self._alignment(split)}
 
     def _alignment(self, split: Split) -> float:
         qrels = split.qrels.relevant()

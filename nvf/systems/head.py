@@ -38,6 +38,9 @@ class HeadParams:
     dropout: float = param(0.1, low=0.0, high=0.9, doc="share of the hidden values dropped in training")
     lr: float = param(5e-4, low=1e-6, high=0.1, log=True, doc="learning rate of Adam")
     batch_size: int = param(16, low=1, high=65_536, log=True, doc="training queries per step")
+    train_share: float = param(
+        1.0, low=0.001, high=1.0, log=True, doc="share of the training queries that is used; less is part of more"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,8 +14,8 @@ from nvf.losses.info_nce import info_nce
 from nvf.params import param
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks, inverse_norms
-from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
-from nvf.tasks.base import Corpus, Task
+from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
+from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Queries, Ranking, as_tensor
 
 
@@ -37,6 +37,9 @@ class Params:
     weight_decay: float = param(0.0, low=0.0, high=1.0, doc="L2 penalty on W, which pulls towards the raw encoder")
     batch_size: int = param(128, low=1, high=65_536, log=True, doc="training queries per step")
     dropout: float = param(0.0, low=0.0, high=0.9, doc="share of the inputs of W that is dropped in training")
+    train_share: float = param(
+        1.0, low=0.001, high=1.0, log=True, doc="share of the training queries that is used; less is part of more"
+    )
 
 
 class Linear(System):
@@ -64,7 +67,7 @@ class Linear(System):
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries; W = 0 needs no draw."""
-        self._pairs, self._seed = Pairs(task, self.device), seed
+        self._pairs, self._seed = Pairs(task, self.device, self.params.train_share), seed
         for weight in self._heads.parameters():
             nn.init.zeros_(weight)
         self._scale = None
@@ -84,6 +87,14 @@ class Linear(System):
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return InfoNCE over the corpus, or over the documents of the batch."""
         self._heads.train()
+        return self._losses(batch)
+
+    def held_out_losses(self, split: Split) -> dict[str, float]:
+        """Return the parts on `split`."""
+        self._heads.eval()
+        return held_out_losses(split, self.params.batch_size, self.device, self._losses)
+
+    def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
         if self.params.negatives == "batch":
             rows, targets, others = in_batch(batch)
         else:

@@ -102,6 +102,11 @@ class LVM(NextVector):
         """Return `memorisation`, and `split_objective` where the projection turns predictions from their targets."""
         return super().diagnose(split) + split_objective(*self.cosines(split))
 
+    def statistics(self, split: Split) -> dict[str, float]:
+        """Return the cosines, and the same after the projection."""
+        projected = {f"projected_cosine_{name}": self.cosines(each)[1] for name, each in self._sides(split).items()}
+        return {**super().statistics(split), **projected}
+
     @torch.no_grad()
     def cosines(self, split: Split) -> tuple[float, float]:
         """Return the mean cosines between predictions and targets, raw and projected (equal without a projection)."""

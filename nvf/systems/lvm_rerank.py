@@ -102,6 +102,11 @@ class LVMRerank(System):
         before, after = (rank_split(stage, split, self._depth) for stage in (self._first, self))
         return self._lvm.diagnose(split) + harmful_reranker(attribute(before, after, split.qrels, self._depth))
 
+    def statistics(self, split: Split) -> dict[str, float]:
+        """Return what there is to know of the predictions, and which stage the errors on `split` are due to."""
+        before, after = (rank_split(stage, split, self._depth) for stage in (self._first, self))
+        return {**self._lvm.statistics(split), **attribute(before, after, split.qrels, self._depth).statistics()}
+
     def _cosines(self, predictions: Tensor, rows: Tensor) -> Tensor:
         """Return (Q, K) the cosine of each prediction (Q, D) to its candidates (Q, K)."""
         parts = [slice(at, at + BLOCK) for at in range(0, max(1, len(rows)), BLOCK)]

@@ -29,7 +29,7 @@ from nvf.params import param
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks
 from nvf.systems.linear import in_batch
-from nvf.systems.pairs import PairBatch, Pairs
+from nvf.systems.pairs import PairBatch, Pairs, held_out_losses
 from nvf.systems.windows import as_windows, needs_training_windows
 from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Diagnosis, Queries, Ranking
@@ -72,6 +72,7 @@ class NextVector(System):
             raise ParamsError("lambda_infonce = 0 and lambda_ar = 0 leave nothing to learn: give one of them a weight")
         self._documents = Documents(corpus, self.device)
         self._network = self.network().to(self.device)
+        self._train: Split | None = None
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
@@ -90,7 +91,7 @@ class NextVector(System):
         """Take the training windows and draw the predictor."""
         self._pairs, self._seed = Pairs(task, self.device), seed
         self._train = task.train
-        self._near = self._nearby() if self.params.negatives == "nearby" else None
+        self._near = self._nearby(task.train) if self.params.negatives == "nearby" else None
         with seeding.forked(self.name, seed):
             self._network = self.network().to(self.device)
 
@@ -109,6 +110,14 @@ class NextVector(System):
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return the parts that have a weight."""
         self._network.train()
+        return self._losses(batch)
+
+    def held_out_losses(self, split: Split) -> dict[str, float]:
+        """Return the parts on `split`."""
+        self._network.eval()
+        return held_out_losses(split, self.params.batch_size, self.device, self._losses)
+
+    def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
         predictions: Tensor = self._network(batch.queries)
         parts = {}
         if self.params.lambda_infonce:
@@ -132,8 +141,20 @@ class NextVector(System):
 
     def diagnose(self, split: Split) -> list[Diagnosis]:
         """Return `memorisation` where predictions are far better on train than on `split`."""
-        train, held_out = (F.cosine_similarity(*self.aimed(each)).mean().item() for each in (self._train, split))
-        return memorisation(train, held_out)
+        cosines = [F.cosine_similarity(*self.aimed(each)).mean().item() for each in self._sides(split).values()]
+        return memorisation(cosines[1], cosines[0]) if len(cosines) == 2 else []
+
+    def statistics(self, split: Split) -> dict[str, float]:
+        """Return the mean cosine between prediction and target, on `split` and on train."""
+        return {
+            f"cosine_{name}": F.cosine_similarity(*self.aimed(each)).mean().item()
+            for name, each in self._sides(split).items()
+        }
+
+    def _sides(self, split: Split) -> dict[str, Split]:
+        """Return `split`, and beside it the training windows, where they are known: a restored system has none."""
+        train = {} if self._train is None else {"train": self._train}
+        return {split.name: split, **train}
 
     def aimed(self, split: Split) -> tuple[Tensor, Tensor]:
         """Return predictions and targets, (Q, D) each, for at most `SAMPLE` windows spread over `split`."""
@@ -143,9 +164,9 @@ class NextVector(System):
         targets = torch.tensor(relevant.rows[relevant.starts[rows]], device=self.device)
         return self.predict(split.queries.select(rows)), self._documents.unit(targets)
 
-    def _nearby(self) -> Tensor:
+    def _nearby(self, train: Split) -> Tensor:
         """Return (N, NEARBY + 1) the rows nearest to each training target; -1 for itself, its copies, and elsewhere."""
-        targets = torch.from_numpy(np.unique(self._train.qrels.relevant().rows)).to(self.device)
+        targets = torch.from_numpy(np.unique(train.qrels.relevant().rows)).to(self.device)
         found = torch.full((len(self._documents), NEARBY + 1), -1, device=self.device)
         for rows in in_blocks(targets):
             nearest = self._documents.search(self._documents.unit(rows), NEARBY + 1)

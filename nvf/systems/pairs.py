@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from nvf import seeding
 from nvf.errors import TaskError
 from nvf.systems.documents import needs_vectors
-from nvf.tasks.base import Task
+from nvf.tasks.base import Split, Task
 from nvf.types import IntArray, as_tensor
 
 
@@ -42,15 +43,41 @@ class PairBatch:
 
 
 class Pairs:
-    """The training queries of a task that have a relevant document in the corpus."""
+    """The training queries of a task that have a relevant document in the corpus.
 
-    def __init__(self, task: Task, device: torch.device) -> None:
-        self.vectors = as_tensor(task.train.queries.vectors)
-        self.device = device
-        self._qrels = task.train.qrels.relevant()
-        self.rows: IntArray = np.flatnonzero(np.diff(self._qrels.starts))
+    Parameters
+    ----------
+    task
+        Whose `train`.
+    device
+        Where batches go.
+    share
+        How many of the queries, in (0, 1]; a smaller share is part of a larger one, whatever the trial's seed.
+    """
+
+    rows: IntArray
+    """Where they stand in the split."""
+
+    def __init__(self, task: Task, device: torch.device, share: float = 1.0) -> None:
+        self._take(task.train, device)
         if len(self.rows) == 0:
             raise TaskError(f"task {task.name} has no training query with a relevant document in the corpus")
+        if share < 1:
+            drawn = np.random.default_rng(seeding.derive("train share")).permutation(self.rows)
+            self.rows = np.sort(drawn[: max(1, round(share * len(drawn)))])
+
+    @classmethod
+    def of(cls, split: Split, device: torch.device) -> Self:
+        """Return the queries of another split that have a relevant document; there may be none."""
+        made = cls.__new__(cls)
+        made._take(split, device)
+        return made
+
+    def _take(self, split: Split, device: torch.device) -> None:
+        self.vectors = as_tensor(split.queries.vectors)
+        self.device = device
+        self._qrels = split.qrels.relevant()
+        self.rows = np.flatnonzero(np.diff(self._qrels.starts))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -75,6 +102,32 @@ class Pairs:
             torch.from_numpy(qrels.rows[drawn]).to(self.device),
             torch.from_numpy(others).to(self.device),
         )
+
+
+@torch.no_grad()
+def held_out_losses(
+    split: Split, size: int, device: torch.device, losses: Callable[[PairBatch], Mapping[str, Tensor]]
+) -> dict[str, float]:
+    """Return the parts of a loss on a split that is not trained on, means over its queries.
+
+    The same batches and the same relevant documents are drawn at every epoch, so that epochs can be compared.
+
+    Parameters
+    ----------
+    split
+        Held-out queries.
+    size
+        Queries in a batch: as in training where negatives come from the batch.
+    device
+        Where batches go.
+    losses
+        What training calls for each batch, without dropout.
+    """
+    pairs, sums = Pairs.of(split, device), dict[str, float]()
+    for batch in pairs.batches(size, "held out"):
+        for name, value in losses(batch).items():
+            sums[name] = sums.get(name, 0.0) + len(batch) * value.item()
+    return {name: total / len(pairs) for name, total in sums.items()}
 
 
 def needs_pairs(task: Task) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nvf.diagnostics.residual_collapse import residual_collapse, residuals
+from nvf.diagnostics.residual_collapse import Residuals, residual_collapse, residuals
 from nvf.losses.predictive import predictive
 from nvf.losses.residual import residual
 from nvf.params import param
@@ -91,11 +91,23 @@ class Respred(Embedding):
         scale = queries.shape[1] ** 0.5 * self._heads["correction"].alpha
         return formulate(queries + scale * deltas, self.params.formulation)
 
-    @torch.no_grad()
     def diagnose(self, split: Split) -> list[Diagnosis]:
         """Return `residual_collapse` where the correction is next to nothing, and what every head may suffer from."""
+        return residual_collapse(self._residuals(split)) + super().diagnose(split)
+
+    def statistics(self, split: Split) -> dict[str, float]:
+        """Return what the research notes tabulate of the correction, beside what there is of every head."""
+        found = self._residuals(split)
+        own = {"mean": found.mean, "max": found.largest, "share": found.share}
+        return {
+            **{f"residual_{name}": value for name, value in own.items()},
+            "alpha": found.alpha,
+            **super().statistics(split),
+        }
+
+    @torch.no_grad()
+    def _residuals(self, split: Split) -> Residuals:
         self._heads.eval()
         queries = super()._query(nn.functional.normalize(as_tensor(split.queries.vectors, self.device)))
         alpha: Tensor = self._heads["correction"].get_parameter("alpha")
-        found = residuals(queries / queries.shape[1] ** 0.5, self._deltas(queries), alpha)
-        return residual_collapse(found) + super().diagnose(split)
+        return residuals(queries / queries.shape[1] ** 0.5, self._deltas(queries), alpha)

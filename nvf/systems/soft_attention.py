@@ -15,9 +15,9 @@ from nvf.losses.info_nce import info_nce
 from nvf.params import param
 from nvf.systems.base import System
 from nvf.systems.documents import Documents
-from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
+from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
 from nvf.systems.transform import Transform
-from nvf.tasks.base import Corpus, Task
+from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Queries, Ranking, as_tensor
 
 
@@ -118,6 +118,14 @@ class SoftAttention(System):
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return the cross-entropy over the corpus."""
         self._attention.train()
+        return self._losses(batch)
+
+    def held_out_losses(self, split: Split) -> dict[str, float]:
+        """Return the parts on `split`."""
+        self._attention.eval()
+        return held_out_losses(split, self.params.batch_size, self.device, self._losses)
+
+    def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
         return {"attention": attention_loss(self._attention, self._documents, batch)}
 
     @torch.no_grad()

@@ -166,6 +166,10 @@ class TwoStage(System):
         """Return `harmful_reranker` where stage one alone does better."""
         return harmful_reranker(self.stages(split))
 
+    def statistics(self, split: Split) -> dict[str, float]:
+        """Return which stage the outcomes on `split` are due to, Success@1 of each, and `query_gradient`."""
+        return {**self.stages(split).statistics(), "query_gradient": self.query_gradient()}
+
     def stages(self, split: Split) -> Stages:
         """Return which stage is to blame for the errors on `split`."""
         ranking = drop_own(self.stage_one(split.queries, self._depth + 1), split, self._depth)

@@ -18,9 +18,9 @@ from nvf.params import param
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks
 from nvf.systems.linear import in_batch
-from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
+from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
 from nvf.systems.windows import as_windows, needs_training_windows
-from nvf.tasks.base import Corpus, Task
+from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Queries, Ranking
 
 
@@ -143,6 +143,14 @@ class TwoTower(System):
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return InfoNCE over the documents of the batch."""
         self._towers.train()
+        return self._losses(batch)
+
+    def held_out_losses(self, split: Split) -> dict[str, float]:
+        """Return the parts on `split`."""
+        self._towers.eval()
+        return held_out_losses(split, self.params.batch_size, self.device, self._losses)
+
+    def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
         rows, targets, others = in_batch(batch)
         windows = batch.queries if batch.queries.dim() == 3 else batch.queries.unsqueeze(1)
         asked = self._towers.asked(windows)

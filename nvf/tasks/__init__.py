@@ -105,7 +105,18 @@ def carry(home: Task, other: Task, split: str) -> Task:
 
     A query of `split` is clean where it has no near-duplicate among the training queries of `home`; the leak report
     holds what the two share. Documents are not the same ones, so none counts as shared.
+
+    Raises
+    ------
+    TaskError
+        Where their vectors are of different widths, or known to come from different encoders.
     """
+    encoders = {home.encoder, other.encoder} - {None}
+    if home.corpus.dim != other.corpus.dim or len(encoders) > 1:
+        raise TaskError(
+            f"what is trained on {home.name} cannot rank {other.name}: encoder {home.encoder} of width "
+            f"{home.corpus.dim} there, {other.encoder} of width {other.corpus.dim} here; give both the same encoder"
+        )
     judged, train = other.split(split), home.train
     near = leakage.near(judged.queries, train.queries, home.threshold)
     row = Overlap(

@@ -59,7 +59,7 @@ def carve(queries: Queries, qrels: Qrels, shares: Mapping[str, float], threshold
         if not taken.any() or not left.any():
             raise TaskError(
                 f"no {name} split can be carved: the {len(queries):,} training queries are near-duplicates of one "
-                f"another; give a {name} split (qrels/{name}.tsv)"
+                f"another; give a {name} split"
             )
         rows[name] = np.flatnonzero(taken)
     return Carved({"train": np.flatnonzero(left), **rows}, note)

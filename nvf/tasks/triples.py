@@ -125,9 +125,7 @@ def _embed(texts: list[str], params: TriplesParams, progress: Progress | None) -
 def _notes(read: Read) -> list[str]:
     if not read.contradicted:
         return []
-    return [
-        f"{read.contradicted:,} documents are negative for a query in one line, positive in another: positive counts"
-    ]
+    return [f"{read.contradicted:,} pairs are positive in one line and negative in another: they count as positive"]
 
 
 def read_triples(path: Path) -> Read:

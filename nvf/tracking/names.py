@@ -14,15 +14,22 @@ KIND, SWEEP, STARTED, TRIAL = "nvf.kind", "nvf.sweep", "nvf.started", "nvf.trial
 SYSTEM, TASK, SEED, FINGERPRINT = "nvf.system", "nvf.task", "nvf.seed", "nvf.task_fingerprint"
 COMMIT, DIRTY = "nvf.git_commit", "nvf.git_dirty"
 OUTCOME, DIAGNOSES, ERROR = "nvf.outcome", "nvf.diagnoses", "nvf.error"
-BEST_EPOCH, PROMOTED = "nvf.best_epoch", "nvf.promoted"
+BEST_EPOCH, PROMOTED, CONFIRMED = "nvf.best_epoch", "nvf.promoted", "nvf.confirmed"
 SKIPPED, ARTIFACTS, THROUGH = "nvf.skipped", "nvf.artifacts", "nvf.through"
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 
 VALUE = "value"
 """The trial's first objective at its best epoch."""
 
-STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED", "running": "RUNNING"}
-"""Outcome -> status of the run. A pruned trial was stopped early: as FINISHED it would pass for a complete one."""
+STATUS = {
+    "complete": "FINISHED",
+    "pruned": "KILLED",
+    "stopped": "KILLED",
+    "failed": "FAILED",
+    "killed": "KILLED",
+    "running": "RUNNING",
+}
+"""Outcome -> status of the run. A pruned or stopped trial ended early: as FINISHED it would pass for a complete one."""
 
 TAG_LENGTH = 5_000
 PARAM_LENGTH = 6_000
@@ -60,5 +67,9 @@ def record_metrics(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from figures(record["figures"], "dev")
     for part, value in record["losses"].items():
         yield clean(f"loss/{part}"), value
+    for part, value in record.get("held_out", {}).items():
+        yield clean(f"dev_loss/{part}"), value
+    for name, value in record.get("statistics", {}).items():
+        yield clean(f"statistics/{name}"), value
     for name, value in record["clock"].items():
         yield clean(name), value

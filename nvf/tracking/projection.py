@@ -70,6 +70,7 @@ class Projection:
         self._pending: dict[Key, Pending] = {}
         self._shown: dict[Key, Shown] | None = None
         self._promoted: dict[int, str] = {}
+        self._confirmed: dict[Key, str] = {}
         self._view_params: frozenset[str] | None = None
         self._note_due = False
         self._note_written = 0.0
@@ -128,12 +129,14 @@ class Projection:
                 self._record(pending, event)
             case "trial_ended" if event["error"]:
                 pending.texts["error.txt"] = (event["n"], event["error"])
+            case "confirmed":
+                self._confirmation(pending, event)
             case "promoted":
                 self._promoted[event["trial"]] = f"{event['model']}/{event['version']}@{event['alias']}"
             case "sweep_paused" | "sweep_resumed" | "sweep_ended":
                 for key in self._open_runs():
                     self._touch(key)
-        self._note_due |= event["kind"] not in ("record", "promoted")
+        self._note_due |= event["kind"] not in ("record", "promoted", "replicate")
 
     def _open_runs(self) -> list[Key]:
         return [None, *(trial.number for trial in self.state.trials.values() if trial.outcome is None)]
@@ -154,6 +157,18 @@ class Projection:
         self._metrics(pending, event, record["epoch"], metrics.items())
         # the best and the last record stand for all others, so that memory does not grow with the epochs
         trial.records[:] = [record] if best is None or leads else [best, record]
+
+    def _confirmation(self, pending: Pending, event: Event) -> None:
+        """Show test figures on the finalists' runs, and the floors' on the sweep's; the step is the confirmation's."""
+        result, step = event["result"], event["confirmation"]
+        at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["t"]))
+        told = f"{at}, test opened {result['opened']} time{'s' * (result['opened'] > 1)}"
+        self._confirmed[None] = told
+        for name, figures in result["floors"].items():
+            self._metrics(pending, event, step, names.figures(figures, f"test_floor_{name}"))
+        for row in result["finalists"]:
+            self._confirmed[row["trial"]] = told
+            self._metrics(self._touch(row["trial"]), event, step, names.figures(row["test"], "test"))
 
     @staticmethod
     def _metrics(pending: Pending, event: Event, step: int, named: Iterable[tuple[str, Any]]) -> None:
@@ -244,6 +259,8 @@ class Projection:
     def _tags(self, key: Key, outcome: str, pending: Pending) -> dict[str, str]:
         """The tags that change while a sweep runs."""
         tags = {names.OUTCOME: outcome}
+        if key in self._confirmed:
+            tags[names.CONFIRMED] = self._confirmed[key]
         if pending.skipped:
             tags[names.SKIPPED] = names.cut("not a finite number: " + ", ".join(pending.skipped))
         if key is None:

@@ -106,9 +106,18 @@ class Training:
         ranking = rank_split(self.system, split, depth(self.measures))
         figures = evaluate(ranking, split, self.task.cold, self.measures).figures
         diagnoses = tuple(self.system.diagnose(split))
+        statistics, held_out = self.system.statistics(split), self.system.held_out_losses(split)
         evaluating = time.perf_counter() - began
         clock = {"seconds": seconds, "seconds_evaluating": evaluating, **self._latency()}
-        return Record(epoch=epoch, losses=losses, figures=figures, diagnoses=diagnoses, clock=clock)
+        return Record(
+            epoch=epoch,
+            losses=losses,
+            figures=figures,
+            diagnoses=diagnoses,
+            held_out=held_out,
+            statistics=statistics,
+            clock=clock,
+        )
 
     def _latency(self) -> dict[str, float]:
         """Return median and 95th percentile of the milliseconds that ranking one query takes."""

@@ -24,6 +24,10 @@ class Record:
         Quality on dev.
     diagnoses
         The pathologies that show.
+    held_out
+        Part -> the loss on dev, comparable between epochs; empty where there is none.
+    statistics
+        What else the system says of itself: `System.statistics`.
     clock
         What depends on the machine: `seconds` of training, `seconds_evaluating`, and `latency_ms_p50` and
         `latency_ms_p95` of ranking one query.
@@ -33,6 +37,8 @@ class Record:
     losses: Mapping[str, float]
     figures: Figures
     diagnoses: tuple[Diagnosis, ...] = ()
+    held_out: Mapping[str, float] = field(default_factory=dict)
+    statistics: Mapping[str, float] = field(default_factory=dict)
     clock: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -57,6 +63,8 @@ class Record:
                 )
                 for each in plain["diagnoses"]
             ),
+            held_out=_numbers(plain.get("held_out", {})),
+            statistics=_numbers(plain.get("statistics", {})),
             clock=_numbers(plain["clock"]),
         )
 

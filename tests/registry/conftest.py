@@ -58,7 +58,7 @@ def sweep(name: str, options: dict[str, Any], rates: tuple[float, ...], epochs: 
             format=FORMAT,
             sweep=name,
             nvf="0.1.0",
-            spec={"name": name, "task": options, "cold": cold},
+            spec={"name": name, "task": options, "system": ["linear"], "cold": cold},
             spec_text=f"name: {name}\n",
             task={
                 "name": task.name,

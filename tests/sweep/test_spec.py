@@ -95,6 +95,40 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, line: int, messa
     assert caught.value.exit_code == 2
 
 
+ELSEWHERE = """\
+evaluate:
+  - {source: synthetic, dim: 16, seed: 1}
+  - {source: synthetic, dim: 16, seed: 2}
+"""
+
+
+def test_other_tasks_are_judged_besides(tmp_path: Path) -> None:
+    spec = read(tmp_path, GOOD + ELSEWHERE)
+    assert [options["seed"] for options in spec.evaluate] == [1, 2]
+    assert Spec.model_validate(spec.model_dump(mode="json")) == spec
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        (
+            "synthetic, dim: 16, seed: 2",
+            "syntetic",
+            17,
+            "'syntetic' is not a source of tasks; did you mean 'synthetic'?",
+        ),
+        ("dim: 16, seed: 2", "dims: 16", 17, "unknown parameter 'dims'; did you mean 'dim'?"),
+        ("[linear, two_stage]", "[linear, two_stage, memory]", 3, "what 'memory' learns is about the documents"),
+    ],
+)
+def test_a_mistake_in_another_task_is_named(tmp_path: Path, old: str, new: str, line: int, message: str) -> None:
+    assert old in GOOD + ELSEWHERE
+    with pytest.raises(SpecError) as caught:
+        read(tmp_path, (GOOD + ELSEWHERE).replace(old, new, 1))
+    assert f"spec.yaml:{line}: " in str(caught.value)
+    assert message in str(caught.value)
+
+
 def test_several_mistakes_are_named_together(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         read(tmp_path, GOOD.replace("trials: 4", "trials: -1").replace("epochs: 2,", "epochs: none,"))
@@ -139,3 +173,12 @@ def test_files_that_are_no_sweep_files(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match="UTF-8"):
         load(tmp_path / "binary.yaml")
+
+
+def test_a_diagnosis_that_stops_is_one_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text("name: a\ntask: {source: synthetic}\nsystem: linear\nstop: [embeding_collapse]\n")
+    with pytest.raises(SpecError, match="spec.yaml:4: stop.*did you mean 'embedding_collapse'"):
+        load(path)
+    path.write_text("name: a\ntask: {source: synthetic}\nsystem: linear\nstop: memorisation\n")
+    assert load(path)[0].stop == ("memorisation",)

@@ -73,6 +73,18 @@ def test_it_starts_at_its_first_stages_order_and_improves_on_it(task: Task, firs
     assert (beyond.scores[:, 1:] <= beyond.scores[:, :-1]).all()
 
 
+def test_both_stages_are_judged_at_every_epoch(task: Task) -> None:
+    training = new(task, first="raw")
+    records = [training.start(), training.epoch(1)]
+    for record in records:
+        said = record.statistics
+        assert said["stage_one.nDCG_at_10"] == pytest.approx(records[0].figures["all"]["nDCG@10"])
+        assert said["pipeline.nDCG_at_10"] == pytest.approx(record.figures["all"]["nDCG@10"])
+        assert said["pipeline"] == pytest.approx(said["kept"] + said["won"])
+    assert records[0].statistics["won"] == records[0].statistics["lost"] == 0
+    assert records[1].statistics["won"] > 0
+
+
 @pytest.mark.parametrize("first", ["linear", "soft_attention"])
 def test_a_first_stage_that_learns_by_epochs_learns_as_it_would_alone(task: Task, first: str) -> None:
     part = {"linear": "info_nce", "soft_attention": "attention"}[first]

@@ -16,6 +16,7 @@ from nvf.topk import MODES
 from nvf.training import checkpoint
 from nvf.training.loop import Training
 
+SHARES = ("missed", "lost", "unmoved", "kept", "won")
 JOINT = {"training": "joint", "stage_one.lr": 0.02, "stage_one.rank": 16, "depth": 10}
 
 
@@ -37,6 +38,8 @@ def done(request: pytest.FixtureRequest, task: Task) -> Training:
     for number in range(1, 7):
         record = training.epoch(number)
         assert set(record.losses) == {"attention", "rerank"}
+        assert sum(record.statistics[share] for share in SHARES) == pytest.approx(1)
+        assert (record.statistics["query_gradient"] == 0) == (request.param == "hard")
     return training
 
 

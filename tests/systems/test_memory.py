@@ -66,6 +66,15 @@ def test_a_ridge_by_the_formula(judged: Task) -> None:
     assert torch.allclose(scores(judged, queries, weight=0.7, diffusion=False, **ridge), expected, atol=1e-5)
 
 
+def test_a_restored_ridge_answers_alike(worded: Task) -> None:
+    params = {"recall": "ridge", "lexical": 0.3}
+    first, second = (create("memory", params, worded.corpus) for _ in range(2))
+    first.prepare(worded, 0)
+    second.load_state(first.state())
+    found, again = (system.rank(worded.split("dev").queries, 60) for system in (first, second))
+    assert torch.equal(found.rows, again.rows) and torch.equal(found.scores, again.scores)
+
+
 def test_a_ridge_is_not_learned_further(task: Task) -> None:
     with pytest.raises(ParamsError, match=r"learning.epochs = 3 with recall = ridge"):
         create("memory", {"recall": "ridge", "learning.epochs": 3}, task.corpus)

@@ -92,3 +92,12 @@ def test_in_batch_candidates() -> None:
     assert rows.tolist() == [2, 7]
     assert targets.tolist() == [1, 0, 1]
     assert others.T.tolist() == [[0, 0], [1, 1]]
+
+
+def test_a_smaller_share_is_part_of_a_larger_one() -> None:
+    made = tasks.build({"source": "synthetic", "documents": 10, "dim": 4, "train": 200, "dev": 3, "test": 3})
+    whole, half, tenth = (set(Pairs(made, CPU, share).rows.tolist()) for share in (1.0, 0.5, 0.1))
+    assert (len(whole), len(half), len(tenth)) == (200, 100, 20)
+    assert tenth < half < whole
+    drawn = torch.cat([batch.rows for batch in Pairs(made, CPU, 0.1).batches(7, 0, 1)])
+    assert set(drawn.tolist()) == tenth

@@ -13,6 +13,7 @@ import torch
 from nvf import tasks
 from nvf.errors import TaskError
 from nvf.measures import fast
+from nvf.systems.pairs import Pairs
 from nvf.tasks import spill
 from nvf.tasks.base import Task
 from nvf.tasks.triples import read_triples
@@ -97,8 +98,9 @@ def test_measures_give_negatives_nothing(task: Task) -> None:
 def test_training_takes_positives_only(task: Task) -> None:
     pairs = Pairs(task, torch.device("cpu"))
     for batch in pairs.batches(8, 0):
-        asked = [int(task.train.queries.ids[row].removesuffix("?")) for row in batch.queries_rows]
-        assert [int(task.corpus.ids[row]) for row in batch.documents_rows] == [number // 2 for number in asked]
+        asked = [int(task.train.queries.ids[row].removesuffix("?")) for row in batch.rows]
+        assert [int(task.corpus.ids[row]) for row in batch.positives] == [number // 2 for number in asked]
+        assert batch.others.shape == (2, 0)
 
 
 def test_a_withheld_document_is_no_negative_either(task: Task) -> None:
@@ -121,7 +123,7 @@ def test_large_vectors_go_to_a_file_and_nothing_changes(
 def test_contradictions_are_noted(options: Options) -> None:
     with Path(options["path"]).open("a") as file:
         file.write('{"query": 0, "positive": 5, "negative": 0}\n')
-    assert any(note.startswith("1 documents are negative") for note in tasks.build(options).notes)
+    assert any(note.startswith("1 pairs are positive in one line and negative") for note in tasks.build(options).notes)
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,28 @@ def test_the_latency_objective_is_minimised(folder: Path) -> None:
     assert shown()[2][0].data.metrics["value"] == 0.9
 
 
+def test_what_test_gave_is_shown_with_how_often_it_was_opened(folder: Path) -> None:
+    journals.sweep(folder)
+    sync(folder)
+    for number in (1, 2):
+        journal, _ = Journal.open(folder)
+        with journal:
+            finalist = {"trial": 3, "test": journals.figures_of(0.4 + 0.01 * number)}
+            result = {"opened": number, "floors": {"raw": journals.figures_of(0.3)}, "finalists": [finalist]}
+            journal.append("test_opened", confirmation=number, times=number, finalists=[3], clock={})
+            journal.append("confirmed", confirmation=number, result=result)
+    sync(folder)
+    assert sync(folder).metrics == 0
+    mlflow, parent, trials = shown()
+    history = [metric for metric in mlflow.get_metric_history(trials[3].info.run_id, "test/nDCG_at_10")]
+    assert [(metric.step, metric.value) for metric in history] == [(1, pytest.approx(0.41)), (2, pytest.approx(0.42))]
+    assert {"test_clean/nDCG_at_10", "test_cold/nDCG_at_10"} <= set(trials[3].data.metrics)
+    assert parent.data.metrics["test_floor_raw/nDCG_at_10"] == pytest.approx(0.3)
+    for run in (parent, trials[3]):
+        assert run.data.tags[names.CONFIRMED].endswith("UTC, test opened 2 times")
+    assert names.CONFIRMED not in trials[0].data.tags
+
+
 def test_a_sweep_that_never_began_is_named(folder: Path) -> None:
     with pytest.raises(JournalError, match="no journal"):
         sync(folder)

@@ -1,0 +1,150 @@
+"""What a confirmation found, as plain data: figures, spreads, paired comparisons, the winner's curse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from nvf.journal.events import Event
+from nvf.journal.replay import SweepState, TrialState
+from nvf.measures.significance import compare, holm
+from nvf.registry.finalists import objective
+from nvf.registry.judging import Judged, mean
+from nvf.types import Figures
+
+
+def measure_of(state: SweepState) -> str:
+    """Return the measure that is compared: the sweep's first one, whatever its view."""
+    return next((each.name for each in state.objectives if each.view), "nDCG@10")
+
+
+def compared(
+    finalists: Mapping[int, Judged], others: Mapping[str, Judged], measure: str, *seed: int | str
+) -> dict[int, dict[str, Any]]:
+    """Compare every finalist with every other ranking, query by query.
+
+    Returns finalist -> name -> {queries, difference, low, high, p} over all queries, with the same once more for each
+    view under `all`, `clean`, `cold`. p is adjusted for there being several finalists (Holm), for each name and view by
+    itself.
+    """
+    found: dict[int, dict[str, Any]] = {number: {} for number in finalists}
+    for name, other in others.items():
+        for view, by_measure in other.table.items():
+            theirs = by_measure[measure]
+            lines = {}
+            for number, own in finalists.items():
+                ours = own.table[view][measure]
+                both = ~np.isnan(ours) & ~np.isnan(theirs)
+                lines[number] = asdict(compare(ours[both], theirs[both], *seed, name, view, number))
+            for number, line in adjusted(lines).items():
+                found[number].setdefault(name, {}).update(line if view == "all" else {}, **{view: line})
+    return found
+
+
+def adjusted(lines: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Return comparisons by finalist with their p values adjusted for there being several (Holm)."""
+    ps = holm([line["p"] for line in lines.values()])
+    return {number: {**line, "p": p} for (number, line), p in zip(lines.items(), ps, strict=True)}
+
+
+def finalist(
+    state: SweepState, trial: TrialState, full: Sequence[Event], withheld: Sequence[Event], judged: Judged
+) -> dict[str, Any]:
+    """Return what is said of one finalist, but for its comparisons.
+
+    Parameters
+    ----------
+    state, trial
+        The sweep, and the finalist in it.
+    full, withheld
+        Its `replicate` events: on all judgements, and with a share withheld.
+    judged
+        How they do on test.
+    """
+    by, as_searched = objective(state, withheld=False), objective(state, withheld=True)
+    values = [by.of(each["record"]) for each in full]
+    dev = spread([as_searched.of(each["record"]) for each in withheld] or values)
+    middle = sorted(range(len(full)), key=lambda place: (values[place] or 0.0, place))[(len(full) - 1) // 2]
+    champion = full[middle]
+    return {
+        "trial": trial.number,
+        "system": trial.system,
+        "params": trial.chosen,
+        "settings": trial.params,
+        "seeds": len(full),
+        "dev": dev,
+        "dev_all_judgements": spread(values),
+        "test": judged.figures,
+        "withheld": over_draws(judged.withheld),
+        "gap": _gap(state, trial, dev, judged),
+        **{name: _median(full, name) for name in ("latency_ms_p50", "latency_ms_p95")},
+        "diagnoses": sorted({found["name"] for each in (*full, *withheld) for found in each["record"]["diagnoses"]}),
+        "champion": {
+            "seed": champion["part"]["seed"],
+            "place": champion["part"]["place"],
+            "record": champion["record"],
+            "checkpoint": champion["checkpoint"],
+        },
+    }
+
+
+def over_draws(withheld: Sequence[Figures]) -> dict[str, Any]:
+    """Return mean and standard deviation over the draws, and the figures of each."""
+    if not withheld:
+        return {"draws": 0, "mean": {}, "sd": {}, "figures": []}
+    means = mean(withheld)
+    sds = {
+        view: {measure: spread([each[view][measure] for each in withheld])["sd"] for measure in by_measure}
+        for view, by_measure in means.items()
+    }
+    return {"draws": len(withheld), "mean": means, "sd": sds, "figures": list(withheld)}
+
+
+def spread(values: Sequence[float | None]) -> dict[str, Any]:
+    """Return mean and standard deviation (over n - 1; None of a single value) of what is there.
+
+    >>> spread([0.25, 0.75])["mean"]
+    0.5
+    """
+    there = [value for value in values if value is not None]
+    return {
+        "mean": float(np.mean(there)) if there else None,
+        "sd": float(np.std(there, ddof=1)) if len(there) > 1 else None,
+        "values": list(values),
+    }
+
+
+def stability(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return how far the order of the finalists on dev is the same for every seed.
+
+    It is the mean over seeds of Kendall's tau to the order of the finalists' means: 1 where each seed orders them
+    alike. None where there is nothing to order.
+    """
+    values = np.array([row["dev"]["values"] for row in rows if None not in row["dev"]["values"]], dtype=float)
+    if values.ndim < 2 or min(values.shape) < 2:
+        return None
+    taus = [stats.kendalltau(values[:, seed], values.mean(1)).statistic for seed in range(values.shape[1])]
+    return float(np.mean(taus)) if np.isfinite(taus).all() else None
+
+
+def _gap(state: SweepState, trial: TrialState, dev: Mapping[str, Any], judged: Judged) -> dict[str, Any]:
+    """Return the winner's curse by the sweep's first measure: dev of the search, dev of the replicates, test.
+
+    All three with the share withheld, where the sweep withholds one; a latency has no figure on test.
+    """
+    own = state.objectives[0]
+    searched = trial.best(own)
+    test = mean(judged.withheld) if judged.withheld else judged.figures
+    return {
+        "search_dev": None if searched is None else own.of(searched),
+        "replicates_dev": dev["mean"],
+        "test": own.of_figures(test),
+    }
+
+
+def _median(events: Sequence[Event], name: str) -> float:
+    return float(np.median([each["record"]["clock"][name] for each in events]))

@@ -1,0 +1,104 @@
+"""A confirmation in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from nvf.cli.verdicts import confirmation
+
+
+def line(difference: float, low: float, high: float) -> dict[str, float]:
+    return {"difference": difference, "low": low, "high": high, "p": 0.012}
+
+
+def over_draws(all_: float, cold: float, sd: float) -> dict[str, Any]:
+    def by(*values: float) -> dict[str, dict[str, float]]:
+        return {view: {"nDCG@10": value} for view, value in zip(("all", "cold"), values, strict=True)}
+
+    return {"draws": 5, "mean": by(all_, cold), "sd": by(sd, sd), "figures": []}
+
+
+def figures(*values: float) -> dict[str, dict[str, float]]:
+    views = zip(("all", "clean", "cold"), values, strict=True)
+    return {view: {"nDCG@10": value, "R@5": value / 2} for view, value in views}
+
+
+def result() -> dict[str, Any]:
+    against = {"all": line(0.09, 0.07, 0.11), "clean": line(0.01, -0.01, 0.03), "cold": line(-0.03, -0.05, -0.01)}
+    row = {
+        "trial": 2,
+        "system": "linear",
+        "params": {"lr": 0.001},
+        "seeds": 5,
+        "dev": {"mean": 0.32, "sd": 0.003, "values": [0.32] * 5},
+        "test": figures(0.41, 0.33, 0.09),
+        "withheld": over_draws(0.37, 0.09, 0.004),
+        "gap": {"search_dev": 0.33, "replicates_dev": 0.32, "test": 0.37},
+        "latency_ms_p50": 0.5,
+        "latency_ms_p95": 1.25,
+        "diagnoses": ["buries_new_documents"],
+        "against": {"raw": {**against["all"], **against}},
+    }
+    return {
+        "sweep": "small",
+        "task": "beir/nfcorpus",
+        "measure": "nDCG@10",
+        "compared": "nDCG@10",
+        "opened": 2,
+        "cold": 0.2,
+        "queries": {"all": 323, "clean": 294, "cold": 313},
+        "floors": {"raw": figures(0.32, 0.32, 0.12)},
+        "ceilings": {},
+        "withheld_floors": {"raw": over_draws(0.32, 0.12, 0.0)},
+        "stability": 1.0,
+        "finalists": [row],
+        "leaks": [],
+    }
+
+
+def test_each_finalist_is_told_of_in_plain_sentences() -> None:
+    table, *lines = confirmation(result())
+    assert isinstance(table, Table) and table.row_count == 2
+    assert lines == [
+        "trial 0002 (linear): on all queries it beats raw by 0.0900 [0.0700, 0.1100], p 0.012; on clean queries it is "
+        "not told from raw: +0.0100 [-0.0100, 0.0300], p 0.012; for cold documents it is worse than raw by 0.0300 "
+        "[-0.0500, -0.0100], p 0.012",
+        "  nDCG@10 0.3300 on dev in the search; over 5 draws 0.3200 on dev, 0.3700 on test; latency p50 0.50 ms, "
+        "p95 1.25 ms",
+        "  with 20% of the judged documents withheld, 5 draws, all / cold nDCG@10: 0.3700 ± 0.0040 / 0.0900 ± 0.0040; "
+        "raw 0.3200 / 0.1200",
+        "  diagnosed while it was trained again: buries_new_documents",
+        "the finalists' order on dev holds over seeds with a Kendall tau of 1.00",
+        "test of beir/nfcorpus was opened 2 times by this sweep: what is chosen now is chosen with test in view",
+    ]
+
+
+def test_a_sweep_that_withholds_nothing_says_so() -> None:
+    found = result()
+    found["cold"], found["opened"] = 0, 1
+    row = found["finalists"][0]
+    row["withheld"] = {"draws": 0, "mean": {}, "sd": {}, "figures": []}
+    lines = [line for line in confirmation(found) if isinstance(line, str)]
+    assert lines[0] == "no cold figure: the sweep withheld nothing (cold: 0)"
+    assert not any("draws" in line for line in lines)
+    assert lines[-1] == "test of beir/nfcorpus was opened 1 time by this sweep"
+
+
+def test_other_tasks_are_told_of_with_their_average() -> None:
+    found = result()
+    by_task = {"figures": [figures(0.6, 0.6, 0.6), figures(0.3, 0.3, 0.3)], "average": figures(0.45, 0.45, 0.45)}
+    found["evaluate"] = {
+        "tasks": ["beir/scifact", "beir/nfcorpus"],
+        "leaks": [],
+        "floors": {"raw": by_task},
+        "finalists": [{"trial": 2, **by_task, "against": {"raw": line(0.0, -0.01, 0.01)}}],
+    }
+    lines = [line for line in confirmation(found) if isinstance(line, str)]
+    assert lines[5:9] == [
+        "nDCG@10 on beir/scifact / beir/nfcorpus (all queries):",
+        "  floor raw: 0.6000 / 0.3000, average 0.4500",
+        "  trial 0002: 0.6000 / 0.3000, average 0.4500",
+        "    on average it is not told from raw: +0.0000 [-0.0100, 0.0100], p 0.012",
+    ]
