@@ -120,8 +120,8 @@ def carry(home: Task, other: Task, split: str) -> Task:
     judged, train = other.split(split), home.train
     near = leakage.near(judged.queries, train.queries, home.threshold)
     row = Overlap(
-        split=f"{split} of {other.name}",
-        other=f"train of {home.name}",
+        split=f"{other.name} {split}",
+        other=f"{home.name} train",
         queries=len(judged),
         same_id=0,
         same_text=int(leakage.same_text(judged.queries, train.queries).sum()),
