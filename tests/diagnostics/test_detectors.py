@@ -49,7 +49,7 @@ ILL: dict[str, Case] = {
     "memorisation": (FEW, "lvm", AR),
     "harmful_reranker": ({**WINDOWS, "turn": 0.1}, "lvm_rerank", {**RERANK, "lvm.lr": 0.0001}),
     "buries_new_documents": (VECTORS, "memory", {"diffusion": False, "weight": 0.3}),
-    "loss_misleads": (VECTORS, "respred", {"lambda_isotropy": 0.0, "batch_size": 16, "lr": 0.006}),
+    "loss_misleads": ({**VECTORS, "dim": 16}, "respred", {"lambda_isotropy": 0.0, "batch_size": 16, "lr": 0.006}),
     "under_floor": (PLAIN, "linear", {"lr": 0.1}),
 }
 WELL: dict[str, Case] = {
