@@ -101,6 +101,7 @@ def _finish(result: Result, *, as_json: bool) -> int:
         if result.link:
             out.print(f"runs     nvf ui, then {result.link}")
         if any(row["value"] is not None for row in board["trials"]):
+            out.print(f"confirm  nvf confirm {name}")
             out.print(f"promote  nvf promote {name}")
         out.print(f"more     nvf resume {name} --trials {2 * state.spec['search']['trials']}")
     if state.reason == "interrupt":
