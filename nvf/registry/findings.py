@@ -79,6 +79,7 @@ def finalist(
         "dev": dev,
         "dev_all_judgements": spread(values),
         "test": judged.figures,
+        "statistics": judged.statistics,
         "withheld": over_draws(judged.withheld),
         "gap": _gap(state, trial, dev, judged),
         **{name: _median(full, name) for name in ("latency_ms_p50", "latency_ms_p95")},

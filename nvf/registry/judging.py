@@ -9,13 +9,14 @@ documents count, and so they stand beside every draw.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from nvf.measures.evaluate import Evaluation, depth, evaluate
 from nvf.systems import SYSTEMS, create
+from nvf.systems.base import System
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task
 from nvf.training import checkpoint
@@ -55,11 +56,15 @@ class Judged:
         The same for each query, for paired comparisons.
     withheld
         One entry for each draw: the figures of that training.
+    statistics
+        What else the system says of itself on test (`System.statistics`), means over the trainings on all judgements;
+        empty for floors.
     """
 
     figures: Figures
     table: TableOf
     withheld: list[Figures]
+    statistics: dict[str, float] = field(default_factory=dict)
 
 
 class Judge:
@@ -88,17 +93,22 @@ class Judge:
             if (kind.floor or kind.ceiling) and kind.applies_to(self._task) is None:
                 system = create(name, {}, self._task.corpus)
                 system.prepare(self._task, 0)
-                ranking = rank_split(system, self._split, depth(self._measures))
+                ranking = self._rank(system)
                 found[name] = self._judged([ranking], [(ranking, seed) for seed in drawn])
         return found
 
     def finalist(self, full: Sequence[Trained], withheld: Sequence[Trained]) -> Judged:
         """Return how the replicates of one finalist do."""
-        drawn = [(self._rank(each), each.cold_seed) for each in withheld if each.cold_seed is not None]
-        return self._judged([self._rank(each) for each in full], drawn)
+        drawn = [(self._rank(self._restored(each)), each.cold_seed) for each in withheld if each.cold_seed is not None]
+        systems = [self._restored(each) for each in full]
+        said = [system.statistics(self._split) for system in systems]
+        statistics = {name: float(np.mean([each[name] for each in said])) for name in said[0]}
+        return replace(self._judged([self._rank(system) for system in systems], drawn), statistics=statistics)
 
-    def _rank(self, trained: Trained) -> Ranking:
-        system = checkpoint.restore_system(trained.folder, self._task.corpus, digest=trained.digest)
+    def _restored(self, trained: Trained) -> System:
+        return checkpoint.restore_system(trained.folder, self._task.corpus, digest=trained.digest)
+
+    def _rank(self, system: System) -> Ranking:
         return rank_split(system, self._split, depth(self._measures))
 
     def _judged(self, full: Sequence[Ranking], drawn: Sequence[tuple[Ranking, int]]) -> Judged:

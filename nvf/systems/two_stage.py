@@ -83,6 +83,7 @@ class TwoStage(System):
         self._documents = Documents(corpus, self.device)
         self._depth = min(params.depth, len(corpus))
         self._pipeline = self._drawn()
+        self._prepared = False
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
@@ -91,7 +92,7 @@ class TwoStage(System):
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries, hold a share of them out, and draw both stages."""
-        self._pairs, self._seed = Pairs(task, self.device), seed
+        self._pairs, self._seed, self._prepared = Pairs(task, self.device), seed, True
         drawn = np.random.default_rng(seeding.derive("held out", seed)).permutation(self._pairs.rows)
         held_out = max(1, round(self.params.reranker.held_out * len(drawn))) if len(drawn) > 1 else 0
         self._fit, self._held_out = np.sort(drawn[held_out:]), np.sort(drawn[:held_out])
@@ -167,8 +168,9 @@ class TwoStage(System):
         return harmful_reranker(self.stages(split))
 
     def statistics(self, split: Split) -> dict[str, float]:
-        """Return which stage the outcomes on `split` are due to, Success@1 of each, and `query_gradient`."""
-        return {**self.stages(split).statistics(), "query_gradient": self.query_gradient()}
+        """Return which stage the outcomes on `split` are due to, Success@1 of each, and in training `query_gradient`."""
+        gradient = {} if not self._prepared else {"query_gradient": self.query_gradient()}
+        return {**self.stages(split).statistics(), **gradient}
 
     def stages(self, split: Split) -> Stages:
         """Return which stage is to blame for the errors on `split`."""

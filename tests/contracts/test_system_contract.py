@@ -173,6 +173,7 @@ class TestSystem:
         restored.load_state(done.state())
         queries = task.split("dev").queries
         assert same(restored.rank(queries, 9), done.rank(queries, 9))
+        assert set(restored.statistics(task.split("dev"))) <= set(done.statistics(task.split("dev")))
 
     def test_training_leaves_the_corpus_alone(self, name: str, task: Task) -> None:
         before = np.array(task.corpus.vectors)
