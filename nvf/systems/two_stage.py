@@ -168,7 +168,7 @@ class TwoStage(System):
         return harmful_reranker(self.stages(split))
 
     def statistics(self, split: Split) -> dict[str, float]:
-        """Return which stage the outcomes on `split` are due to, Success@1 of each, and in training `query_gradient`."""
+        """Return which stage the outcomes on `split` are due to, and in training the `query_gradient`."""
         gradient = {} if not self._prepared else {"query_gradient": self.query_gradient()}
         return {**self.stages(split).statistics(), **gradient}
 
