@@ -64,6 +64,12 @@ class GateRefused(NvfError):
     exit_code = 3
 
 
+class PromotionLost(NvfError):
+    """An alias that somebody else moved first."""
+
+    exit_code = 3
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the nearest known name, else the list of known names.
 

@@ -1,4 +1,4 @@
-"""Commands around the champion: confirm, promote, search, ui, sync."""
+"""Commands around the champion: confirm, promote, rollback, history, search, ui, sync."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import typer
 from nvf.cli.options import Address, AsJson, SweepName, print_json
 
 Model = Annotated[str | None, typer.Option(help="a registered model, e.g. models:/quickstart@champion")]
+Registered = Annotated[str, typer.Argument(metavar="MODEL", help="name of a registered model")]
+Alias = Annotated[str, typer.Option(help="the alias")]
 Text = Annotated[str, typer.Argument(metavar="TEXT", help="the question")]
 Hits = Annotated[int, typer.Option("--top", min=1, help="how many answers")]
 
@@ -19,22 +21,58 @@ def promote(
     trial: Annotated[int | None, typer.Option(min=0, help="a trial's number; the best on dev when left out")] = None,
     model: Annotated[str | None, typer.Option(help="name of the registered model; the sweep's when left out")] = None,
     alias: Annotated[str, typer.Option(help="the alias that shall point to it")] = "champion",
+    force: Annotated[str | None, typer.Option(help="overrule the gates, for a reason, which is written down")] = None,
     json: AsJson = False,
 ) -> None:
-    """Register the best trial's checkpoint as a model, check that it ranks as the trial did, and move the alias."""
+    """Put the best finalist through the gates, register it, check that it ranks as it did, and move the alias."""
     from nvf.journal.folders import find
     from nvf.registry.promote import promote as run
 
     find(name)
-    done = run(name, trial=trial, model=model, alias=alias)
+    done = run(name, trial=trial, model=model, alias=alias, force=force)
     if json:
         print_json(asdict(done))
         return
     where = f"models:/{done.model}@{done.alias}"
     print(f"promoted trial {done.trial:04d} of {name} ({done.system}) as {where}, version {done.version}")
+    for verdict in done.gates:
+        print(f"  {verdict.gate:<9} {verdict.said}")
     for caution in done.cautions:
         print(f"  caution: {caution}")
     print(f'ask it   nvf search "how do I ..." --model {where}')
+
+
+def rollback(
+    model: Registered,
+    alias: Alias = "champion",
+    reason: Annotated[str | None, typer.Option(help="written down in the history")] = None,
+    json: AsJson = False,
+) -> None:
+    """Point the alias at the version before; again goes further back."""
+    from nvf.registry.rollback import rollback as run
+
+    done = run(model, alias, reason)
+    print_json(asdict(done)) if json else print(f"{model}@{alias}: version {done.before} -> {done.after}")
+
+
+def history(model: Registered, alias: Alias = "champion", json: AsJson = False) -> None:
+    """Show every move of the alias: when, who, from which version to which, and why."""
+    from datetime import UTC, datetime
+
+    from nvf.registry.rollback import moves
+
+    found = moves(model, alias)
+    if json:
+        print_json([asdict(move) for move in found])
+        return
+    for move in found:
+        when = datetime.fromtimestamp(move.at, UTC).strftime("%Y-%m-%d %H:%M")
+        came = f"sweep {move.detail['sweep']}, trial {move.detail['trial']:04d}" if move.kind == "promote" else ""
+        why = f"forced: {move.forced}" if move.forced else move.detail.get("reason", "")
+        line = (
+            f"{move.number:>4}  {when}  {move.who}  {move.kind:<8}  {move.before or '-'} -> {move.after}  {came}  {why}"
+        )
+        print(line.rstrip())
 
 
 def confirm(
@@ -109,4 +147,4 @@ def sync(name: SweepName, json: AsJson = False) -> None:
     print_json(asdict(report)) if json else print(report)
 
 
-COMMANDS = (confirm, promote, search, ui, sync)
+COMMANDS = (confirm, promote, rollback, history, search, ui, sync)

@@ -20,7 +20,7 @@ journals of the same sweep are equal but for those two keys (`same`).
 | replicate | confirmation, part {trial, place, withheld, seed, cold_seed}, record (its best on dev) or null, checkpoint or null, error or null |
 | test_opened | confirmation, times (of this sweep, this one among them), finalists, clock: written before anything of test is judged |
 | confirmed | confirmation, result: what `nvf confirm --json` prints |
-| promoted | trial, model, version, alias |
+| promoted | trial, model, version, alias, forced (the reason, where a gate was overruled) |
 """  # noqa: E501
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a promotion does not prove: said in plain words, since no gate checks it yet."""
+"""What a promotion does not prove: said in plain words, whatever the gates let through."""
 
 from __future__ import annotations
 
@@ -11,16 +11,28 @@ from nvf.journal.replay import SweepState, TrialState
 Record = Mapping[str, Any]
 
 
-def cautions(state: SweepState, trial: TrialState, record: Record) -> list[str]:
-    """Return what to know before trusting `record`, the one of `trial` that was promoted; worst first."""
+def cautions(state: SweepState, trial: TrialState, record: Record, opened: int = 0) -> list[str]:
+    """Return what to know before trusting `record`, the one of `trial` that was promoted; worst first.
+
+    Parameters
+    ----------
+    state, trial, record
+        The sweep, the trial in it, and its record on dev.
+    opened
+        How often test had been opened when the trial was confirmed; 0 where it was not.
+    """
     return [
         *_under_floors(state, record),
         *_named(state, trial),
         *_outcome(state, trial),
-        *_unproven(state),
-        *_withheld(state),
+        *(_reopened(opened) if opened else (*_unproven(state), *_withheld(state))),
         *_leaks(state),
     ]
+
+
+def _reopened(opened: int) -> Iterator[str]:
+    if opened > 1:
+        yield f"test had been opened {opened} times when it was confirmed: what is chosen with test in view is too good"
 
 
 def _under_floors(state: SweepState, record: Record) -> Iterator[str]:

@@ -1,9 +1,8 @@
-"""From a sweep's best trial to a model version behind an alias."""
+"""From a trial or a confirmed finalist, through the gates, to a model version behind an alias."""
 
 from __future__ import annotations
 
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,17 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from nvf.errors import CheckpointError, NvfError, SweepError, TrackingError
+from nvf.errors import GateRefused, NvfError, PromotionLost, TrackingError, UsageError
 from nvf.journal import folders
-from nvf.journal.events import Event, Journal, read
-from nvf.journal.leaderboard import best_trial
-from nvf.journal.replay import SweepState, TrialState, replay
+from nvf.journal.events import Journal, read
 from nvf.registry import model as models
 from nvf.registry import versions
+from nvf.registry.alias import look, move
+from nvf.registry.candidates import Candidate, choose
 from nvf.registry.cautions import cautions
-from nvf.registry.searched import snapshot_of
-from nvf.tasks.base import Task
+from nvf.registry.findings import measure_of
+from nvf.registry.gates import Verdict
+from nvf.registry.gating import verdicts
 from nvf.tracking import names, runs, server
 from nvf.tracking.sync import sync
 from nvf.training import checkpoint
@@ -42,15 +42,21 @@ class Promotion:
     Attributes
     ----------
     sweep, trial, system, epoch
-        Where it comes from: the trial's best epoch.
+        Where it comes from: the trial's best epoch, or that of the confirmation's median seed.
     model, version, alias
         Where it went.
     previous
         The version that the alias pointed to before, or None.
     figures, floors
         On dev: of the epoch, and of each floor.
+    test
+        On test, as confirmed; None where it was not.
+    gates
+        What each gate said; none where it was not confirmed.
+    forced
+        Why a gate was overruled, or None.
     cautions
-        What no gate checks yet.
+        What remains unproven.
     link
         Into the MLflow UI.
     """
@@ -65,43 +71,49 @@ class Promotion:
     previous: int | None
     figures: Figures
     floors: dict[str, Figures]
+    test: Figures | None
+    gates: list[Verdict]
+    forced: str | None
     cautions: list[str]
     link: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What shall be promoted: a journaled checkpoint, and the task that it ranks."""
+def promote(
+    name: str,
+    *,
+    trial: int | None = None,
+    model: str | None = None,
+    alias: str = versions.ALIAS,
+    force: str | None = None,
+) -> Promotion:
+    """Ask the gates, register the checkpoint as a model version, check that it ranks as it did, move the alias.
 
-    state: SweepState
-    trial: TrialState
-    record: dict[str, Any]
-    folder: Path
-    digest: str
-    task: Task
-
-
-def promote(name: str, *, trial: int | None = None, model: str | None = None, alias: str = versions.ALIAS) -> Promotion:
-    """Register a trial's best checkpoint as a model version, check that it ranks as the trial did, move the alias.
+    Of a confirmed sweep it is the finalist that is best on dev, by the mean over its seeds: test chooses nothing. A
+    sweep that was never confirmed gives its best trial, ungated, with cautions, unless `gates.confirmed` asks for more.
 
     Parameters
     ----------
     name
         The sweep.
     trial
-        Its number; by default the best on dev.
+        A trial's number; by default as above.
     model
         Name of the registered model; by default the sweep's.
     alias
         The alias that shall point to the new version.
+    force
+        A reason to overrule the gates; it is written down. That the model ranks as it did is never overruled.
 
     Raises
     ------
+    GateRefused
+        Where a gate says no, or the registered model does not rank as the checkpoint does; no version remains.
+    PromotionLost
+        Where somebody else moved the alias meanwhile; no version remains.
     SweepError
         Where there is no such sweep or trial, or no checkpoint to promote.
     CheckpointError
-        Where the checkpoint is missing or damaged, or does not rank as it did once it is loaded back; no version
-        remains.
+        Where the checkpoint is missing or damaged.
     TaskError
         Where the task is not the one that the sweep searched.
     TrackingError
@@ -109,16 +121,31 @@ def promote(name: str, *, trial: int | None = None, model: str | None = None, al
     """
     folder, registered = folders.find(name), model or name
     versions.check_names(registered, alias)
-    candidate = _candidate(folder, read(folder), trial)
+    if force is not None and not force.strip():
+        raise UsageError("--force needs a reason, which is written down: --force 'the raw floor is not served'")
+    candidate = choose(folder, read(folder), trial)
     live = folders.running(folder)
     if not live:
         sync(folder)
     client = server.client(retries=1, timeout=versions.TIMEOUT)
     try:
+        since = look(client, registered, alias)
+        said = verdicts(client, registered, since.version, candidate, ungated=force is not None)
         version = _register(client, registered, candidate)
-        previous = _previous(client, registered, alias)
-        client.set_registered_model_alias(registered, alias, version.version)
-        client.set_registered_model_tag(registered, versions.PROMOTED_AT, f"{time.time():.3f}")
+        try:
+            moved = move(
+                client,
+                registered,
+                alias,
+                since,
+                int(version.version),
+                "promote",
+                forced=force,
+                detail=_detail(candidate),
+            )
+        except PromotionLost:
+            client.delete_model_version(registered, version.version)
+            raise
     except MlflowException as error:
         raise server.unreachable(error) from error
     number = int(version.version)
@@ -126,7 +153,7 @@ def promote(name: str, *, trial: int | None = None, model: str | None = None, al
         journal, _ = Journal.open(folder)
         with journal:
             at = {"trial": candidate.trial.number, "model": registered, "version": number, "alias": alias}
-            journal.append("promoted", sync=True, **at)
+            journal.append("promoted", sync=True, **at, forced=force)
         sync(folder)
     return Promotion(
         sweep=name,
@@ -136,31 +163,32 @@ def promote(name: str, *, trial: int | None = None, model: str | None = None, al
         model=registered,
         version=number,
         alias=alias,
-        previous=previous,
+        previous=moved.before,
         figures=candidate.record["figures"],
         floors=candidate.state.floors,
-        cautions=cautions(candidate.state, candidate.trial, candidate.record),
+        test=None if candidate.row is None else candidate.row["test"],
+        gates=said,
+        forced=force,
+        cautions=_cautions(candidate),
         link=f"{server.ui_address()}/#/models/{registered}/versions/{number}",
     )
 
 
-def _candidate(folder: Path, events: list[Event], number: int | None) -> Candidate:
-    state = replay(events)
-    trial = best_trial(state) if number is None else state.trials.get(number)
-    if trial is None:
-        if number is None:
-            raise SweepError(f"no trial of sweep '{state.name}' has both a figure and a checkpoint: nothing to promote")
-        known = ", ".join(map(str, state.trials)) or "none"
-        raise SweepError(f"sweep '{state.name}' has no trial {number}; its trials: {known}")
-    record = trial.best(state.objectives[0])
-    published = None if record is None else trial.checkpoints.get(record["epoch"])
-    if record is None or published is None:
-        raise SweepError(
-            f"trial {trial.number} of sweep '{state.name}' has no checkpoint of its best epoch; "
-            f"promote another one: nvf leaderboard {state.name}"
-        )
-    _, task = snapshot_of(events, state)
-    return Candidate(state, trial, record, folder / published["folder"], published["digest"], task)
+def _cautions(candidate: Candidate) -> list[str]:
+    return cautions(candidate.state, candidate.trial, candidate.record, candidate.opened)
+
+
+def _detail(candidate: Candidate) -> dict[str, Any]:
+    """What the history says of a version: where it comes from, and its first figures."""
+    measure = measure_of(candidate.state)
+    views = candidate.record["figures"] if candidate.row is None else candidate.row["test"]
+    split = "dev" if candidate.row is None else "test"
+    return {
+        "sweep": candidate.state.name,
+        "trial": candidate.trial.number,
+        "system": candidate.trial.system,
+        "figures": {f"{split} {view} {measure}": round(by[measure], 6) for view, by in views.items()},
+    }
 
 
 def _register(client: MlflowClient, registered: str, candidate: Candidate) -> ModelVersion:
@@ -187,9 +215,7 @@ def _register(client: MlflowClient, registered: str, candidate: Candidate) -> Mo
         client.delete_model_version(registered, version.version)
         if isinstance(error, NvfError):
             raise
-        raise CheckpointError(
-            f"the registered model cannot be loaded back, so it was removed again: {error}"
-        ) from error
+        raise GateRefused(f"the registered model cannot be loaded back, so it was removed again: {error}") from error
     return version
 
 
@@ -199,7 +225,7 @@ def _compare(expected: models.Retriever, found: models.Retriever) -> None:
     one, other = expected.rank(queries, DEPTH), found.rank(queries, DEPTH)
     if not (torch.equal(one.rows, other.rows) and torch.equal(one.scores, other.scores)):
         differ = int((one.rows != other.rows).any(dim=1).sum()) if one.rows.shape == other.rows.shape else len(queries)
-        raise CheckpointError(
+        raise GateRefused(
             f"the registered model ranks {differ} of {len(queries)} dev queries otherwise than the checkpoint does, "
             "so it was removed again"
         )
@@ -220,6 +246,8 @@ def _tags(candidate: Candidate, run: Run) -> dict[str, str]:
     figures = dict(names.figures(candidate.record["figures"], "dev"))
     for floor, views in candidate.state.floors.items():
         figures |= dict(names.figures(views, f"floor_{floor}"))
+    if candidate.row is not None:
+        figures |= dict(names.figures(candidate.row["test"], "test"))
     return {
         names.KIND: versions.RETRIEVER,
         names.SWEEP: candidate.state.name,
@@ -236,14 +264,9 @@ def _tags(candidate: Candidate, run: Run) -> dict[str, str]:
 
 
 def _text(candidate: Candidate) -> str:
-    warned = cautions(candidate.state, candidate.trial, candidate.record)
+    warned = _cautions(candidate)
     head = (
         f"`{candidate.trial.system}`, trial {candidate.trial.number:04d} of sweep `{candidate.state.name}`, "
         f"epoch {candidate.record['epoch']}, on task `{candidate.task.name}`. Cautions:"
     )
     return "\n".join([head, "", *(f"- {caution}" for caution in warned)])
-
-
-def _previous(client: MlflowClient, registered: str, alias: str) -> int | None:
-    held = client.get_registered_model(registered).aliases.get(alias)
-    return None if held is None else int(held)

@@ -152,6 +152,53 @@ class Resources(_Strict):
     gpu: float = Field(0, ge=0)
 
 
+class Gates(_Strict):
+    """What `nvf promote` asks of a confirmed finalist, by its figures on test.
+
+    Attributes
+    ----------
+    confirmed
+        Whether a trial is refused where its sweep was never confirmed; else it goes ungated, with cautions.
+    floors
+        Better than every floor on clean queries.
+    cold_margin
+        By how much it may lie under the raw vectors on cold documents; None for any.
+    champion_margin
+        By how much it may lie under the version that it would replace; None for any.
+    diagnoses
+        No diagnosis in its record.
+    near_duplicates, shared_documents
+        Shares of the test queries that may leak into train; None for any.
+    baseline, gain
+        A floor, and the points by measure that it must be exceeded by.
+    least
+        The least figure by measure.
+    latency_ms_p95, bytes
+        Limits of ranking one query and of the tensors; None for any.
+    undecided
+        What an interval means that does not say.
+    """
+
+    confirmed: bool = False
+    floors: bool = True
+    cold_margin: float | None = Field(0.02, ge=0, le=1)
+    champion_margin: float | None = Field(0.02, ge=0, le=1)
+    diagnoses: bool = True
+    near_duplicates: float | None = Field(None, ge=0, le=1)
+    shared_documents: float | None = Field(None, ge=0, le=1)
+    baseline: str = "raw"
+    gain: dict[str, float] = Field(default_factory=dict)
+    least: dict[str, float] = Field(default_factory=dict)
+    latency_ms_p95: float | None = Field(None, gt=0)
+    bytes: int | None = Field(None, gt=0)
+    undecided: Literal["refuse", "pass"] = "refuse"
+
+
+def _gates(value: Any) -> Any:
+    off = {"floors": False, "cold_margin": None, "champion_margin": None, "diagnoses": False}
+    return off if value == "none" else value
+
+
 def _systems(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"choice"}:
         value = value["choice"]
@@ -179,6 +226,7 @@ class Spec(_Strict):
     stop: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
     budget: Budget = Budget()
     resources: Resources = Resources()
+    gates: Annotated[Gates, BeforeValidator(_gates)] = Gates()
 
     @property
     def objectives(self) -> list[Objective]:
@@ -262,6 +310,10 @@ def _check(spec: Spec, document: Document) -> None:
             fail(("stop", place), f"'{name}' is not a diagnosis that ends a trial{nearest(name, STOPPING)}")
     if len(spec.measure) > 1 and spec.stop:
         fail(("stop",), "a trial of a Pareto search is not ended early; leave it out")
+    for gate, asked in (("gain", spec.gates.gain), ("least", spec.gates.least)):
+        for measure in asked:
+            if measure not in spec.measures():
+                fail(("gates", gate, measure), f"'{measure}' is not measured{nearest(measure, spec.measures())}")
     try:
         tasks.check(spec.task)
     except NvfError as error:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nvf import paths, tasks
-from nvf.errors import CheckpointError, SweepError, TaskError, TrackingError, UsageError
+from nvf.errors import CheckpointError, GateRefused, SweepError, TaskError, TrackingError, UsageError
 from nvf.journal.events import Journal, read
 from nvf.journal.leaderboard import best_trial
 from nvf.journal.replay import replay
@@ -73,6 +73,7 @@ def test_a_version_says_where_it_comes_from(run_sweep: RunSweep) -> None:
         "model": "other",
         "version": 1,
         "alias": "candidate",
+        "forced": None,
     }
     assert shown[0].tags["nvf.promoted"] == "other/1@candidate"
 
@@ -142,7 +143,7 @@ def test_a_model_that_ranks_otherwise_is_removed_again(run_sweep: RunSweep, monk
         return found
 
     monkeypatch.setattr(Retriever, "open", damaged)
-    with pytest.raises(CheckpointError, match="of 32 dev queries otherwise.*removed again"):
+    with pytest.raises(GateRefused, match="of 32 dev queries otherwise.*removed again"):
         promote("small")
     client = server.client()
     assert list(client.search_model_versions()) == []

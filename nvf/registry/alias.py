@@ -1,0 +1,199 @@
+"""Moving an alias: many may try at once, one wins, and what happened stays on record.
+
+MLflow sets an alias blindly, the last writer wins. Here the history is what counts, and the alias only shows its end.
+
+| in MLflow | holds |
+| --- | --- |
+| tag `nvf.move.ALIAS.000007` of the registered model | the seventh move as JSON; written once, never changed |
+| a registered model `nvf-claim-...-000007`, for a moment | the right to make the seventh move, and the move itself |
+
+A name can be created once only, which every database behind MLflow guarantees: who creates the claim has moved the
+alias. A mover says after which move it looked, so whoever looked before another's move fails. Then the claim's content
+goes into the tag, and the claim away. Where a mover dies in between, the next one finds the claim and finishes the
+work. A claim that is made again later, by one who looked long ago, changes nothing: the tag is there before the first
+claim goes.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from nvf.errors import PromotionLost, UsageError, nearest
+from nvf.registry import versions
+
+TAG = "nvf.move"
+KEPT = 4_500
+"""Bytes of a move; MLflow's databases keep 5,000 of a tag."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One move of an alias.
+
+    Attributes
+    ----------
+    number
+        From 1, without gaps.
+    kind
+        promote or rollback.
+    before, after
+        The versions that the alias pointed to, and points to now; `before` is None at the first.
+    at
+        Seconds since 1970.
+    who
+        user@host.
+    forced
+        The reason, where a gate was overruled.
+    detail
+        Of a promotion: sweep, trial, system, confirmation, figures on dev or test, and what each gate said.
+    """
+
+    number: int
+    kind: str
+    before: int | None
+    after: int
+    at: float
+    who: str
+    forced: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an alias stood when somebody looked: what a move must start from.
+
+    Attributes
+    ----------
+    moves
+        All until then, the first one first.
+    version
+        Where it pointed to, or None.
+    """
+
+    moves: list[Move]
+    version: int | None
+
+
+def look(client: MlflowClient, model: str, alias: str) -> Position:
+    """Return where `alias` of the registered model stands; a model that does not exist has no moves."""
+    try:
+        found = client.get_registered_model(model)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return Position([], None)
+    prefix = f"{TAG}.{alias}."
+    moves = [Move(**json.loads(text)) for name, text in sorted(found.tags.items()) if name.startswith(prefix)]
+    shown = found.aliases.get(alias)
+    return Position(moves, None if shown is None else int(shown))
+
+
+def history(client: MlflowClient, model: str, alias: str) -> list[Move]:
+    """Return the moves of an alias, or raise `UsageError` where there is none."""
+    moves = look(client, model, alias).moves
+    if not moves:
+        known = [each.name for each in client.search_registered_models(max_results=1000)]
+        hint = "; `nvf promote SWEEP` makes the first move" if model in known else nearest(model, known)
+        raise UsageError(f"alias '{alias}' of model '{model}' has no history{hint}")
+    return moves
+
+
+def move(
+    client: MlflowClient,
+    model: str,
+    alias: str,
+    since: Position,
+    after: int,
+    kind: str,
+    *,
+    forced: str | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> Move:
+    """Move `alias` of `model` to the version `after`, provided that it has not moved since `since`.
+
+    Raises
+    ------
+    PromotionLost
+        Where it has, saying who moved it where.
+    """
+    own = Move(
+        number=len(since.moves) + 1,
+        kind=kind,
+        before=since.version,
+        after=after,
+        at=time.time(),
+        who=f"{getpass.getuser()}@{platform.node()}",
+        forced=forced,
+        detail=detail or {},
+    )
+    text = json.dumps(asdict(own), allow_nan=False)
+    if len(text.encode()) > KEPT:
+        raise UsageError(f"the record of this move takes {len(text.encode())} bytes, {KEPT} is the most: say less")
+    claim = _claim(model, alias, own.number)
+    mine = _create(client, claim, text)
+    winner = _finish(client, model, alias, claim, own.number)
+    settle(client, model, alias)
+    if not mine or winner != own:
+        raise PromotionLost(
+            f"alias '{alias}' of model '{model}' moved meanwhile: {winner.who} made it point to version "
+            f"{winner.after}; look at nvf history {model} and try again"
+        )
+    return own
+
+
+def settle(client: MlflowClient, model: str, alias: str) -> None:
+    """Make the alias show the end of its history, whoever else does the same at once."""
+    while True:
+        position = look(client, model, alias)
+        last = position.moves[-1]
+        if position.version == last.after:
+            return
+        client.set_registered_model_alias(model, alias, str(last.after))
+        client.set_registered_model_tag(model, versions.PROMOTED_AT, f"{last.at:.3f}")
+
+
+def _claim(model: str, alias: str, number: int) -> str:
+    digest = hashlib.sha256(f"{model}@{alias}".encode()).hexdigest()[:24]
+    return f"nvf-claim-{digest}-{number:06d}"
+
+
+def _create(client: MlflowClient, claim: str, text: str) -> bool:
+    try:
+        client.create_registered_model(claim, tags={TAG: text}, description="a move of an alias, under way")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return False
+    return True
+
+
+def _finish(client: MlflowClient, model: str, alias: str, claim: str, number: int) -> Move:
+    """Return the move of this number, written down by whoever is first to do so."""
+    try:
+        claimed = client.get_registered_model(claim).tags[TAG]
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        claimed = None
+    # looked at after the claim was read: a claim made once more is newer than the tag
+    known = {each.number: each for each in look(client, model, alias).moves}
+    if number not in known:
+        assert claimed is not None, "a claim goes only when its tag is there"
+        client.set_registered_model_tag(model, f"{TAG}.{alias}.{number:06d}", claimed)
+        known[number] = Move(**json.loads(claimed))
+    try:
+        client.delete_registered_model(claim)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    return known[number]

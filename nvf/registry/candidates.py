@@ -1,0 +1,96 @@
+"""What a sweep offers for promotion: a finalist that was confirmed, or else a trial's best epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nvf.errors import SweepError
+from nvf.journal.events import Event
+from nvf.journal.leaderboard import best_trial
+from nvf.journal.replay import SweepState, TrialState, replay
+from nvf.registry.confirmations import confirmations
+from nvf.registry.searched import snapshot_of
+from nvf.tasks.base import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What shall be promoted: a journaled checkpoint, and the task that it ranks.
+
+    Attributes
+    ----------
+    state, trial
+        The sweep, and the trial in it.
+    record, folder, digest
+        Its record on dev, and the checkpoint that was published with it.
+    task
+        What was searched.
+    result, row
+        The sweep's last confirmation, and the trial's part in it; None where there is none.
+    """
+
+    state: SweepState
+    trial: TrialState
+    record: dict[str, Any]
+    folder: Path
+    digest: str
+    task: Task
+    result: Mapping[str, Any] | None
+    row: Mapping[str, Any] | None
+
+    @property
+    def opened(self) -> int:
+        """How often test had been opened when it was confirmed; 0 where it was not."""
+        return 0 if self.row is None or self.result is None else int(self.result["opened"])
+
+
+def choose(folder: Path, events: list[Event], number: int | None) -> Candidate:
+    """Return the candidate of the sweep in `folder`: the trial `number`, or the best.
+
+    Of a confirmed sweep the best is the finalist whose replicates do best on dev; test chooses nothing.
+
+    Raises
+    ------
+    SweepError
+        Where there is no such trial, or no checkpoint of its best epoch.
+    TaskError
+        Where the task is not the one that the sweep searched.
+    """
+    state = replay(events)
+    result = next((each.result for each in reversed(confirmations(events)) if each.result is not None), None)
+    row = _row(state, result, number)
+    trial = _trial(state, row["trial"] if row is not None else number)
+    if row is not None:
+        record, published = row["champion"]["record"], row["champion"]["checkpoint"]
+    else:
+        best = trial.best(state.objectives[0])
+        record, published = best, None if best is None else trial.checkpoints.get(best["epoch"])
+    if record is None or published is None:
+        raise SweepError(
+            f"trial {trial.number} of sweep '{state.name}' has no checkpoint of its best epoch; "
+            f"promote another one: nvf leaderboard {state.name}"
+        )
+    _, task = snapshot_of(events, state)
+    return Candidate(state, trial, record, folder / published["folder"], published["digest"], task, result, row)
+
+
+def _row(state: SweepState, result: Mapping[str, Any] | None, number: int | None) -> Mapping[str, Any] | None:
+    rows: list[Mapping[str, Any]] = [] if result is None else result["finalists"]
+    if number is not None:
+        return next((row for row in rows if row["trial"] == number), None)
+    sign = state.objectives[0].sign
+    judged = [row for row in rows if row["dev"]["mean"] is not None]
+    return max(judged, key=lambda row: row["dev"]["mean"] * sign, default=None)
+
+
+def _trial(state: SweepState, number: int | None) -> TrialState:
+    trial = best_trial(state) if number is None else state.trials.get(number)
+    if trial is not None:
+        return trial
+    if number is None:
+        raise SweepError(f"no trial of sweep '{state.name}' has both a figure and a checkpoint: nothing to promote")
+    known = ", ".join(map(str, state.trials)) or "none"
+    raise SweepError(f"sweep '{state.name}' has no trial {number}; its trials: {known}")

@@ -1,0 +1,175 @@
+"""What a finalist must show on test before it may become the champion: one small function for each gate.
+
+A gate reads what `nvf confirm` found and what the sweep file's `gates:` asks for. It opens nothing: test was judged
+once, by the confirmation. A difference is judged by its 95 % interval, which may not say; then the gate names how many
+queries it would take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nvf.errors import GateRefused
+from nvf.measures.significance import Comparison, needed
+from nvf.sweep.spec import Gates
+
+RAW = "raw"
+"""The floor that the cold gate looks at: what a new document had before anything was learned."""
+
+Finalist = Mapping[str, Any]
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one gate says.
+
+    Attributes
+    ----------
+    gate
+        floors, cold, champion, diagnoses, leaks, gain, least, latency or bytes.
+    outcome
+        `passes`; `worse`: the whole interval lies on the wrong side; `undecided`: it straddles the margin; `refused`: a
+        limit is not kept.
+    said
+        A sentence with the figures.
+    queries
+        Of an undecided gate: how many it would take at this difference and spread; None where no number would do.
+    """
+
+    gate: str
+    outcome: Literal["passes", "worse", "undecided", "refused"]
+    said: str
+    queries: int | None = None
+
+
+def verdicts(row: Finalist, result: Result, gates: Gates, size: int) -> list[Verdict]:
+    """Return what every gate that applies says of one finalist.
+
+    Parameters
+    ----------
+    row, result
+        The finalist, and the confirmation that it is part of, as `nvf confirm --json` prints them.
+    gates
+        The sweep file's.
+    size
+        Bytes of the finalist's tensors.
+    """
+    return [
+        *floors(row, result, gates),
+        *cold(row, result, gates),
+        *diagnoses(row, gates),
+        *leaks(result, gates),
+        *gain(row, result, gates),
+        *least(row, gates),
+        *latency(row, gates),
+        *weight(size, gates),
+    ]
+
+
+def check(found: Sequence[Verdict], gates: Gates, name: str) -> None:
+    """Raise `GateRefused` with a sentence for each gate that says no; what undecided means, the sweep file says."""
+    stops = {"worse", "refused"} | ({"undecided"} if gates.undecided == "refuse" else set())
+    against = [verdict.said for verdict in found if verdict.outcome in stops]
+    if against:
+        raise GateRefused(
+            f"{name} is not promoted: {'; '.join(against)}. Promote it all the same with --force 'why', which is "
+            "written down"
+        )
+
+
+def floors(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
+    """Better than every floor on clean queries: the interval of the difference lies above 0."""
+    for floor, lines in row["against"].items() if gates.floors else ():
+        view = "clean" if "clean" in lines else "all"
+        yield difference("floors", _line(lines[view]), 0.0, f"`{floor}` on {view} queries by {result['compared']}")
+
+
+def cold(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
+    """Not worse than the raw vectors on cold documents: the interval lies above minus the margin."""
+    line = row["against"].get(RAW, {}).get("cold")
+    if gates.cold_margin is not None and line is not None:
+        yield difference("cold", _line(line), -gates.cold_margin, f"`{RAW}` on cold documents by {result['compared']}")
+
+
+def diagnoses(row: Finalist, gates: Gates) -> Iterator[Verdict]:
+    """No diagnosis in the record of the checkpoint that would be promoted."""
+    found = row["champion"]["record"]["diagnoses"] if gates.diagnoses else []
+    for each in found:
+        shown = f" (it is {each['value']:.4g})" if isinstance(each.get("value"), int | float) else ""
+        yield Verdict("diagnoses", "refused", f"its record shows {each['name']}{shown}")
+
+
+def leaks(result: Result, gates: Gates) -> Iterator[Verdict]:
+    """Test leaks into train no further than the limits: near-duplicate queries, queries that share a document."""
+    limits = {"near": gates.near_duplicates, "queries_shared": gates.shared_documents}
+    words = {"near": "have a near-duplicate in train", "queries_shared": "share a judged document with train"}
+    for leak in (leak for leak in result["leaks"] if leak["other"] == "train"):
+        for key, limit in limits.items():
+            share = leak[key] / leak["queries"]
+            if limit is not None:
+                said = f"{share:.1%} of the test queries {words[key]}, {limit:.1%} may"
+                yield Verdict("leaks", "passes" if share <= limit else "refused", said)
+
+
+def gain(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
+    """So much above the named baseline, over all queries."""
+    for measure, points in gates.gain.items():
+        if gates.baseline not in result["floors"]:
+            known = ", ".join(sorted(result["floors"]))
+            yield Verdict("gain", "refused", f"gates.baseline '{gates.baseline}' is no floor of this task ({known})")
+            return
+        ours, theirs = row["test"]["all"][measure], result["floors"][gates.baseline]["all"][measure]
+        said = f"{measure} {ours:.4f} is {ours - theirs:+.4f} from `{gates.baseline}`'s, {points:+.4f} is asked"
+        yield Verdict("gain", "passes" if ours - theirs >= points else "refused", said)
+
+
+def least(row: Finalist, gates: Gates) -> Iterator[Verdict]:
+    """A figure over all queries that is at least the one named."""
+    for measure, value in gates.least.items():
+        ours = row["test"]["all"][measure]
+        yield Verdict("least", "passes" if ours >= value else "refused", f"{measure} is {ours:.4f}, {value} is asked")
+
+
+def latency(row: Finalist, gates: Gates) -> Iterator[Verdict]:
+    """The 95th percentile of ranking one query, in milliseconds: the median over the replicates."""
+    if gates.latency_ms_p95 is not None:
+        ours = row["latency_ms_p95"]
+        said = f"P95 latency is {ours:.3g} ms, {gates.latency_ms_p95:g} ms may be"
+        yield Verdict("latency", "passes" if ours <= gates.latency_ms_p95 else "refused", said)
+
+
+def weight(size: int, gates: Gates) -> Iterator[Verdict]:
+    """Bytes of the tensors."""
+    if gates.bytes is not None:
+        said = f"its tensors take {size:,} bytes, {gates.bytes:,} may be"
+        yield Verdict("bytes", "passes" if size <= gates.bytes else "refused", said)
+
+
+def difference(gate: str, line: Comparison, margin: float, other: str) -> Verdict:
+    """Return whether the interval of a difference to `other` lies above `margin`, below it, or astride."""
+    half = (line.high - line.low) / 2
+    said = f"{line.difference:+.4f} ± {half:.4f} against {other} ({line.queries} queries"
+    if margin:
+        said += f", margin {margin:+g}"
+    if line.low > margin:
+        return Verdict(gate, "passes", f"passes at {said})")
+    if line.high < margin:
+        return Verdict(gate, "worse", f"worse: {said})")
+    queries = needed(line, margin) if half < float("inf") else None
+    enough = f"; about {queries:,} would decide" if queries is not None else ""
+    return Verdict(gate, "undecided", f"undecided: {said}{enough})", queries)
+
+
+def _line(line: Mapping[str, Any]) -> Comparison:
+    """Return a comparison as journaled: JSON has no infinity, and holds None for an end that is open."""
+    low, high = line["low"], line["high"]
+    return Comparison(
+        line["queries"],
+        line["difference"],
+        -float("inf") if low is None else low,
+        float("inf") if high is None else high,
+        line["p"],
+    )

@@ -1,0 +1,84 @@
+"""The gates put to a candidate: those over its confirmation, and the one against the version that it would replace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlflow import MlflowClient
+
+from nvf.errors import GateRefused
+from nvf.measures.evaluate import depth, evaluate
+from nvf.measures.significance import compare
+from nvf.registry import gates, versions
+from nvf.registry.candidates import Candidate
+from nvf.registry.findings import measure_of
+from nvf.registry.gates import Verdict
+from nvf.registry.judging import SPLIT
+from nvf.registry.model import Retriever
+from nvf.sweep.spec import Gates, Spec
+from nvf.systems.base import System
+from nvf.systems.ranking import rank_split
+from nvf.tracking import names
+from nvf.training import checkpoint
+from nvf.types import FloatArray
+
+
+def verdicts(
+    client: MlflowClient, model: str, reigning: int | None, candidate: Candidate, *, ungated: bool
+) -> list[Verdict]:
+    """Return what every gate says, or raise `GateRefused` where one says no and `ungated` does not overrule it.
+
+    Parameters
+    ----------
+    client, model, reigning
+        The registered model, and the version that would be replaced, or None.
+    candidate
+        What shall be promoted.
+    ungated
+        Whether the verdicts are only recorded.
+    """
+    asked = Spec.model_validate(candidate.state.spec).gates
+    name, number = candidate.state.name, candidate.trial.number
+    if candidate.row is None or candidate.result is None:
+        if (asked.confirmed or candidate.result is not None) and not ungated:
+            raise GateRefused(
+                f"trial {number:04d} of {name} is not promoted: it was never confirmed on test; "
+                f"nvf confirm {name} --trial {number}, or --force 'why', which is written down"
+            )
+        return []
+    size = (candidate.folder / checkpoint.MODEL).stat().st_size
+    found = gates.verdicts(candidate.row, candidate.result, asked, size)
+    if reigning is not None:
+        found += against(client, model, reigning, candidate, asked)
+    if not ungated:
+        gates.check(found, asked, f"trial {number:04d} of {name}")
+    return found
+
+
+def against(client: MlflowClient, model: str, reigning: int, candidate: Candidate, asked: Gates) -> Iterator[Verdict]:
+    """Not worse than the reigning version on the same test queries: the interval lies above minus the margin.
+
+    Both are ranked anew, which opens nothing: the candidate was confirmed on this split.
+    """
+    if asked.champion_margin is None:
+        return
+    version = client.get_model_version(model, str(reigning))
+    if version.tags.get(names.FINGERPRINT) != candidate.task.fingerprint:
+        task = version.tags.get(names.TASK, "another task")
+        said = f"undecided against version {reigning}, which was trained on other data ({task}): choose another --model"
+        yield Verdict("champion", "undecided", said)
+        return
+    theirs = Retriever.open(versions.fetch(client, version) / "artifacts").system
+    ours = checkpoint.restore_system(candidate.folder, candidate.task.corpus, digest=candidate.digest)
+    line = compare(
+        _per_query(ours, candidate), _per_query(theirs, candidate), candidate.state.name, "champion", reigning
+    )
+    other = f"version {reigning} by {measure_of(candidate.state)}"
+    yield gates.difference("champion", line, -asked.champion_margin, other)
+
+
+def _per_query(system: System, candidate: Candidate) -> FloatArray:
+    """Return (Q,) the compared figure of every test query."""
+    measure, split = measure_of(candidate.state), candidate.task.split(SPLIT)
+    ranking = rank_split(system, split, depth([measure]))
+    return evaluate(ranking, split, None, [measure]).per_query["all"][measure]

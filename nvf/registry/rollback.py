@@ -1,0 +1,60 @@
+"""Undoing a promotion: the alias goes back to the version before, and the history grows by a move."""
+
+from __future__ import annotations
+
+from mlflow.exceptions import MlflowException
+
+from nvf.errors import UsageError
+from nvf.registry import versions
+from nvf.registry.alias import Move, history, look, move
+from nvf.tracking import server
+
+
+def rollback(model: str, alias: str = versions.ALIAS, reason: str | None = None) -> Move:
+    """Point `alias` at the version that it pointed to before the present one was promoted; again goes further back.
+
+    Parameters
+    ----------
+    model
+        The registered model.
+    alias
+        Which of its aliases.
+    reason
+        Written down.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such history, or nothing before.
+    PromotionLost
+        Where somebody else moved the alias meanwhile.
+    TrackingError
+        Where MLflow does not answer.
+    """
+    versions.check_names(model, alias)
+    client = server.client(retries=1, timeout=versions.TIMEOUT)
+    try:
+        history(client, model, alias)
+        since = look(client, model, alias)
+        before = next(
+            (each.before for each in reversed(since.moves) if each.kind == "promote" and each.after == since.version),
+            None,
+        )
+        if before is None:
+            raise UsageError(f"nothing stood behind alias '{alias}' of model '{model}' before version {since.version}")
+        client.get_model_version(model, str(before))
+        return move(client, model, alias, since, before, "rollback", detail={"reason": reason} if reason else {})
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            raise UsageError(f"version {before} of model '{model}' was deleted: nothing to go back to") from None
+        raise server.unreachable(error) from error
+
+
+def moves(model: str, alias: str = versions.ALIAS) -> list[Move]:
+    """Return the history of an alias, the first move first; raises as `rollback` does."""
+    versions.check_names(model, alias)
+    client = server.client(retries=1, timeout=versions.TIMEOUT)
+    try:
+        return history(client, model, alias)
+    except MlflowException as error:
+        raise server.unreachable(error) from error

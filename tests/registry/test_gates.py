@@ -1,0 +1,155 @@
+"""A planted bad champion of each kind is refused by the right gate, and the gates keep their error rates."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from nvf.errors import GateRefused
+from nvf.measures.significance import compare
+from nvf.registry.gates import check, verdicts
+from nvf.sweep.spec import Gates
+
+SIZE = 1000
+SILENT = {"queries": 300, "difference": 0.03, "low": 0.01, "high": 0.05, "p": 0.001}
+GOOD: dict[str, Any] = {
+    "against": {"raw": {**SILENT, "all": SILENT, "clean": SILENT, "cold": SILENT}},
+    "test": {"all": {"nDCG@10": 0.4, "R@5": 0.5, "Success@1": 0.6}},
+    "latency_ms_p95": 1.0,
+    "champion": {"record": {"diagnoses": []}},
+}
+RESULT: dict[str, Any] = {
+    "compared": "nDCG@10",
+    "floors": {"raw": {"all": {"nDCG@10": 0.37, "R@5": 0.39, "Success@1": 0.5}}},
+    "leaks": [{"split": "test", "other": "train", "queries": 300, "near": 30, "queries_shared": 60}],
+}
+STRICT = Gates(
+    near_duplicates=0.2,
+    shared_documents=0.3,
+    gain={"R@5": 0.1},
+    least={"Success@1": 0.6},
+    latency_ms_p95=2,
+    bytes=SIZE,
+)
+
+
+def line(difference: float, half: float) -> dict[str, Any]:
+    return {"queries": 300, "difference": difference, "low": difference - half, "high": difference + half, "p": 0.5}
+
+
+def planted(path: str, value: Any, *, leak: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+    row, result = copy.deepcopy(GOOD), copy.deepcopy(RESULT)
+    place: Any = result["leaks"][0] if leak else row
+    *way, last = path.split("/")
+    for part in way:
+        place = place[part]
+    place[last] = value
+    return row, result
+
+
+def test_a_good_finalist_passes_every_gate() -> None:
+    found = verdicts(GOOD, RESULT, STRICT, SIZE)
+    assert [verdict.gate for verdict in found] == [
+        "floors",
+        "cold",
+        "leaks",
+        "leaks",
+        "gain",
+        "least",
+        "latency",
+        "bytes",
+    ]
+    assert {verdict.outcome for verdict in found} == {"passes"}
+    check(found, STRICT, "trial 0001 of s")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "gate", "outcome", "said"),
+    [
+        ("against/raw/clean", line(-0.03, 0.01), "floors", "worse", r"worse: -0.0300 ± 0.0100 against `raw` on clean"),
+        ("against/raw/clean", line(0.005, 0.02), "floors", "undecided", r"about 4,800 would decide"),
+        ("against/raw/clean", line(0.0, 0.0), "floors", "undecided", r"\+0.0000 ± 0.0000"),
+        ("against/raw/cold", line(-0.08, 0.01), "cold", "worse", r"on cold documents .*margin -0.02"),
+        ("against/raw/cold", line(-0.01, 0.02), "cold", "undecided", r"about 1,200 would decide"),
+        (
+            "champion/record/diagnoses",
+            [{"name": "embedding_collapse", "value": 0.95}],
+            "diagnoses",
+            "refused",
+            r"embedding_collapse \(it is 0.95\)",
+        ),
+        ("test/all/R@5", 0.45, "gain", "refused", r"\+0.0600 from `raw`'s, \+0.1000 is asked"),
+        ("test/all/Success@1", 0.59, "least", "refused", r"Success@1 is 0.5900, 0.6 is asked"),
+        ("latency_ms_p95", 30.0, "latency", "refused", r"30 ms, 2 ms may be"),
+    ],
+)
+def test_a_planted_fault_is_refused_by_its_gate(path: str, value: Any, gate: str, outcome: str, said: str) -> None:
+    row, result = planted(path, value)
+    found = verdicts(row, result, STRICT, SIZE)
+    assert [(each.gate, each.outcome) for each in found if each.outcome != "passes"] == [(gate, outcome)]
+    with pytest.raises(GateRefused, match=said) as refused:
+        check(found, STRICT, "trial 0001 of s")
+    assert refused.value.exit_code == 3
+
+
+@pytest.mark.parametrize(("key", "said"), [("near", "90.0% .*near-duplicate"), ("queries_shared", "90.0% .*share")])
+def test_a_leak_is_refused_where_the_spec_limits_it_only(key: str, said: str) -> None:
+    row, result = planted(key, 270, leak=True)
+    with pytest.raises(GateRefused, match=said):
+        check(verdicts(row, result, STRICT, SIZE), STRICT, "s")
+    check(verdicts(row, result, Gates(), SIZE), Gates(), "s")
+
+
+def test_too_big_is_refused() -> None:
+    with pytest.raises(GateRefused, match="take 1,001 bytes, 1,000 may be"):
+        check(verdicts(GOOD, RESULT, STRICT, SIZE + 1), STRICT, "s")
+
+
+def test_a_baseline_that_is_no_floor_is_named() -> None:
+    gates = Gates(baseline="bm25", gain={"R@5": 0.1})
+    with pytest.raises(GateRefused, match=r"gates.baseline 'bm25' is no floor of this task \(raw\)"):
+        check(verdicts(GOOD, RESULT, gates, SIZE), gates, "s")
+
+
+def test_the_spec_says_what_undecided_means() -> None:
+    row, result = planted("against/raw/clean", line(0.005, 0.02))
+    lenient = Gates(undecided="pass")
+    check(verdicts(row, result, lenient, SIZE), lenient, "s")
+    row, result = planted("against/raw/clean", line(-0.03, 0.01))
+    with pytest.raises(GateRefused):
+        check(verdicts(row, result, lenient, SIZE), lenient, "s")
+
+
+def test_an_open_interval_is_undecided_and_no_number_is_promised() -> None:
+    row, result = planted("against/raw/clean", {"queries": 1, "difference": 0.5, "low": None, "high": None, "p": 1.0})
+    (verdict,) = (each for each in verdicts(row, result, Gates(), SIZE) if each.gate == "floors")
+    assert (verdict.outcome, verdict.queries) == ("undecided", None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("gain", "spread"), [(0.0, 0.15), (0.02, 0.15)])
+def test_error_rates_over_simulated_sweeps(gain: float, spread: float) -> None:
+    """Three finalists, of which dev has chosen one: without a better system 5 % pass at most, else the power holds."""
+    sweeps, queries = (200, 300) if gain == 0 else (2000, 300)
+    rng = np.random.default_rng(0)
+    passed = 0
+    for number in range(sweeps):
+        theirs = rng.beta(1, 2, size=queries)
+        ours = theirs + rng.normal(gain, spread, size=queries)
+        found = asdict(compare(ours, theirs, number))
+        row = {**GOOD, "against": {"raw": {"all": found, "clean": found}}}
+        try:
+            check(verdicts(row, RESULT, Gates(), SIZE), Gates(), "s")
+        except GateRefused:
+            continue
+        passed += 1
+    power = float(stats.norm.sf(stats.norm.isf(0.025) - gain / (spread / np.sqrt(queries))))
+    if gain == 0:
+        assert passed / sweeps <= 0.05
+    else:
+        assert passed / sweeps == pytest.approx(power, abs=0.05)
