@@ -90,9 +90,23 @@ def cosine_blocks(left: FloatArray, right: FloatArray | None = None) -> Iterator
 def near(queries: Queries, others: Queries, threshold: float) -> BoolArray:
     """Return (Q,) whether each query has a near-duplicate among `others`."""
     found = same_text(queries, others)
+    if queries.vectors.ndim == 3:
+        found |= same_context(queries.vectors, others.vectors)
     for start, _, cosines in cosine_blocks(queries.vectors, others.vectors):
         found[start : start + len(cosines)] |= cosines.max(axis=1) > threshold
     return found
+
+
+def same_context(windows: FloatArray, others: FloatArray) -> BoolArray:
+    """Return (Q,) whether most of the C vectors of each window (Q, C, D) stand in the windows of another split.
+
+    That is what a split by window instead of by document gives away: windows of one document overlap, though no two are
+    the same. A single vector in common is no such sign: many abstracts have a sentence like "Methods".
+    """
+    known = {vector.tobytes() for window in others for vector in np.asarray(window)}
+    return np.array(
+        [2 * sum(vector.tobytes() in known for vector in np.asarray(window)) > len(window) for window in windows]
+    )
 
 
 def same_text(queries: Queries, others: Queries) -> BoolArray:

@@ -35,7 +35,7 @@ def test_near_by_cosine_or_by_text() -> None:
 def test_windows_of_context_are_compared_whole() -> None:
     window = np.arange(12.0).reshape(1, 3, 4) + 1
     assert leakage.near(queries(2 * window), queries(window), 0.99).tolist() == [True]
-    assert leakage.near(queries(window[:, ::-1]), queries(window), 0.99).tolist() == [False]
+    assert leakage.near(queries(2 * window[:, ::-1]), queries(window), 0.99).tolist() == [False]
 
 
 def test_blocks_cover_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,3 +117,17 @@ def test_clean_counts_against_all_training_queries(data_folder: Path) -> None:
             )
         counts[name] = int(leakage.clean_mask(asked["test"], asked["train"], 0.85).sum())
     assert counts == {"scifact": 167, "nfcorpus": 294}
+
+
+def test_a_split_by_window_is_named() -> None:
+    """Windows of one document overlap: split by window, most of each stands in the other split."""
+    document = np.random.default_rng(0).standard_normal((12, 8)).astype(np.float32)
+    windows = np.stack([document[at : at + 5] for at in range(8)])
+    even, odd = windows[::2], windows[1::2]
+    assert leakage.same_context(even, odd).all()
+    other = np.random.default_rng(1).standard_normal((4, 5, 8)).astype(np.float32)
+    other[:, 0] = document[3]  # one sentence that many have
+    assert not leakage.same_context(other, windows).any()
+    ids = [str(place) for place in range(4)]
+    assert leakage.near(Queries(ids, even), Queries(ids, odd), 0.999).all()
+    assert not leakage.near(Queries(ids, other), Queries(ids, odd), 0.999).any()
