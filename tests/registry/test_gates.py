@@ -134,7 +134,7 @@ def test_an_open_interval_is_undecided_and_no_number_is_promised() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("gain", "spread"), [(0.0, 0.15), (0.02, 0.15)])
 def test_error_rates_over_simulated_sweeps(gain: float, spread: float) -> None:
-    """Three finalists, of which dev has chosen one: without a better system 5 % pass at most, else the power holds."""
+    """One finalist against one floor a sweep: without a better system 5 % pass at most, else the power holds."""
     sweeps, queries = (200, 300) if gain == 0 else (2000, 300)
     rng = np.random.default_rng(0)
     passed = 0
