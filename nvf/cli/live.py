@@ -58,7 +58,7 @@ class Progress:
 
     def line(self, state: SweepState) -> str:
         """Return the state in one line: trials by outcome, best against the floors, time left."""
-        counts = {"running": 0, "pruned": 0, "stopped": 0, "failed": 0, "paused": 0}
+        counts = {"running": 0, "pruned": 0, "stopped": 0, "infeasible": 0, "failed": 0, "paused": 0}
         for trial in state.trials.values():
             name = trial.outcome or ("paused" if trial.paused else "running")
             counts[name] = counts.get(name, 0) + 1

@@ -11,6 +11,7 @@ from nvf.cli.options import AsJson, Set, SpecFile, SweepName, print_json
 
 Split = Annotated[str, typer.Option(help="dev or test; floors choose nothing, so test may be looked at here")]
 Top = Annotated[int, typer.Option(min=1, help="how many trials to show")]
+OUTCOMES = ("complete", "pruned", "stopped", "infeasible", "failed")
 OptionalName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="a sweep; all of them when left out")]
 
 
@@ -117,8 +118,7 @@ def status(name: OptionalName = None, json: AsJson = False) -> None:
         print_json(rows)
         return
     table = Table(box=None)
-    outcomes = ("complete", "pruned", "stopped", "failed")
-    for column in ("sweep", "status", "trials", *outcomes, "open", "best", "measure", "task"):
+    for column in ("sweep", "status", "trials", *OUTCOMES, "open", "best", "measure", "task"):
         table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*(str(row[column]) for column in row))
@@ -148,7 +148,7 @@ def _status(name: str) -> dict[str, Any]:
         "sweep": name,
         "status": f"{status} ({state.reason})" if state.reason else status,
         "trials": f"{state.finished}/{state.spec['search']['trials']}",
-        **{outcome: outcomes.count(outcome) for outcome in ("complete", "pruned", "stopped", "failed")},
+        **{outcome: outcomes.count(outcome) for outcome in OUTCOMES},
         "open": outcomes.count(None),
         "best": None if best is None else round(best, 4),
         "measure": board["measure"],

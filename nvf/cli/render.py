@@ -95,7 +95,14 @@ def leaderboard(board: Mapping[str, Any], top: int = 20) -> tuple[Table, list[st
     errors = [
         f"trial {row['trial']:04d} {row['outcome']}: {_last(row['error'])}" for row in board["trials"] if row["error"]
     ]
-    return table, [*notes, *leaks(board["leaks"]), *board["notes"], *errors[:5], *verdict(board)]
+    faults = [
+        f"trial {row['trial']:04d} {fault['fault'].replace('_', ' ')}: {fault['detail']}"
+        for row in board["trials"]
+        for fault in row["faults"]
+    ]
+    if len(faults) > 5:
+        faults = [*faults[:5], f"{len(faults) - 5} more that were lived with: nvf leaderboard {board['sweep']} --json"]
+    return table, [*notes, *leaks(board["leaks"]), *board["notes"], *errors[:5], *faults, *verdict(board)]
 
 
 def _last(error: str) -> str:

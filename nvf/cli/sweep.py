@@ -107,6 +107,9 @@ def _finish(result: Result, *, as_json: bool) -> int:
     if state.reason == "interrupt":
         print(f"interrupted; go on with: nvf resume {name}", file=sys.stderr)
         return 128 + signal.SIGINT
+    if state.error:
+        print(f"stopped: {state.error}; when that is mended: nvf resume {name}", file=sys.stderr)
+        return 1
     if state.reason == "time":
         print(f"the time is over; go on with: nvf resume {name} --time 30m", file=sys.stderr)
     nothing = state.status == "ended" and not any(row["value"] is not None for row in board["trials"])

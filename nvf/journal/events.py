@@ -10,10 +10,12 @@ journals of the same sweep are equal but for those two keys (`same`).
 | floors | split, floors {name: figures}, ceilings {name: figures} |
 | trial_started | trial, system, params (all), chosen (searched), distributions {name: text}, seed, epochs |
 | record | trial, record {epoch, losses, figures, diagnoses, held_out, statistics, clock}, checkpoint {folder (from the sweep's), digest} or null, decision (continue, prune, stop, complete, pause), attrs, clock {host, pid, node} |
-| trial_ended | trial, outcome (complete, pruned, stopped, failed), error or null, attrs |
+| fault | trial, fault (checkpoint_damaged, disk_full, out_of_memory, worker_lost), epoch (the last journaled one), detail, params {what changed of the trial's} |
+| trial_ended | trial, outcome (complete, pruned, stopped, infeasible, failed), error or null, attrs |
 | trial_paused | trial: it was interrupted, and `nvf resume` goes on with it |
 | trial_resumed | trial, epoch: the record after which it goes on |
-| sweep_paused | reason (interrupt, time, error), clock |
+| checkpoints_deleted | trial: it ended, and is not among those whose checkpoints stay |
+| sweep_paused | reason (interrupt, time, failing, room, error), error or null, clock |
 | sweep_resumed | spec (the budget may have grown), clock |
 | sweep_ended | reason (trials), clock |
 | confirmation_started | confirmation (from 1), finalists [trial], seeds, clock |

@@ -44,10 +44,11 @@ def _row(state: SweepState, trial: TrialState) -> dict[str, Any]:
         "values": [None if best is None else objective.of(best) for objective in state.objectives],
         "figures": {} if best is None else best["figures"],
         "params": trial.chosen,
-        "settings": trial.params,
+        "settings": trial.settings,
         "seed": trial.seed,
         "diagnoses": diagnoses(state, trial),
         "error": trial.error,
+        "faults": trial.faults,
     }
 
 

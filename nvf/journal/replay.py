@@ -24,7 +24,8 @@ class TrialState:
     checkpoints
         Epoch -> {folder, digest} of the checkpoint published with its record; the folder is relative to the sweep's.
     outcome
-        complete, pruned, stopped (by a diagnosis) or failed; None while it runs or waits to go on.
+        complete, pruned, stopped (by a diagnosis), infeasible (too little memory) or failed; None while it runs or
+        waits to go on.
     paused
         Whether it was interrupted and waits to go on.
     error
@@ -33,6 +34,10 @@ class TrialState:
         What was decided on the last record: continue, prune, stop, complete or pause.
     attrs
         The pruner's notes (its rungs).
+    faults
+        What went wrong and was lived with: {fault, epoch, detail}.
+    changed
+        What it goes on with instead of its `params`: half the batch, for want of memory.
     """
 
     number: int
@@ -49,6 +54,13 @@ class TrialState:
     error: str | None = None
     decision: str = "continue"
     attrs: dict[str, Any] = field(default_factory=dict)
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    changed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters that it goes on with."""
+        return {**self.params, **self.changed}
 
     @property
     def epoch(self) -> int:
@@ -86,6 +98,8 @@ class SweepState:
         running, paused or ended; a sweep whose driver died still says running.
     reason
         Why it paused or ended.
+    error
+        What is to be done something about before it can go on, or an empty text.
     """
 
     started: Event
@@ -95,6 +109,7 @@ class SweepState:
     trials: dict[int, TrialState] = field(default_factory=dict)
     status: str = "running"
     reason: str = ""
+    error: str = ""
 
     @property
     def name(self) -> str:
@@ -141,13 +156,19 @@ def apply(state: SweepState, event: Event) -> None:
         case "trial_ended":
             trial = state.trials[event["trial"]]
             trial.outcome, trial.error, trial.paused = event["outcome"], event["error"], False
+        case "fault":
+            trial = state.trials[event["trial"]]
+            trial.faults.append({name: event[name] for name in ("fault", "epoch", "detail")})
+            trial.changed |= event["params"]
+        case "checkpoints_deleted":
+            state.trials[event["trial"]].checkpoints.clear()
         case "trial_paused":
             state.trials[event["trial"]].paused = True
         case "trial_resumed":
             state.trials[event["trial"]].paused = False
         case "sweep_paused":
-            state.status, state.reason = "paused", event["reason"]
+            state.status, state.reason, state.error = "paused", event["reason"], event.get("error") or ""
         case "sweep_resumed":
-            state.status, state.reason, state.spec = "running", "", event["spec"]
+            state.status, state.reason, state.error, state.spec = "running", "", "", event["spec"]
         case "sweep_ended":
             state.status, state.reason = "ended", event["reason"]

@@ -65,6 +65,7 @@ def _outcome(state: SweepState, trial: TrialState) -> Iterator[str]:
 _WORDS: dict[str | None, str] = {
     "pruned": "was pruned before its last epoch",
     "stopped": "was stopped for what ails it",
+    "infeasible": "ran out of memory later on, with half its batch still",
     "failed": "failed later on",
 }
 

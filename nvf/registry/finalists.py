@@ -59,7 +59,7 @@ def choose(state: SweepState, top: int, trials: Sequence[int]) -> list[TrialStat
     found: list[TrialState] = []
     for number in trials or judged:
         trial = state.trials[number]
-        if not any((trial.system, trial.params) == (other.system, other.params) for other in found):
+        if not any((trial.system, trial.settings) == (other.system, other.settings) for other in found):
             found.append(trial)
     if not found:
         raise SweepError(f"no trial of sweep '{state.name}' has a figure on dev: there is nothing to confirm")
@@ -91,7 +91,7 @@ def order(part: Part, state: SweepState, snapshot: Path, folder: Path) -> Order:
     return Order(
         trial=part.trial,
         system=trial.system,
-        params=trial.params,
+        params=trial.settings,
         seed=part.seed,
         epochs=trial.epochs,
         task=str(snapshot),
@@ -100,11 +100,9 @@ def order(part: Part, state: SweepState, snapshot: Path, folder: Path) -> Order:
         measures=tuple(spec.measures()),
         objective=str(objective(state, withheld=part.withheld)),
         checkpoints=str(folder / f"trial-{part.trial:04d}" / f"{'withheld' if part.withheld else 'all'}-{part.place}"),
-        resume=None,
-        digest=None,
-        best=None,
         cpu=spec.resources.cpu,
         gpu=spec.resources.gpu,
+        halved=True,  # never: with another batch it would be another setting
     )
 
 

@@ -74,7 +74,7 @@ def finalist(
         "trial": trial.number,
         "system": trial.system,
         "params": trial.chosen,
-        "settings": trial.params,
+        "settings": trial.settings,
         "seeds": len(full),
         "dev": dev,
         "dev_all_judgements": spread(values),

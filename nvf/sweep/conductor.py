@@ -7,6 +7,7 @@ exists; what follows from it can be made again.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,9 +20,13 @@ from nvf.diagnostics.burial import buries_new_documents
 from nvf.diagnostics.loss_misleads import loss_misleads
 from nvf.journal import replay
 from nvf.journal.events import Journal
-from nvf.sweep.orders import Order, Report
+from nvf.sweep import shelf
+from nvf.sweep.failures import Failures
+from nvf.sweep.orders import Fault, Order, Report
+from nvf.sweep.shelf import epoch_folder
 from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
+from nvf.training.scarcity import halved
 
 LOSSES = 3
 """How often a trial is begun anew because its worker died, before it counts as failed."""
@@ -71,6 +76,8 @@ class Conductor:
         self._on_change = on_change
         self._deadline = None if spec.budget.time is None else time.monotonic() + spec.budget.time
         self._interrupted = False
+        self._halt: tuple[str, str] | None = None
+        self._failures = Failures()
         self._lost: Counter[int] = Counter()
         self._settle()
         self._waiting = [number for number, trial in sorted(state.trials.items()) if trial.outcome is None]
@@ -89,9 +96,14 @@ class Conductor:
         """End the sweep at once; safe to call from a signal handler."""
         self._interrupted = True
 
+    @property
+    def ending(self) -> bool:
+        """Whether nothing more shall be started, though trials are left."""
+        return self._interrupted or self.out_of_time or self._halt is not None
+
     def next_order(self) -> Order | None:
         """Return the next trial to run, interrupted ones first; None when there is nothing more to start."""
-        if self._interrupted or self.out_of_time:
+        if self.ending:
             return None
         if self._waiting:
             trial = self.state.trials[self._waiting.pop(0)]
@@ -119,8 +131,10 @@ class Conductor:
         trial = self.state.trials[report.trial]
         if trial.outcome is not None or trial.paused:
             return False
+        for fault in report.faults:
+            self._fault(trial, fault)
         if report.error is not None:
-            self._end(trial.number, "failed", report.error)
+            self._end(trial.number, "infeasible" if report.infeasible else "failed", report.error)
             return False
         assert report.record is not None, "a report is a record or an error"
         if report.record["epoch"] <= trial.epoch:
@@ -138,7 +152,31 @@ class Conductor:
             clock=report.clock,
         )
         self._carry_out(trial)
+        self._make_room()
         return decision == "continue"
+
+    def on_death(self, number: int, cause: str, *, out_of_memory: bool) -> None:
+        """Take note that a trial's worker died; Ray begins it anew, with half the batch where memory was short.
+
+        Parameters
+        ----------
+        number
+            The trial.
+        cause
+            What Ray says.
+        out_of_memory
+            Whether Ray killed the worker because the node was running out of memory.
+        """
+        trial = self.state.trials[number]
+        if trial.outcome is not None or self._interrupted:
+            return
+        if not out_of_memory:
+            self._fault(trial, Fault("worker_lost", f"after epoch {trial.epoch}: {cause}"))
+        elif changed := {} if trial.changed else halved(trial.system, trial.params):
+            params = ", ".join(f"{name} = {value}" for name, value in changed.items())
+            self._fault(trial, Fault("out_of_memory", f"in epoch {trial.epoch + 1}; it goes on with {params}", changed))
+        else:
+            self._end(number, "infeasible", f"out of memory: {cause}")
 
     def on_lost(self, number: int) -> None:
         """Take note that Ray gave a trial up: it goes on with another worker, unless that happens again and again.
@@ -157,30 +195,35 @@ class Conductor:
     @property
     def over(self) -> bool:
         """Whether there will be nothing more to start: every trial has an outcome, or the sweep shall end."""
-        return self._interrupted or self.out_of_time or self.state.finished >= self._spec.search.trials
+        return self.ending or self.state.finished >= self._spec.search.trials
 
     def resume_point(self, number: int) -> dict[str, Any]:
-        """Return where a trial goes on, as an order has it: the last journaled epoch, its digest, the best epoch."""
-        trial = self.state.trials[number]
-        best = trial.best(self.state.objectives[0])
+        """Return where a trial goes on, as an order has it: parameters, last journaled epoch, digests, best epoch."""
+        trial, objective = self.state.trials[number], self.state.objectives[0]
+        point = {"params": trial.settings, "halved": bool(trial.changed)}
+        best = trial.best(objective)
         if best is None:
-            return {"resume": None, "digest": None, "best": None}
-        return {"resume": trial.epoch, "digest": trial.checkpoints[trial.epoch]["digest"], "best": best["epoch"]}
+            return {**point, "resume": trial.epoch if trial.records else None, "digests": {}, "best": None}
+        digests = {epoch: trial.checkpoints[epoch]["digest"] for epoch in shelf.live(trial, objective)}
+        return {**point, "resume": trial.epoch, "digests": digests, "best": (best["epoch"], objective.of(best))}
 
     def close(self, reason: str | None = None) -> None:
         """Pause what still runs and write down how the sweep ended: at its end, or paused for `reason`."""
         for trial in self.state.trials.values():
             if trial.outcome is None and not trial.paused:
                 self._write("trial_paused", trial=trial.number)
+        error = None
         if reason is None and self._interrupted:
             reason = "interrupt"
+        elif reason is None and self._halt is not None:
+            reason, error = self._halt
         complete = self.state.finished >= self._spec.search.trials
         if reason is None and not complete:
             reason = "time" if self.out_of_time else "error"
         if reason is None:
             self._write("sweep_ended", sync=True, reason="trials")
         else:
-            self._write("sweep_paused", sync=True, reason=reason)
+            self._write("sweep_paused", sync=True, reason=reason, error=error)
 
     def _decision(self, *, prune: bool, stop: bool, final: bool) -> str:
         if final:
@@ -189,7 +232,7 @@ class Conductor:
             return "stop"
         if prune:
             return "prune"
-        return "pause" if self.out_of_time or self._interrupted else "continue"
+        return "pause" if self.ending else "continue"
 
     def _carry_out(self, trial: replay.TrialState) -> None:
         match trial.decision:
@@ -235,21 +278,63 @@ class Conductor:
         return {**checkpoint, "folder": folder.as_posix()}
 
     def _settle(self) -> None:
-        """Close trials on which a decision was journaled just before the last driver died."""
+        """Finish what a driver that died had journaled and not done: ends of trials, deleted checkpoints."""
         for trial in self.state.trials.values():
             if trial.outcome is None and trial.decision in ("complete", "prune", "stop"):
                 self._carry_out(trial)
+        for trial in self.state.trials.values():
+            if trial.outcome is not None:
+                self._clear(trial)
+        self._make_room()
 
     def _end(self, number: int, outcome: str, error: str | None = None) -> None:
         trial = self.state.trials[number]
         self._write("trial_ended", sync=True, trial=number, outcome=outcome, error=error, attrs=trial.attrs)
         self._study.tell(trial)
+        if outcome != "failed":
+            self._failures.clear(trial.system)
+        elif said := self._failures.add(trial.system, error or ""):
+            self._halt = "failing", said
+        self._clear(trial)
+
+    def _fault(self, trial: replay.TrialState, fault: Fault) -> None:
+        """Write down what was lived with; a disk that stays full is told once for each trial."""
+        if fault.kind == "disk_full" and any(each["fault"] == fault.kind for each in trial.faults):
+            return
+        self._write(
+            "fault",
+            trial=trial.number,
+            fault=fault.kind,
+            epoch=trial.epoch,
+            detail=fault.detail,
+            params=fault.params,
+        )
+
+    def _make_room(self) -> None:
+        """Keep the checkpoints within the spec's limits; where the best and the running ones are too many, halt."""
+        for number in shelf.surplus(self.state, self._spec.checkpoints):
+            self._write("checkpoints_deleted", trial=number)
+            self._clear(self.state.trials[number])
+        limit = self._spec.checkpoints.bytes
+        if limit is not None and (taken := shelf.occupied(self.state)) > limit and self._halt is None:
+            self._halt = (
+                "room",
+                f"the checkpoints of the best trial and of those that run take {taken} bytes, more than "
+                f"checkpoints.bytes = {limit} of the sweep file",
+            )
+
+    def _clear(self, trial: replay.TrialState) -> None:
+        """Delete the checkpoints of an ended trial but for its best one, and that too where it was given up."""
+        best = shelf.best_epoch(trial, self.state.objectives[0])
+        folder = self._place.checkpoints / f"trial-{trial.number:04d}"
+        for each in folder.glob("*"):
+            if best is None or each.name != epoch_folder(folder, best).name:
+                shutil.rmtree(each, ignore_errors=True)
 
     def _order(self, trial: replay.TrialState) -> Order:
         return Order(
             trial=trial.number,
             system=trial.system,
-            params=trial.params,
             seed=trial.seed,
             epochs=trial.epochs,
             task=str(self._place.task),

@@ -23,9 +23,15 @@ class Order:
         What to measure on dev, and by what the best epoch is chosen.
     checkpoints
         Folder of this trial's checkpoints.
-    resume, digest, best
-        The last journaled epoch, after which the trial goes on, its checkpoint's digest, and the best epoch so far;
-        None for from the start.
+    resume
+        The last journaled epoch, after which the trial goes on; None for from the start.
+    digests
+        Epoch -> digest of the journaled checkpoints that may still be there.
+    best
+        The best epoch so far and its value, or None.
+    halved
+        Whether the batch was halved for want of memory, and is not to be halved again: the checkpoints may be of the
+        larger one.
     cpu, gpu
         What Ray gives the trial.
     """
@@ -41,15 +47,35 @@ class Order:
     measures: tuple[str, ...]
     objective: str
     checkpoints: str
-    resume: int | None
-    digest: str | None
-    best: int | None
     cpu: float
     gpu: float
+    resume: int | None = None
+    digests: dict[int, str] = field(default_factory=dict)
+    best: tuple[int, float] | None = None
+    halved: bool = False
 
     def to_config(self) -> dict[str, Any]:
         """Return the order as plain data."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that went wrong and was lived with.
+
+    Attributes
+    ----------
+    kind
+        checkpoint_damaged, disk_full, out_of_memory or worker_lost.
+    detail
+        What happened, and what was done.
+    params
+        What changed of the trial's parameters.
+    """
+
+    kind: str
+    detail: str
+    params: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,11 +89,15 @@ class Report:
     record
         The epoch's record as plain data, or None.
     checkpoint
-        {folder, digest} of what was published with it, or None.
+        {folder, digest} of what was published with it, or None where there was no room.
     final
         Whether this was the trial's last epoch.
     error
         What went wrong, or None.
+    infeasible
+        Whether the error is a want of memory, with half the batch still.
+    faults
+        What went wrong on the way, and was lived with.
     clock
         Who says it: {host, pid, node}, the last being Ray's id.
     """
@@ -77,6 +107,8 @@ class Report:
     checkpoint: dict[str, str] | None = None
     final: bool = False
     error: str | None = None
+    infeasible: bool = False
+    faults: tuple[Fault, ...] = ()
     clock: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -86,4 +118,5 @@ class Report:
     @classmethod
     def from_json(cls, text: str) -> Report:
         """Return the report that `to_json` wrote."""
-        return cls(**json.loads(text))
+        read = json.loads(text)
+        return cls(**{**read, "faults": tuple(Fault(**each) for each in read["faults"])})

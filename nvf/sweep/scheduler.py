@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ray
 from ray.tune import Stopper
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
@@ -33,6 +34,13 @@ class NvfScheduler(_NotPickled, FIFOScheduler):
         """Tell a trial that comes back after its worker died where to go on."""
         order = trial.config["order"]
         trial.set_config({"order": {**order, **self._conductor.resume_point(order["trial"])}})
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Tell the conductor why a worker died: `on_trial_add` comes next, where Ray begins the trial anew."""
+        error = trial.get_pickled_error()
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        scarce = isinstance(error, ray.exceptions.OutOfMemoryError)
+        self._conductor.on_death(trial.config["order"]["trial"], said[0], out_of_memory=scarce)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Return whether the trial goes on."""

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, model_validator
 
 from nvf.errors import MeasureError, NvfError, SpecError, nearest
 from nvf.journal.objective import Objective
@@ -152,6 +152,13 @@ class Resources(_Strict):
     gpu: float = Field(0, ge=0)
 
 
+class Checkpoints(_Strict):
+    """What stays on the disk: the checkpoints of the best trials (and of those that run), and their bytes in all."""
+
+    keep: int = Field(10, ge=1)
+    bytes: ByteSize | None = Field(None, gt=0)
+
+
 class Gates(_Strict):
     """What `nvf promote` asks of a confirmed finalist, by its figures on test.
 
@@ -226,6 +233,7 @@ class Spec(_Strict):
     stop: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
     budget: Budget = Budget()
     resources: Resources = Resources()
+    checkpoints: Checkpoints = Checkpoints()
     gates: Annotated[Gates, BeforeValidator(_gates)] = Gates()
 
     @property

@@ -23,6 +23,7 @@ STATES = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
     "stopped": TrialState.PRUNED,
+    "infeasible": TrialState.FAIL,
     "failed": TrialState.FAIL,
 }
 

@@ -13,7 +13,7 @@ from nvf.measures.parse import key
 KIND, SWEEP, STARTED, TRIAL = "nvf.kind", "nvf.sweep", "nvf.started", "nvf.trial"
 SYSTEM, TASK, SEED, FINGERPRINT = "nvf.system", "nvf.task", "nvf.seed", "nvf.task_fingerprint"
 COMMIT, DIRTY = "nvf.git_commit", "nvf.git_dirty"
-OUTCOME, DIAGNOSES, ERROR = "nvf.outcome", "nvf.diagnoses", "nvf.error"
+OUTCOME, DIAGNOSES, ERROR, FAULTS = "nvf.outcome", "nvf.diagnoses", "nvf.error", "nvf.faults"
 BEST_EPOCH, PROMOTED, CONFIRMED = "nvf.best_epoch", "nvf.promoted", "nvf.confirmed"
 SKIPPED, ARTIFACTS, THROUGH = "nvf.skipped", "nvf.artifacts", "nvf.through"
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
@@ -25,6 +25,7 @@ STATUS = {
     "complete": "FINISHED",
     "pruned": "KILLED",
     "stopped": "KILLED",
+    "infeasible": "FAILED",
     "failed": "FAILED",
     "killed": "KILLED",
     "running": "RUNNING",

@@ -274,6 +274,8 @@ class Projection:
             tags[names.BEST_EPOCH] = str(best["epoch"])
         if trial.error:
             tags[names.ERROR] = names.cut(trial.error)
+        if trial.faults:
+            tags[names.FAULTS] = names.cut("; ".join(f"{each['fault']} {each['detail']}" for each in trial.faults))
         if key in self._promoted:
             tags[names.PROMOTED] = self._promoted[key]
         return tags

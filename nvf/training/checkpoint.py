@@ -36,6 +36,7 @@ from nvf.systems.base import System
 from nvf.tasks.base import Corpus
 from nvf.training.loop import Training
 from nvf.training.record import Record
+from nvf.training.scarcity import is_batch
 
 FORMAT = 1
 MODEL, OPTIMIZER, META = "model.safetensors", "optimizer.safetensors", "checkpoint.json"
@@ -125,8 +126,10 @@ def restore_system(
     return system
 
 
-def resume(folder: Path, training: Training, digest: str | None = None) -> Record:
+def resume(folder: Path, training: Training, digest: str | None = None, *, halved: bool = False) -> Record:
     """Bring `training`, not started yet, to where the checkpoint in `folder` left it, and return its record.
+
+    With `halved`, the checkpoint may have been published with another size of the batch.
 
     Raises
     ------
@@ -136,11 +139,15 @@ def resume(folder: Path, training: Training, digest: str | None = None) -> Recor
     checkpoint = load(folder, digest)
     own = {
         "system": training.system.name,
-        "params": json.loads(json.dumps(flatten(training.system.params))),
+        "params": _unbatched(json.loads(json.dumps(flatten(training.system.params))), halved),
         "seed": training.seed,
         "fingerprint": training.task.fingerprint,
     }
-    held = {**checkpoint.meta, "fingerprint": checkpoint.meta["task"]["fingerprint"]}
+    held = {
+        **checkpoint.meta,
+        "params": _unbatched(checkpoint.meta["params"], halved),
+        "fingerprint": checkpoint.meta["task"]["fingerprint"],
+    }
     for key, value in own.items():
         if held[key] != value:
             raise CheckpointError(
@@ -151,6 +158,10 @@ def resume(folder: Path, training: Training, digest: str | None = None) -> Recor
     if training.optimiser is not None:
         _load_optimizer(training.optimiser, checkpoint.optimizer)
     return checkpoint.record
+
+
+def _unbatched(params: Mapping[str, Any], halved: bool) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if not (halved and is_batch(name))}
 
 
 def _publish(folder: Path, files: Mapping[str, bytes]) -> None:

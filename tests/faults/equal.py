@@ -37,8 +37,9 @@ def story(folder: Path) -> list[dict[str, Any]]:
 
 
 def board(folder: Path) -> list[dict[str, Any]]:
-    """Return the leaderboard's rows."""
-    return list(events.same(leaderboard(replay.replay(events.read(folder)))["trials"]))
+    """Return the leaderboard's rows, without the faults that were lived with."""
+    rows = leaderboard(replay.replay(events.read(folder)))["trials"]
+    return list(events.same([{**row, "faults": []} for row in rows]))
 
 
 def study(folder: Path) -> list[tuple[Any, ...]]:

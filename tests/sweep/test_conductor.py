@@ -197,7 +197,13 @@ def test_a_report_heard_twice_is_journaled_once(conductor: Conductor) -> None:
     assert conductor.on_report(report(order, 0))
     assert conductor.on_report(report(order, 0)), "a worker that died and came back tells again what it told"
     assert conductor.on_report(report(order, 1))
-    assert conductor.resume_point(0) == {"resume": 1, "digest": "0-1", "best": 1}
+    assert conductor.resume_point(0) == {
+        "params": order.params,
+        "resume": 1,
+        "digests": {0: "0-0", 1: "0-1"},
+        "best": (1, curve(order, 1)),
+        "halved": False,
+    }
     assert not conductor.on_report(Report(trial=0, error="Diverged: the loss is not finite"))
     assert not conductor.on_report(report(order, 2)), "a closed trial stays closed"
     state = conductor.state

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from nvf import tasks
 from nvf.journal.objective import Objective
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.worker import Worker
+from nvf.training import checkpoint
 
 OPTIONS = {"source": "synthetic", "documents": 60, "dim": 8, "map": "rotation", "train": 200, "dev": 30, "test": 30}
 
@@ -30,9 +35,6 @@ def order(mlruns: Path, tmp_path: Path) -> Order:
         measures=("nDCG@10", "R@5"),
         objective="nDCG@10",
         checkpoints=str(tmp_path / "trial"),
-        resume=None,
-        digest=None,
-        best=None,
         cpu=1,
         gpu=0,
     )
@@ -47,7 +49,10 @@ def run(order: Order) -> list[Report]:
 
 
 def told(reports: list[Report]) -> list[dict[str, Any]]:
-    return [{**dataclasses.asdict(report), "record": {**(report.record or {}), "clock": None}} for report in reports]
+    return [
+        {**dataclasses.asdict(report), "record": {**(report.record or {}), "clock": None}, "faults": None}
+        for report in reports
+    ]
 
 
 def test_a_trial_from_its_start(order: Order) -> None:
@@ -56,7 +61,7 @@ def test_a_trial_from_its_start(order: Order) -> None:
     values = [report.record["figures"]["all"]["nDCG@10"] for report in reports if report.record]
     kept = {int(path.name.removeprefix("epoch-")) for path in Path(order.checkpoints).glob("epoch-*")}
     best = max(range(1, 6), key=lambda epoch: (values[epoch], -epoch))
-    assert kept == {4, 5, best}
+    assert kept == {3, 4, 5, best}
 
 
 def test_the_best_trained_epoch_is_kept_even_where_the_untrained_system_was_better(order: Order) -> None:
@@ -66,26 +71,124 @@ def test_the_best_trained_epoch_is_kept_even_where_the_untrained_system_was_bett
     best = max(range(1, 6), key=lambda epoch: (values[epoch], -epoch))
     assert values[0] > values[best], "identity is best here"
     kept = {int(path.name.removeprefix("epoch-")) for path in Path(order.checkpoints).glob("epoch-*")}
-    assert kept == {4, 5, best}
+    assert kept == {3, 4, 5, best}
 
 
 def test_a_trial_that_goes_on_tells_what_an_undisturbed_one_tells(order: Order) -> None:
     undisturbed = run(order)
-    worker = Worker(order)
-    first = [worker.step() for _ in range(3)]
-    objective = Objective.parse("nDCG@10")
-    best = max(first[1:], key=lambda report: objective.of(report.record or {}) or 0.0)
-    assert first[-1].checkpoint is not None and best.record is not None
-    later = dataclasses.replace(order, resume=2, digest=first[-1].checkpoint["digest"], best=best.record["epoch"])
+    first, later = interrupted(order, 3)
     assert told(first + run(later)) == told(undisturbed)
 
 
-def test_a_checkpoint_that_is_not_the_journaled_one_is_refused(order: Order) -> None:
+def interrupted(order: Order, epochs: int) -> tuple[list[Report], Order]:
+    """Run so many epochs; return their reports, and the order that goes on from there."""
     worker = Worker(order)
-    for _ in range(3):
-        worker.step()
-    report = Worker(dataclasses.replace(order, resume=2, digest="0" * 64, best=2)).step()
-    assert report.error is not None and report.error.startswith("CheckpointError: ")
+    first = [worker.step() for _ in range(epochs)]
+    values = {report.record["epoch"]: Objective.parse("nDCG@10").of(report.record) or 0.0 for report in first}
+    best = max((epoch for epoch in values if epoch), key=lambda epoch: values[epoch])
+    digests = {report.record["epoch"]: report.checkpoint["digest"] for report in first}
+    kept = sorted({*sorted(digests)[-3:], best})
+    later = dataclasses.replace(
+        order, resume=epochs - 1, digests={each: digests[each] for each in kept}, best=(best, values[best])
+    )
+    return first, later
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.safetensors", "checkpoint.json"])
+@pytest.mark.parametrize("damage", [truncate, empty, flip, delete])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+    order: Order, damage: Callable[[Path], None], file: str
+) -> None:
+    undisturbed = run(order)
+    first, later = interrupted(order, 4)
+    damage(Path(order.checkpoints) / "epoch-0003" / file)
+    reports = run(later)
+    assert told(first + reports) == told(undisturbed), "nothing is told twice, and nothing differs"
+    assert [fault.kind for fault in reports[0].faults] == ["checkpoint_damaged"]
+    assert "epoch-0003" in reports[0].faults[0].detail
+
+
+def test_where_every_checkpoint_is_damaged_the_trial_is_trained_from_its_start(order: Order) -> None:
+    undisturbed = run(order)
+    first, later = interrupted(order, 4)
+    for folder in Path(order.checkpoints).iterdir():
+        empty(folder / "checkpoint.json")
+    reports = run(later)
+    assert told(first + reports) == told(undisturbed)
+    assert "from the start" in reports[0].faults[0].detail
+
+
+def test_where_the_best_checkpoint_is_damaged_it_is_made_again(order: Order) -> None:
+    values = [report.record["figures"]["all"]["nDCG@10"] for report in run(order)]
+    _, later = interrupted(order, 6)
+    assert later.best is not None
+    folder = Path(order.checkpoints) / f"epoch-{later.best[0]:04d}"
+    flip(folder / "model.safetensors")
+    assert Worker(dataclasses.replace(later, epochs=7)).step().record is not None
+    assert values[later.best[0]] == later.best[1]
+    checkpoint.load(folder, later.digests[later.best[0]])
+
+
+def test_a_trial_that_does_not_come_out_the_same_again_is_given_up(order: Order) -> None:
+    _, later = interrupted(order, 4)
+    flip(Path(order.checkpoints) / "epoch-0003" / "checkpoint.json")
+    other = dataclasses.replace(later, digests={**later.digests, 3: "0" * 64})
+    report = Worker(other).step()
+    assert report.error is not None and "did not give the same" in report.error
+
+
+LIMITED = """
+import json, resource, sys
+import psutil
+from nvf.sweep.orders import Order
+from nvf.sweep.worker import Worker
+worker = Worker(Order(**json.loads(sys.argv[1])))
+print(worker.step().to_json())
+limit = psutil.Process().memory_info().vms + (300 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+for _ in range(2):
+    print(worker.step().to_json())
+"""
+
+
+def limited(order: Order, **changes: Any) -> list[Report]:
+    """Run three epochs of a greedy trial in a process that gets 300 MiB more memory than it has after the first."""
+    params = {**order.params, "batch_size": 2000}
+    greedy = dataclasses.replace(order, params=params, task=str(_large()), **changes)
+    command = [sys.executable, "-c", LIMITED, json.dumps(greedy.to_config())]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [Report.from_json(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.slow
+def test_too_little_memory_is_met_with_half_the_batch(order: Order) -> None:
+    reports = limited(order)
+    assert [report.error for report in reports] == [None, None, None]
+    assert [[fault.params for fault in report.faults] for report in reports] == [[], [{"batch_size": 1000}], []]
+
+
+@pytest.mark.slow
+def test_too_little_memory_for_half_the_batch_is_infeasible(order: Order) -> None:
+    report = limited(order, halved=True)[1]
+    assert report.infeasible and report.error is not None and "out of memory" in report.error
 
 
 def test_an_error_comes_back_as_a_report(order: Order) -> None:
@@ -93,6 +196,10 @@ def test_an_error_comes_back_as_a_report(order: Order) -> None:
     assert diverged.error is not None and "nonsense" in diverged.error
     bug = Worker(dataclasses.replace(order, task="/nowhere")).step()
     assert bug.error is not None and "/nowhere" in bug.error
+
+
+def _large() -> Path:
+    return tasks.build_snapshot({**OPTIONS, "documents": 20_000, "train": 2000})
 
 
 def _without_map() -> Path:
