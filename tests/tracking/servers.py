@@ -36,20 +36,21 @@ def own_tracking(mlruns: Path, empty_database: Path, monkeypatch: pytest.MonkeyP
         source.backup(copy)
 
 
-@pytest.fixture
-def free_port() -> int:
+def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
+@pytest.fixture
+def free_port() -> int:
+    return unused_port()
+
+
 @pytest.fixture(scope="module")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server over a database of its own; yields its address."""
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    folder, port = tmp_path_factory.mktemp("server"), unused_port()
     environment = ui.environment(f"sqlite:///{folder / 'mlflow.db'}")
     environment["MLFLOW_ARTIFACTS_DESTINATION"] = str(folder / "artifacts")
     with (folder / "log").open("w") as log:
