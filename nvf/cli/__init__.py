@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from nvf.cli import cluster, read, registry, sweep
+from nvf.cli import cluster, export, read, registry, sweep
 from nvf.errors import NvfError
 
 # typer brings a click of its own and does not name its base error: it is BadParameter > UsageError > this.
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Find, prove and promote the best retriever a team can train over frozen embeddings.",
 )
-for group in (sweep, read, registry, cluster):
+for group in (sweep, read, registry, export, cluster):
     for command in group.COMMANDS:
         app.command()(command)
 

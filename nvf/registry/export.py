@@ -1,0 +1,123 @@
+"""Taking a promoted model elsewhere: as a sentence-transformers folder."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from nvf.errors import GateRefused, UsageError
+from nvf.registry import versions
+from nvf.registry.model import SPLIT, Retriever
+from nvf.tracking import server
+from nvf.training import export
+
+QUESTIONS, DEPTH = 8, 5
+"""How many dev queries, and how many of their hits, the exported folder is asked before it is handed over."""
+AGREE = 1e-3
+"""The largest difference to nvf's own score. Heads of all kinds lay under 1e-6 on MiniLM, 6e-5 where the vectors were
+brought in half precision, and far above where another encoder made them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Attributes
+    ----------
+    model, version, system
+        What of.
+    path
+        Where it lies.
+    furthest
+        The largest difference between its scores and nvf's, over a few dev queries; None where the texts are not there
+        to ask with.
+    """
+
+    model: str
+    version: int
+    system: str
+    path: str
+    furthest: float | None
+
+
+def to_sentence_transformers(model: str | None, out: Path) -> Exported:
+    """Write a model version as a folder that `SentenceTransformer` loads, once its scores are compared with nvf's.
+
+    Parameters
+    ----------
+    model
+        As `nvf.registry.versions.resolve` takes it.
+    out
+        A folder that is not there yet, or is empty.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such model, the system is no head, no encoder is known, or `out` holds something.
+    GateRefused
+        Where the folder scores otherwise than nvf does; it is removed again.
+    EncoderError, CheckpointError, TaskError, TrackingError
+        Where a part is missing or damaged.
+    """
+    _check_free(out)
+    version, retriever = opened(model)
+    task = retriever.task
+    if task.encoder is None or task.max_length is None:
+        raise UsageError(
+            f"version {version.version} of {version.name} was trained on task {task.name}, whose vectors come from no "
+            "encoder: there is nothing that a sentence-transformers model could encode texts with"
+        )
+    with _beside(out) as fresh:
+        export.write(retriever.system, task.encoder, task.max_length, fresh)
+        furthest = _furthest(fresh, retriever)
+    return Exported(version.name, int(version.version), retriever.system.name, str(out), furthest)
+
+
+def opened(model: str | None) -> tuple[ModelVersion, Retriever]:
+    """Return the version that `model` means, and the retriever in it."""
+    client = server.client(retries=1, timeout=versions.TIMEOUT)
+    try:
+        version = versions.resolve(client, model)
+        return version, Retriever.open(versions.fetch(client, version) / "artifacts")
+    except MlflowException as error:
+        raise server.unreachable(error) from error
+
+
+def _check_free(out: Path) -> None:
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UsageError(f"--out {out} is there already: name a folder that is not, or an empty one")
+
+
+@contextlib.contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """Yield a path on the same disk, which takes the place of `out` at the end: it is there whole or not at all."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
+            fresh = Path(temporary) / "fresh"
+            yield fresh
+            fresh.replace(out)
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error.strerror or error}") from error
+
+
+def _furthest(folder: Path, retriever: Retriever) -> float | None:
+    split, corpus = retriever.task.split(SPLIT), retriever.task.corpus
+    if split.queries.texts is None or corpus.texts is None:
+        return None
+    queries = split.queries.select(np.arange(min(QUESTIONS, len(split))))
+    found = export.furthest(folder, retriever.rank(queries, DEPTH), queries, corpus)
+    if not found <= AGREE:
+        raise GateRefused(
+            f"the exported model scores otherwise than nvf does, by up to {found:.2g} ({AGREE:g} may be), so it was "
+            f"removed again: the vectors of task {retriever.task.name} are not what encoder "
+            f"'{retriever.task.encoder}' makes of its texts"
+        )
+    return found
