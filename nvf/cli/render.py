@@ -16,8 +16,10 @@ WIDE = 220
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console; where the output is no terminal, lines are not folded at 80 columns."""
-    made = Console(stderr=stderr, highlight=False, soft_wrap=True)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=WIDE, soft_wrap=True)
+    made = Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
+    return (
+        made if made.is_terminal else Console(stderr=stderr, highlight=False, width=WIDE, soft_wrap=True, markup=False)
+    )
 
 
 def number(value: float | None, digits: int = 4) -> str:

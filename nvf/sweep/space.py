@@ -190,19 +190,20 @@ class Space:
                 continue
             if name not in self._domains:
                 self._fail(("start", place, name), f"is not in space{nearest(name, self._domains)}")
-            domain = distribution(self._domains[name])
-            if not domain._contains(_internal(domain, value)):
+            if not _within(self._domains[name], value):
                 self._fail(("start", place, name), f"{value!r} lies outside of its range in space")
 
 
 _NOTHING = object()
 
 
-def _internal(domain: BaseDistribution, value: Any) -> float:
-    try:
-        return domain.to_internal_repr(value)
-    except (ValueError, TypeError):
-        return float("nan")
+def _within(domain: Domain, value: Any) -> bool:
+    """Return whether a setting to try first is one that could be drawn."""
+    drawn = distribution(domain)
+    if isinstance(drawn, CategoricalDistribution):
+        return any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in drawn.choices)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and domain.low <= value <= domain.high and drawn._contains(drawn.to_internal_repr(value))
 
 
 def distribution(domain: Domain) -> BaseDistribution:

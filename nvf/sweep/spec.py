@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, model_validator
 
@@ -25,6 +26,8 @@ STOPPING = (
 """What may end a trial, where `stop` names it."""
 ALWAYS = ("nDCG@10", "R@1", "R@5", "R@10", "Success@1", "RR@10")
 """Measured in every sweep, whatever it optimises."""
+MOST = 20
+"""Problems of one file that are told at a time."""
 
 
 def seconds(value: Any) -> float | None:
@@ -35,15 +38,27 @@ def seconds(value: Any) -> float | None:
     """
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return None if value is None else float(value)
-    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", str(value))
+    found = re.fullmatch(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", str(value))
     if found is None or not any(found.groups()):
         raise ValueError(f"'{value}' is not a duration; write 90s, 30m or 1h30m")
     hours, minutes, rest = (int(part or 0) for part in found.groups())
     return 3600.0 * hours + 60.0 * minutes + rest
 
 
+def _single(value: Any) -> Any:
+    if value is not None and not isinstance(value, bool | int | float | str):
+        raise ValueError("write one value here: a number, a text, true, false or null")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number must be finite")
+    return value
+
+
+Single = Annotated[bool | int | float | str | None, BeforeValidator(_single)]
+"""The value of a parameter."""
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Domain(_Strict):
@@ -70,7 +85,7 @@ class Domain(_Strict):
     high: float = 0.0
     log: bool = False
     step: float | None = None
-    choices: tuple[bool | int | float | str | None, ...] = ()
+    choices: tuple[Single, ...] = ()
     when: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -78,13 +93,12 @@ class Domain(_Strict):
     def _written(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError("write a range, {float: [0, 1]}, {log: [0.001, 1]}, {int: [1, 8]}, or {choice: [a, b]}")
+        known = tuple(cls.model_fields) if "kind" in value else ("float", "log", "int", "choice", "when", "step")
+        for name in sorted(set(value) - set(known)):
+            raise ValueError(f"unknown key '{name}'{nearest(name, known)}")
         if "kind" in value:
             return value
         forms = [form for form in ("float", "log", "int", "choice") if isinstance(value.get(form), list)]
-        extra = set(value) - {"float", "log", "int", "choice", "when", "step"}
-        if extra:
-            name = sorted(extra)[0]
-            raise ValueError(f"unknown key '{name}'{nearest(name, ('float', 'log', 'int', 'choice', 'when', 'step'))}")
         if len(forms) != 1:
             raise ValueError("needs exactly one of float, log, int, choice with a list behind it")
         form, when = forms[0], value.get("when") or {}
@@ -92,33 +106,42 @@ class Domain(_Strict):
             raise ValueError("when must be a mapping such as {system: linear}")
         read: dict[str, Any] = {"when": {k: tuple(v) if isinstance(v, list) else (v,) for k, v in when.items()}}
         if form == "choice":
-            return {**read, "kind": "choice", "choices": tuple(cls._some(value[form]))}
-        low, high = cls._range(value[form])
-        log = form == "log" or value.get("log") is True
-        if log and low <= 0:
-            raise ValueError(f"a logarithmic range must begin above 0, not at {low}")
+            return {**read, "kind": "choice", "choices": tuple(value[form])}
+        pair = value[form]
+        if len(pair) != 2 or not all(isinstance(end, int | float) and not isinstance(end, bool) for end in pair):
+            raise ValueError(f"{pair} is not a range; write two numbers, [low, high]")
         return {
             **read,
             "kind": "int" if form == "int" else "float",
-            "low": low,
-            "high": high,
-            "log": log,
+            "low": pair[0],
+            "high": pair[1],
+            "log": form == "log" or value.get("log") is True,
             "step": value.get("step"),
         }
 
-    @staticmethod
-    def _some(choices: list[Any]) -> list[Any]:
-        if not choices:
-            raise ValueError("choice needs at least one value")
-        return choices
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.kind == "choice":
+            if not self.choices:
+                raise ValueError("choice needs at least one value")
+            if len(set(self.choices)) < len(self.choices):
+                raise ValueError(f"{list(self.choices)} holds a value twice; keep one of the two")
+            return self
+        if self.low >= self.high:
+            raise ValueError(f"[{self.low}, {self.high}] is empty: the first number must be below the second")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a logarithmic range must begin above 0, not at {self.low}")
+        if self.step is not None:
+            self._check_step(self.step)
+        return self
 
-    @staticmethod
-    def _range(pair: list[Any]) -> tuple[float, float]:
-        if len(pair) != 2 or not all(isinstance(end, int | float) and not isinstance(end, bool) for end in pair):
-            raise ValueError(f"{pair} is not a range; write two numbers, [low, high]")
-        if pair[0] >= pair[1]:
-            raise ValueError(f"{pair} is empty: the first number must be below the second")
-        return pair[0], pair[1]
+    def _check_step(self, step: float) -> None:
+        if self.log:
+            raise ValueError("a logarithmic range has no step; leave one of the two out")
+        if not 0 < step <= self.high - self.low:
+            raise ValueError(f"step = {step} must be above 0, and not wider than the range")
+        if self.kind == "int" and step != int(step):
+            raise ValueError(f"step = {step} of whole numbers must be a whole number")
 
 
 class Search(_Strict):
@@ -223,9 +246,9 @@ class Spec(_Strict):
     task: dict[str, Any]
     system: Annotated[tuple[str, ...], BeforeValidator(_systems)] = Field(min_length=1)
     evaluate: tuple[dict[str, Any], ...] = ()
-    measure: Annotated[tuple[str, ...], BeforeValidator(_several)] = ("nDCG@10",)
+    measure: Annotated[tuple[str, ...], BeforeValidator(_several)] = Field(("nDCG@10",), min_length=1)
     cold: float = Field(0.2, ge=0, le=0.9)
-    fixed: dict[str, bool | int | float | str | None] = Field(default_factory=dict)
+    fixed: dict[str, Single] = Field(default_factory=dict)
     space: dict[str, Domain] = Field(default_factory=dict)
     start: tuple[dict[str, Any], ...] = ()
     search: Search = Search()
@@ -265,7 +288,9 @@ def load(path: Path, overrides: list[str] | None = None) -> tuple[Spec, Document
 
 
 def _lines(document: Document, error: ValidationError) -> list[str]:
-    return [document.problem(*_problem(problem, document.data)) for problem in error.errors()]
+    problems = error.errors()
+    more = [f"{document.path}: {len(problems) - MOST:,} more problems"] if len(problems) > MOST else []
+    return [document.problem(*_problem(problem, document.data)) for problem in problems[:MOST]] + more
 
 
 def _problem(problem: Any, data: dict[str, Any]) -> tuple[KeyPath, str]:
@@ -307,6 +332,9 @@ def _check(spec: Spec, document: Document) -> None:
             Objective.parse(measure)
         except MeasureError as error:
             fail(("measure",) if len(spec.measure) == 1 else ("measure", place), error)
+    for key, named in (("system", spec.system), ("measure", tuple(map(str, spec.objectives)))):
+        if len(set(named)) < len(named):
+            fail((key,), f"{', '.join(named)}: one stands here twice; keep one of the two")
     if len(spec.measure) > 1 and spec.pruner.kind != "none":
         fail(("pruner", "kind"), "a Pareto search is not pruned; use none")
     if any(objective.view == "cold" for objective in spec.objectives) and spec.cold == 0:
