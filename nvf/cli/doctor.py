@@ -106,7 +106,8 @@ def _cluster() -> Iterator[Check]:
 
 
 def _tracking() -> Iterator[Check]:
-    from nvf.tracking.server import client, safe, tracking_uri
+    from nvf.redaction import safe
+    from nvf.tracking.server import client, tracking_uri
 
     where = safe(tracking_uri())
     try:

@@ -19,6 +19,7 @@ from nvf.errors import JournalError
 from nvf.journal import leaderboard
 from nvf.journal.events import Event
 from nvf.journal.replay import SweepState, apply, replay
+from nvf.redaction import safe
 from nvf.tracking import names, runs, views
 from nvf.tracking.note import markdown
 from nvf.tracking.runs import Key, Shown
@@ -245,7 +246,7 @@ class Projection:
                 if number > run.through:
                     self._mlflow.log_text(run.id, text, name)
         except Exception as error:  # the artifact store is another machine than the server: figures go on without it
-            return {names.ARTIFACTS: names.cut(f"could not be written: {error}")}
+            return {names.ARTIFACTS: names.cut(f"could not be written: {safe(str(error))}")}
         return {}
 
     def _outcome(self, key: Key) -> str:

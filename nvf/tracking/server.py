@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
-import sqlite3
-from pathlib import Path
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -14,6 +10,8 @@ from mlflow.exceptions import MlflowException
 
 from nvf import paths
 from nvf.errors import TrackingError
+from nvf.redaction import safe
+from nvf.tracking import database
 
 EXPERIMENT = "nvf"
 UI_PORT = 5000
@@ -24,15 +22,6 @@ _OWN = [name for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUES
 def tracking_uri() -> str:
     """Return `MLFLOW_TRACKING_URI`, else the SQLite database in mlruns/. It may hold credentials: show `safe` of it."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{paths.mlruns() / 'mlflow.db'}"
-
-
-def safe(text: str) -> str:
-    """Return `text` without the user and password of any address in it.
-
-    >>> safe("no answer from https://ann:secret@mlflow.example/x")
-    'no answer from https://mlflow.example/x'
-    """
-    return re.sub(r"(?<=://)[^\s/'\"]*@", "", text)
 
 
 def is_server(uri: str) -> bool:
@@ -54,7 +43,7 @@ def client(*, retries: int = 0, timeout: int = 3) -> MlflowClient:
     Raises
     ------
     TrackingError
-        Where the server or the database does not answer, naming it and the way out.
+        Where the server or the database does not answer, or is of another version, naming it and the way out.
     """
     for name, value in (("MLFLOW_HTTP_REQUEST_MAX_RETRIES", retries), ("MLFLOW_HTTP_REQUEST_TIMEOUT", timeout)):
         if name not in _OWN:
@@ -71,9 +60,10 @@ def client(*, retries: int = 0, timeout: int = 3) -> MlflowClient:
         paths.mlruns().mkdir(parents=True, exist_ok=True)
         # several processes that set up one database at once all die in its migrations
         with FileLock(paths.mlruns() / "mlflow.lock", timeout=60):
-            if uri.startswith(SQLITE):
-                _write_ahead(Path(uri.removeprefix(SQLITE)))
+            database.prepare(uri, timeout)
             return _opened(uri)
+    except TrackingError:
+        raise
     except Exception as error:
         raise unreachable(error) from None
 
@@ -84,13 +74,6 @@ def _opened(uri: str) -> MlflowClient:
     if not is_server(uri):
         opened.search_registered_models(max_results=1)
     return opened
-
-
-def _write_ahead(database: Path) -> None:
-    """Let the UI read while a sweep writes; it also halves the time of a write."""
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(database)) as opened:
-        opened.execute("PRAGMA journal_mode=WAL")
 
 
 def unreachable(error: Exception) -> TrackingError:

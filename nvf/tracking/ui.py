@@ -14,6 +14,7 @@ from nvf.errors import NvfError, TrackingError
 from nvf.journal import folders
 from nvf.journal.events import read
 from nvf.journal.replay import replay
+from nvf.redaction import safe
 from nvf.tracking import server
 from nvf.tracking.sync import sync
 
@@ -37,7 +38,7 @@ def serve(port: int = server.UI_PORT, host: str = "127.0.0.1", say: Callable[[st
     """
     uri = server.tracking_uri()
     if server.is_server(uri):
-        say(f"MLFLOW_TRACKING_URI is a server, which has a UI of its own: {server.safe(uri)}")
+        say(f"MLFLOW_TRACKING_URI is a server, which has a UI of its own: {safe(uri)}")
         return
     _check_port(host, port)
     experiment = server.experiment(server.client())
