@@ -9,6 +9,7 @@ import typer
 
 from nvf.cli import cluster, export, read, registry, sweep
 from nvf.errors import NvfError
+from nvf.redaction import safe
 
 # typer brings a click of its own and does not name its base error: it is BadParameter > UsageError > this.
 ClickError: Any = typer.BadParameter.__bases__[0].__bases__[0]
@@ -33,7 +34,7 @@ def main() -> None:
     try:
         result = app(standalone_mode=False)
     except NvfError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {safe(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except ClickError as error:
         error.show()
