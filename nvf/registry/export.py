@@ -66,7 +66,7 @@ def to_sentence_transformers(model: str | None, out: Path) -> Exported:
     EncoderError, CheckpointError, TaskError, TrackingError
         Where a part is missing or damaged.
     """
-    _check_free(out)
+    check_free(out)
     version, retriever = opened(model)
     task = retriever.task
     if task.encoder is None or task.max_length is None:
@@ -74,7 +74,7 @@ def to_sentence_transformers(model: str | None, out: Path) -> Exported:
             f"version {version.version} of {version.name} was trained on task {task.name}, whose vectors come from no "
             "encoder: there is nothing that a sentence-transformers model could encode texts with"
         )
-    with _beside(out) as fresh:
+    with beside(out) as fresh:
         export.write(retriever.system, task.encoder, task.max_length, fresh)
         furthest = _furthest(fresh, retriever)
     return Exported(version.name, int(version.version), retriever.system.name, str(out), furthest)
@@ -90,13 +90,14 @@ def opened(model: str | None) -> tuple[ModelVersion, Retriever]:
         raise server.unreachable(error) from error
 
 
-def _check_free(out: Path) -> None:
+def check_free(out: Path) -> None:
+    """Raise `UsageError` where `out` is there already, unless it is an empty folder."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UsageError(f"--out {out} is there already: name a folder that is not, or an empty one")
+        raise UsageError(f"--out {out} is there already: name one that is not")
 
 
 @contextlib.contextmanager
-def _beside(out: Path) -> Iterator[Path]:
+def beside(out: Path) -> Iterator[Path]:
     """Yield a path on the same disk, which takes the place of `out` at the end: it is there whole or not at all."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

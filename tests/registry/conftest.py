@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from nvf import paths, systems, tasks
-from nvf.journal.events import FORMAT, Journal
+from nvf.journal.events import FORMAT, Journal, read
+from nvf.journal.replay import replay
 from nvf.params import flatten
 from nvf.tasks.base import Task
 from nvf.training import checkpoint
@@ -97,6 +98,31 @@ def train(journal: Journal, task: Task, number: int, rate: float, epochs: int) -
         told = {"record": record.to_json(), "checkpoint": published, "decision": "continue", "attrs": {}}
         journal.append("record", trial=number, **told)
     journal.append("trial_ended", trial=number, outcome="complete", error=None, attrs={})
+
+
+def confirmed(folder: Path, differences: dict[int, float]) -> None:
+    """Journal a confirmation in which each of these trials lies so far above raw; the later is better on dev."""
+    state, rows = replay(read(folder)), []
+    for number, difference in differences.items():
+        trial = state.trials[number]
+        record = trial.records[-1]
+        line = {"queries": 50, "difference": difference, "low": difference - 0.01, "high": difference + 0.01, "p": 0.01}
+        view = {"nDCG@10": 0.5, "R@5": 0.5}
+        row: dict[str, Any] = {
+            "trial": number,
+            "system": trial.system,
+            "dev": {"mean": 0.5 + number / 10},
+            "test": {"all": view, "clean": view, "cold": view},
+            "against": {"raw": {**line, "all": line, "clean": line, "cold": line}},
+            "latency_ms_p95": 1.0,
+            "champion": {"record": {**record, "diagnoses": []}, "checkpoint": trial.checkpoints[record["epoch"]]},
+        }
+        rows.append(row)
+    result = {"compared": "nDCG@10", "opened": 1, "finalists": rows, "leaks": [], "floors": {"raw": {"all": view}}}
+    journal, _ = Journal.open(folder)
+    with journal:
+        journal.append("confirmation_started", confirmation=1, finalists=list(differences), seeds=1, clock={})
+        journal.append("confirmed", confirmation=1, result=result)
 
 
 @pytest.fixture

@@ -4,43 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nvf.errors import GateRefused, UsageError
-from nvf.journal.events import Journal, read
-from nvf.journal.replay import replay
+from nvf.journal.events import read
 from nvf.registry.promote import promote
 from nvf.registry.rollback import moves
 from nvf.tracking import server
+from tests.registry.conftest import confirmed
 
 RunSweep = Callable[..., Path]
-
-
-def confirmed(folder: Path, differences: dict[int, float]) -> None:
-    """Journal a confirmation in which each of these trials lies so far above raw; the later is better on dev."""
-    state, rows = replay(read(folder)), []
-    for number, difference in differences.items():
-        trial = state.trials[number]
-        record = trial.records[-1]
-        line = {"queries": 50, "difference": difference, "low": difference - 0.01, "high": difference + 0.01, "p": 0.01}
-        view = {"nDCG@10": 0.5, "R@5": 0.5}
-        row: dict[str, Any] = {
-            "trial": number,
-            "system": trial.system,
-            "dev": {"mean": 0.5 + number / 10},
-            "test": {"all": view, "clean": view, "cold": view},
-            "against": {"raw": {**line, "all": line, "clean": line, "cold": line}},
-            "latency_ms_p95": 1.0,
-            "champion": {"record": {**record, "diagnoses": []}, "checkpoint": trial.checkpoints[record["epoch"]]},
-        }
-        rows.append(row)
-    result = {"compared": "nDCG@10", "opened": 1, "finalists": rows, "leaks": [], "floors": {"raw": {"all": view}}}
-    journal, _ = Journal.open(folder)
-    with journal:
-        journal.append("confirmation_started", confirmation=1, finalists=list(differences), seeds=1, clock={})
-        journal.append("confirmed", confirmation=1, result=result)
 
 
 def test_the_finalist_that_is_best_on_dev_passes_and_is_not_called_unconfirmed(run_sweep: RunSweep) -> None:

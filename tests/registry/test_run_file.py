@@ -1,0 +1,116 @@
+"""Run files, read by ir_measures; test is not read before it was opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ir_measures
+import pytest
+from typer.testing import CliRunner
+
+from nvf.cli import app
+from nvf.errors import GateRefused, JournalError, SweepError, TaskError, UsageError
+from nvf.journal.events import Journal, read
+from nvf.journal.replay import replay
+from nvf.measures.evaluate import evaluate
+from nvf.registry.export import opened
+from nvf.registry.promote import promote
+from nvf.registry.run_file import to_trec
+from nvf.registry.searched import snapshot_of
+from nvf.systems.ranking import rank_split
+from nvf.tasks.base import Task
+from tests.registry.conftest import confirmed
+
+RunSweep = Callable[..., Path]
+MEASURES = ["nDCG@10", "R@5", "R@100"]
+
+
+def task_of(folder: Path) -> Task:
+    events = read(folder)
+    return snapshot_of(events, replay(events))[1]
+
+
+def by_ir_measures(path: Path, task: Task, split: str) -> dict[str, float]:
+    """Return the figures of a run file as another program makes them."""
+    part = task.split(split)
+    table = zip(part.qrels.query_rows, part.qrels.rows, part.qrels.grades, strict=True)
+    qrels = [ir_measures.Qrel(part.queries.ids[q], task.corpus.ids[row], int(grade)) for q, row, grade in table]
+    measures = [ir_measures.parse_measure(name) for name in MEASURES]
+    found = ir_measures.calc_aggregate(measures, qrels, ir_measures.read_trec_run(str(path)))
+    return {str(name): value for name, value in found.items()}
+
+
+def test_the_figures_of_a_run_file_are_those_of_the_journal(run_sweep: RunSweep, tmp_path: Path) -> None:
+    folder = run_sweep()
+    done = promote("small")
+    out = tmp_path / "runs" / "small.trec"
+    told = CliRunner().invoke(app, ["export", "small", "--to", "trec", "--out", str(out), "--json"])
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.stdout) | {"path": ""} == {
+        "model": "small",
+        "version": 1,
+        "split": "dev",
+        "path": "",
+        "queries": 50,
+        "lines": 50 * 200,
+    }
+    first = out.read_text().splitlines()[0].split(" ")
+    assert len(first) == 6 and (first[1], first[3], first[5]) == ("Q0", "1", "small/1")
+    assert by_ir_measures(out, task_of(folder), "dev") | {"R@100": 0.0} == pytest.approx(
+        {**done.figures["all"], "R@100": 0.0}, abs=1e-6
+    )
+    with pytest.raises(UsageError, match="small.trec is there already"):
+        to_trec("small", "dev", out)
+    assert to_trec("small", "train", tmp_path / "train.trec", depth=3).lines == 3 * len(task_of(folder).train)
+    with pytest.raises(TaskError, match="has no split 'tst'; it has train, dev, test"):
+        to_trec("small", "tst", tmp_path / "other.trec")
+
+
+def test_the_run_of_test_needs_a_confirmation_and_is_journaled(run_sweep: RunSweep, tmp_path: Path) -> None:
+    folder, out = run_sweep(), tmp_path / "test.trec"
+    promote("small", trial=0, model="early", alias="candidate")
+    with pytest.raises(GateRefused, match="test stays sealed.*nvf confirm small --trial 0"):
+        to_trec("models:/early/1", "test", out)
+    assert not out.exists() and "test_run" not in [event["kind"] for event in read(folder)]
+
+    confirmed(folder, {1: 0.2})
+    promote("small")
+    with pytest.raises(GateRefused, match="no confirmation has judged version 1 of early"):
+        to_trec("models:/early/1", "test", out)
+    assert to_trec("small", "test", out).queries == 50
+    last = read(folder)[-1]
+    assert (last["kind"], last["trial"], last["model"], last["version"]) == ("test_run", 1, "small", 1)
+
+    task, (_, retriever) = task_of(folder), opened("small")
+    split = task.split("test")
+    own = evaluate(rank_split(retriever.system, split, 100), split, None, MEASURES).figures["all"]
+    assert by_ir_measures(out, task, "test") == pytest.approx(own, abs=1e-6)
+
+
+def test_the_sweep_must_be_here_and_at_rest(run_sweep: RunSweep, tmp_path: Path) -> None:
+    folder = run_sweep()
+    confirmed(folder, {1: 0.2})
+    promote("small")
+    journal, _ = Journal.open(folder)
+    with journal, pytest.raises(JournalError, match="running already"):
+        to_trec("small", "test", tmp_path / "test.trec")
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(SweepError, match="no sweep 'small'"):
+        to_trec("small", "dev", tmp_path / "dev.trec")
+    run_sweep(options={"source": "synthetic", "documents": 90, "dim": 8, "train": 50, "dev": 9, "test": 9}, epochs=0)
+    with pytest.raises(TaskError, match="searched another task"):
+        to_trec("small", "dev", tmp_path / "dev.trec")
+    assert not [*tmp_path.glob("*.trec")]
+
+
+def test_an_id_with_white_space_is_refused(run_sweep: RunSweep, lexicon: dict[str, Any], tmp_path: Path) -> None:
+    source = Path(lexicon["path"])
+    for path in (source / "corpus.jsonl", *source.glob("qrels/*.tsv")):
+        path.write_text(path.read_text().replace('"c7"', '"c 7"').replace("\tc7\t", "\tc 7\t"))
+    run_sweep(options=lexicon, rates=(0.001,), epochs=0, cold=0)
+    promote("small")
+    with pytest.raises(UsageError, match="id 'c 7' has white space in it"):
+        to_trec("small", "dev", tmp_path / "dev.trec")
