@@ -85,14 +85,15 @@ class Beir(Source[BeirParams]):
 
 
 def _qrels(folder: Path) -> dict[str, Path]:
-    return {name: path for name in SPLITS if (path := folder / "qrels" / f"{name}.tsv").exists()}
+    paths = {name: folder / "qrels" / f"{name}.tsv" for name in SPLITS}
+    what = "judgements, one query-id, corpus-id and grade to a line"
+    return {name: files.existing(path, what) for name, path in paths.items() if path.exists()}
 
 
 def _check_known(asked: Sequence[str], texts: Mapping[str, str], path: Path) -> None:
     unknown = [query for query in asked if query not in texts]
     if unknown:
-        some = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-        raise TaskError(f"{path} lacks {len(unknown):,} queries that are judged in qrels/: {some}")
+        raise TaskError(f"{path} lacks {len(unknown):,} queries that are judged in qrels/: {files.some(unknown)}")
 
 
 def _vectors(
@@ -122,5 +123,5 @@ def stored(folder: str, name: str, ids: Sequence[str]) -> FloatArray:
     at = {identity: row for row, identity in enumerate(there)}
     missing = [identity for identity in ids if identity not in at]
     if missing:
-        raise TaskError(f"{ids_path} lacks {len(missing):,} ids of the {name}: {', '.join(missing[:5])}")
+        raise TaskError(f"{ids_path} lacks {len(missing):,} ids of the {name}: {files.some(missing)}")
     return spill.take(vectors, np.array([at[identity] for identity in ids]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -19,6 +19,12 @@ Judgement = tuple[str, str, int]
 HALF_PRECISION = 2e-3
 """How far from 1 the length of a unit vector can be after float16 with a few hundred dimensions."""
 ROWS_AT_ONCE = 65_536
+LONGEST = 1 << 26
+"""Bytes of one line; a file without line ends is no JSONL."""
+LARGEST = 2**31 - 1
+"""What a grade may be, above or below 0."""
+SHOWN = 100
+"""Characters of the user's text that a message repeats."""
 
 
 def existing(path: Path, what: str) -> Path:
@@ -34,11 +40,14 @@ def read_texts(path: Path) -> dict[str, str]:
     for line, entry in json_lines(path):
         identity, text = entry.get("_id"), entry.get("text")
         title = entry.get("title") or ""
-        if not isinstance(identity, str | int) or not isinstance(text, str) or not isinstance(title, str):
+        if type(identity) not in (str, int) or not isinstance(text, str) or not isinstance(title, str):
             raise TaskError(f'{path}:{line}: expected {{"_id": ..., "title": ..., "text": ...}} with texts as values')
-        if str(identity) in texts:
-            raise TaskError(f"{path}:{line}: the id '{identity}' was given before; ids must be different")
-        texts[str(identity)] = encodable(f"{title} {text}".strip())
+        name = encodable(str(identity))
+        if not name.strip():
+            raise TaskError(f"{path}:{line}: the id is empty: nothing could be judged by it")
+        if name in texts:
+            raise TaskError(f"{path}:{line}: the id '{_short(name)}' was given before; ids must be different")
+        texts[name] = encodable(f"{title} {text}".strip())
     if not texts:
         raise TaskError(f'{path} is empty: it needs one {{"_id": ..., "text": ...}} per line')
     return texts
@@ -57,13 +66,17 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     TaskError
         Where a line is not a JSON object.
     """
-    with path.open("rb") as file:
-        for line, content in enumerate(file, start=1):
+    with _opened(path) as file:
+        for line, content in enumerate(iter(lambda: file.readline(LONGEST + 1), b""), start=1):
+            if len(content) > LONGEST:
+                raise TaskError(f"{path}:{line}: longer than {LONGEST:,} bytes: give each object a line of its own")
             if not content.strip():
                 continue
             try:
-                entry = json.loads(content)
-            except ValueError as error:
+                entry = json.loads(content.decode("utf-8-sig" if line == 1 else "utf-8"))
+            except UnicodeDecodeError as error:
+                raise TaskError(f"{path}:{line}: not UTF-8 text: {error.reason}") from error
+            except (ValueError, RecursionError) as error:
                 raise TaskError(f"{path}:{line}: not JSON: {error}") from error
             if not isinstance(entry, dict):
                 raise TaskError(f"{path}:{line}: expected a JSON object, found {type(entry).__name__}")
@@ -71,25 +84,39 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def read_qrels(path: Path) -> list[Judgement]:
-    """Return the judgements of a tab-separated `query-id  corpus-id  score` file, with or without a header."""
+    """Return the judgements of a tab-separated `query-id  corpus-id  score` file, with or without a header.
+
+    A header is a first line whose third field is no number.
+    """
     judged: dict[tuple[str, str], int] = {}
-    for line, content in enumerate(_read_text(path).splitlines(), start=1):
+    for line, content in enumerate(_read_text(path).split("\n"), start=1):
         if not content.strip():
             continue
         fields = [field.strip() for field in content.split("\t")]
         if len(fields) == 3 and _is_whole(fields[2]) and fields[0] and fields[1]:
             query, document, grade = fields[0], fields[1], int(fields[2])
+            if abs(grade) > LARGEST:
+                raise TaskError(f"{path}:{line}: the grade {grade} is beyond ±{LARGEST}")
             if judged.setdefault((query, document), grade) != grade:
                 raise TaskError(f"{path}:{line}: '{query}' and '{document}' were judged before, with another grade")
-        elif line > 1 or len(fields) != 3:
-            raise TaskError(f"{path}:{line}: expected query-id, corpus-id and a whole number between tabs: {content!r}")
+        elif line > 1 or len(fields) != 3 or _is_number(fields[2]):
+            shown = repr(_short(content))
+            raise TaskError(f"{path}:{line}: expected query-id, corpus-id and a whole number between tabs: {shown}")
     if not judged:
         raise TaskError(f"{path} holds no judgements: remove it, or give at least one line")
     return [(query, document, grade) for (query, document), grade in judged.items()]
 
 
 def _is_whole(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()
+    return text.removeprefix("-").isdecimal() and len(text) < 20
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_ids(path: Path) -> list[str]:
@@ -98,7 +125,7 @@ def read_ids(path: Path) -> list[str]:
     if path.suffix == ".json":
         try:
             ids = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TaskError(f"{path}: not JSON: {error}") from error
         if not isinstance(ids, list) or not all(isinstance(identity, str | int) for identity in ids):
             raise TaskError(f"{path}: expected a list of ids")
@@ -162,8 +189,28 @@ def _checked_lengths(path: Path, vectors: FloatArray) -> FloatArray:
     return lengths
 
 
-def _read_text(path: Path) -> str:
+def _opened(path: Path) -> IO[bytes]:
     try:
-        return path.read_text("utf-8")
+        return path.open("rb")
+    except OSError as error:
+        raise TaskError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read_text(path: Path) -> str:
+    """Return the text of a file, with `\\n` behind every line."""
+    with _opened(path) as file:
+        content = file.read()
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise TaskError(f"{path} is not UTF-8 text: {error}") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TaskError(f"{path}:{line}: not UTF-8 text: {error.reason}") from error
+
+
+def some(ids: Sequence[str]) -> str:
+    """Return the first five ids in one line, for a message."""
+    return ", ".join(map(_short, ids[:5])) + (", ..." if len(ids) > 5 else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -93,7 +93,10 @@ def _logged(path: Path, line: int, entry: Mapping[str, Any]) -> Logged:
 
 def _vector(path: Path, line: int, value: Any) -> FloatArray:
     numbers = isinstance(value, list) and value and all(type(each) in (int, float) for each in value)
-    vector = np.array(value if numbers else [], dtype=np.float32)
+    try:
+        vector = np.array(value if numbers else [], dtype=np.float32)
+    except OverflowError:  # a whole number beyond what a float can be
+        vector = np.array([np.inf], dtype=np.float32)
     length = float(np.linalg.norm(vector))
     if not 0 < length < np.inf:
         raise TaskError(f"{path}:{line}: vector must be a list of finite numbers that are not all 0")
@@ -102,7 +105,9 @@ def _vector(path: Path, line: int, value: Any) -> FloatArray:
 
 def _relevant(path: Path, line: int, value: Any) -> dict[str, int]:
     grades = dict.fromkeys(value, 1) if isinstance(value, list) and all(map(_is_id, value)) else value
-    if not isinstance(grades, dict) or not all(type(grade) is int for grade in grades.values()):
+    if not isinstance(grades, dict) or not all(
+        type(each) is int and abs(each) <= files.LARGEST for each in grades.values()
+    ):
         raise TaskError(f"{path}:{line}: relevant = {value!r}: expected a list of ids, or an object of id: whole grade")
     if not any(grade > 0 for grade in grades.values()):
         raise TaskError(f"{path}:{line}: relevant names no document above grade 0: leave the line out")

@@ -51,6 +51,8 @@ def test_without_splits_all_is_train(tmp_path: Path) -> None:
         ({"vector": [0, 0], "relevant": [1]}, "finite numbers that are not all 0"),
         ({"vector": [1, None], "relevant": [1]}, "finite numbers that are not all 0"),
         ({"vector": [1e300, 1], "relevant": [1]}, "finite numbers that are not all 0"),
+        ({"vector": [10**400, 1], "relevant": [1]}, "finite numbers that are not all 0"),
+        ({"query": "a", "relevant": {"x": 10**30}}, "object of id: whole grade"),
         ({"vector": [1, 2, 3], "relevant": [1]}, r"log\.jsonl:2: a vector of 3 numbers, but that of line 1 has 2"),
     ],
 )
