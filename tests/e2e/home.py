@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nvf.journal import events, replay
@@ -34,6 +34,7 @@ class Home:
     """A folder with an mlruns/ of its own, in which `nvf` runs as a user would run it."""
 
     folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def database(self) -> str:
@@ -59,6 +60,7 @@ class Home:
         command = [str(Path(sys.executable).with_name("nvf")), *map(str, arguments)]
         environment = {**os.environ, "NVF_MLRUNS": str(self.folder / "mlruns")}
         environment.pop("MLFLOW_TRACKING_URI", None)
+        environment |= self.environment
         return subprocess.Popen(
             command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -9,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -47,21 +50,64 @@ def free_port() -> int:
     return unused_port()
 
 
+@dataclass
+class Server:
+    """A real MLflow server as processes of its own, over a database that outlives it.
+
+    Attributes
+    ----------
+    folder
+        Where its database, its artifacts and its log lie.
+    port
+        Where it listens, also after it was started again.
+    """
+
+    folder: Path
+    port: int = field(default_factory=unused_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """What clients call."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """What the server itself opens."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        environment = ui.environment(self.database)
+        environment["MLFLOW_ARTIFACTS_DESTINATION"] = str(self.folder / "artifacts")
+        with (self.folder / "log").open("a") as log:
+            command = ui.command(self.port, "127.0.0.1")
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            )
+        wait_for(f"{self.address}/health")
+
+    def kill(self) -> None:
+        """Kill it with all its workers, in whatever they are doing."""
+        assert self.process is not None, "it was started"
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it, where it runs."""
+        if self.process is not None and self.process.poll() is None:
+            ui.stop(self.process)
+
+
 @pytest.fixture(scope="module")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server over a database of its own; yields its address."""
-    folder, port = tmp_path_factory.mktemp("server"), unused_port()
-    environment = ui.environment(f"sqlite:///{folder / 'mlflow.db'}")
-    environment["MLFLOW_ARTIFACTS_DESTINATION"] = str(folder / "artifacts")
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            ui.command(port, "127.0.0.1"), env=environment, stdout=log, stderr=log, cwd=folder, start_new_session=True
-        )
+    server = Server(tmp_path_factory.mktemp("server"))
     try:
-        wait_for(f"http://127.0.0.1:{port}/health")
-        yield f"http://127.0.0.1:{port}"
+        server.start()
+        yield server.address
     finally:
-        ui.stop(process)
+        server.stop()
 
 
 def wait_for(address: str, seconds: float = 60) -> None:
