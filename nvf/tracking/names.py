@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import hashlib
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nvf.measures.parse import key
@@ -34,26 +35,45 @@ STATUS = {
 
 TAG_LENGTH = 5_000
 PARAM_LENGTH = 6_000
+NAME_LENGTH = 250
 
 
 def clean(name: str) -> str:
-    """Return `name` in the letters that MLflow allows for metrics and parameters.
+    """Return `name` in the letters and the length that MLflow allows for metrics and parameters.
+
+    Names that are too long keep apart by a digest of what was cut.
 
     >>> clean("loss/nDCG@10 (all)"), clean("../x//y")
     ('loss/nDCG_10 _all_', 'x/y')
     """
     path = posixpath.normpath(re.sub(r"[^\w.\- :/]", "_", name)).lstrip("./")
-    return path[:250] or "_"
+    if len(path) > NAME_LENGTH:
+        digest = hashlib.sha256(path.encode()).hexdigest()[:8]
+        path = f"{path[: NAME_LENGTH - 9]}-{digest}"
+    return path or "_"
 
 
 def cut(text: str, length: int = TAG_LENGTH) -> str:
-    """Return `text`, shortened to `length` where it is longer."""
+    """Return `text` without what PostgreSQL cannot keep (NUL), shortened to `length` where it is longer."""
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def times(seen: Mapping[str, Sequence[int]]) -> str:
+    """Return in words how often each of some names was seen, and first in which epoch.
+
+    >>> times({"loss/a": (0, 1), "loss/b": (2, 3)})
+    'loss/a at epoch 0, loss/b at epoch 2 and 2 more'
+    """
+    return ", ".join(
+        f"{name} at epoch {first}" + (f" and {count - 1} more" if count > 1 else "")
+        for name, (first, count) in seen.items()
+    )
 
 
 def finite(value: Any) -> bool:
     """Return whether MLflow can keep `value` as a metric: it stores inf as 1.8e308, which wins every comparison."""
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
 def figures(views: Mapping[str, Mapping[str, Any]], folder: str) -> Iterator[tuple[str, Any]]:

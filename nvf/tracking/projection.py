@@ -40,8 +40,6 @@ class Pending:
         Number of the last event.
     metrics, texts
         Metrics, and artifacts by name, each with the number of its event.
-    skipped
-        Metrics that MLflow cannot keep.
     """
 
     since: int
@@ -49,7 +47,6 @@ class Pending:
     through: int
     metrics: list[tuple[int, Metric]] = field(default_factory=list)
     texts: dict[str, tuple[int, str]] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
 
 
 class Projection:
@@ -72,6 +69,7 @@ class Projection:
         self._shown: dict[Key, Shown] | None = None
         self._promoted: dict[int, str] = {}
         self._confirmed: dict[Key, str] = {}
+        self._skipped: dict[Key, dict[str, list[int]]] = {}
         self._view_params: frozenset[str] | None = None
         self._note_due = False
         self._note_written = 0.0
@@ -121,17 +119,17 @@ class Projection:
             case "floors":
                 for kind, by_name in (("floor", event["floors"]), ("ceiling", event["ceilings"])):
                     for name, figures in by_name.items():
-                        self._metrics(pending, event, 0, names.figures(figures, f"{kind}_{name}"))
+                        self._metrics(None, event, 0, names.figures(figures, f"{kind}_{name}"))
             case "trial_started":
                 for name, value in event["params"].items():
                     if len(str(value)) > names.PARAM_LENGTH:
                         pending.texts[f"params/{names.clean(name)}.txt"] = (event["n"], str(value))
             case "record":
-                self._record(pending, event)
+                self._record(event)
             case "trial_ended" if event["error"]:
                 pending.texts["error.txt"] = (event["n"], event["error"])
             case "confirmed":
-                self._confirmation(pending, event)
+                self._confirmation(event)
             case "promoted":
                 self._promoted[event["trial"]] = f"{event['model']}/{event['version']}@{event['alias']}"
             case "sweep_paused" | "sweep_resumed" | "sweep_ended":
@@ -147,7 +145,7 @@ class Projection:
         pending.until, pending.through = self._at, self.taken - 1
         return pending
 
-    def _record(self, pending: Pending, event: Event) -> None:
+    def _record(self, event: Event) -> None:
         trial, record = self.state.trials[event["trial"]], event["record"]
         objective = self.state.objectives[0]
         metrics = dict(names.record_metrics(record))
@@ -155,30 +153,32 @@ class Projection:
         leads = best is record
         if leads:
             metrics |= {names.VALUE: objective.of(record), **dict(names.figures(record["figures"], "best"))}
-        self._metrics(pending, event, record["epoch"], metrics.items())
+        self._metrics(trial.number, event, record["epoch"], metrics.items())
         # the best and the last record stand for all others, so that memory does not grow with the epochs
         trial.records[:] = [record] if best is None or leads else [best, record]
+        trial.checkpoints.clear()
 
-    def _confirmation(self, pending: Pending, event: Event) -> None:
+    def _confirmation(self, event: Event) -> None:
         """Show test figures on the finalists' runs, and the floors' on the sweep's; the step is the confirmation's."""
         result, step = event["result"], event["confirmation"]
         at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(event["t"]))
         told = f"{at}, test opened {result['opened']} time{'s' * (result['opened'] > 1)}"
         self._confirmed[None] = told
         for name, figures in result["floors"].items():
-            self._metrics(pending, event, step, names.figures(figures, f"test_floor_{name}"))
+            self._metrics(None, event, step, names.figures(figures, f"test_floor_{name}"))
         for row in result["finalists"]:
             self._confirmed[row["trial"]] = told
-            self._metrics(self._touch(row["trial"]), event, step, names.figures(row["test"], "test"))
+            self._metrics(row["trial"], event, step, names.figures(row["test"], "test"))
 
-    @staticmethod
-    def _metrics(pending: Pending, event: Event, step: int, named: Iterable[tuple[str, Any]]) -> None:
+    def _metrics(self, key: Key, event: Event, step: int, named: Iterable[tuple[str, Any]]) -> None:
+        pending = self._touch(key)
         for name, value in named:
             if names.finite(value):
                 metric = Metric(name, float(value), round(event["t"] * 1000), step)
                 pending.metrics.append((event["n"], metric))
             else:
-                pending.skipped.append(f"{name} at epoch {step}")
+                first_and_count = self._skipped.setdefault(key, {}).setdefault(name, [step, 0])
+                first_and_count[1] += 1
 
     def write(self, *, final: bool = False) -> None:
         """Bring MLflow level with what was taken; with `final`, the note too. Raises what MLflow raises."""
@@ -208,7 +208,7 @@ class Projection:
         if key not in shown:
             shown[key] = self._create(key, pending)
         run = shown[key]
-        tags = self._tags(key, outcome, pending)
+        tags = self._tags(key, outcome)
         tags |= self._texts(run, pending)
         if note and key is None:
             tags[names.NOTE] = markdown(leaderboard.leaderboard(self.state))
@@ -257,13 +257,13 @@ class Projection:
         trial = self.state.trials[key]
         return trial.outcome or ("killed" if stopped or trial.paused else "running")
 
-    def _tags(self, key: Key, outcome: str, pending: Pending) -> dict[str, str]:
+    def _tags(self, key: Key, outcome: str) -> dict[str, str]:
         """The tags that change while a sweep runs."""
         tags = {names.OUTCOME: outcome}
         if key in self._confirmed:
             tags[names.CONFIRMED] = self._confirmed[key]
-        if pending.skipped:
-            tags[names.SKIPPED] = names.cut("not a finite number: " + ", ".join(pending.skipped))
+        if key in self._skipped:
+            tags[names.SKIPPED] = names.cut(f"not a finite number: {names.times(self._skipped[key])}")
         if key is None:
             tags[names.SYSTEM] = names.cut(", ".join(sorted({each.system for each in self.state.trials.values()})))
             return tags
