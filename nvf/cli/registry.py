@@ -1,4 +1,4 @@
-"""Commands around the champion: confirm, promote, rollback, history, search, ui, sync."""
+"""Commands around the champion: confirm, promote, rollback, history, card, search, ui, sync."""
 
 from __future__ import annotations
 
@@ -75,6 +75,17 @@ def history(model: Registered, alias: Alias = "champion", json: AsJson = False) 
         print(line.rstrip())
 
 
+def card(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="models:/NAME@champion, models:/NAME/3 or NAME")
+    ] = None,
+) -> None:
+    """Print a version's model card, and what happened to it since."""
+    from nvf.registry.shown import show
+
+    print(show(model), end="")
+
+
 def confirm(
     name: SweepName,
     top: Annotated[int, typer.Option(min=1, help="how many of the best settings on dev are finalists")] = 3,
@@ -147,4 +158,4 @@ def sync(name: SweepName, json: AsJson = False) -> None:
     print_json(asdict(report)) if json else print(report)
 
 
-COMMANDS = (confirm, promote, rollback, history, search, ui, sync)
+COMMANDS = (confirm, promote, rollback, history, card, search, ui, sync)

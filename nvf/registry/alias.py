@@ -55,7 +55,7 @@ class Move:
     forced
         The reason, where a gate was overruled.
     detail
-        Of a promotion: sweep, trial, system, confirmation, figures on dev or test, and what each gate said.
+        Of a promotion: sweep, trial, system, and its first figures on dev or test; of a rollback: why.
     """
 
     number: int

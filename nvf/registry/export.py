@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from huggingface_hub import ModelCard
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from nvf.errors import GateRefused, UsageError
-from nvf.registry import versions
+from nvf.registry import card, versions
 from nvf.registry.model import SPLIT, Retriever
+from nvf.registry.shown import show
 from nvf.tracking import server
 from nvf.training import export
 
@@ -77,7 +79,15 @@ def to_sentence_transformers(model: str | None, out: Path) -> Exported:
     with beside(out) as fresh:
         export.write(retriever.system, task.encoder, task.max_length, fresh)
         furthest = _furthest(fresh, retriever)
+        _describe(fresh / card.FILE, version)
     return Exported(version.name, int(version.version), retriever.system.name, str(out), furthest)
+
+
+def _describe(path: Path, version: ModelVersion) -> None:
+    """Write the version's card, for the hub that of a sentence-transformers model."""
+    made = ModelCard(show(f"models:/{version.name}/{version.version}"))
+    made.data["library_name"] = "sentence-transformers"
+    made.save(path)
 
 
 def opened(model: str | None) -> tuple[ModelVersion, Retriever]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ from mlflow.exceptions import MlflowException
 from nvf.errors import GateRefused, NvfError, PromotionLost, TrackingError, UsageError
 from nvf.journal import folders
 from nvf.journal.events import Journal, read
+from nvf.registry import card, versions
 from nvf.registry import model as models
-from nvf.registry import versions
 from nvf.registry.alias import look, move
 from nvf.registry.candidates import Candidate, choose
+from nvf.registry.card import Card
 from nvf.registry.cautions import cautions
 from nvf.registry.findings import measure_of
 from nvf.registry.gates import Verdict
 from nvf.registry.gating import verdicts
+from nvf.registry.openings import openings
 from nvf.tracking import names, runs, server
 from nvf.tracking.sync import sync
 from nvf.training import checkpoint
@@ -131,7 +134,7 @@ def promote(
     try:
         since = look(client, registered, alias)
         said = verdicts(client, registered, since.version, candidate, ungated=force is not None)
-        version = _register(client, registered, candidate)
+        version = _register(client, registered, candidate, since.version, said, force)
         try:
             moved = move(
                 client,
@@ -191,11 +194,19 @@ def _detail(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _register(client: MlflowClient, registered: str, candidate: Candidate) -> ModelVersion:
-    """Return a new version that was loaded back and ranks as the checkpoint does."""
+def _register(
+    client: MlflowClient,
+    registered: str,
+    candidate: Candidate,
+    replaces: int | None,
+    said: list[Verdict],
+    forced: str | None,
+) -> ModelVersion:
+    """Return a new version, with its card, that was loaded back and ranks as the checkpoint does."""
     expected = checkpoint.restore_system(candidate.folder, candidate.task.corpus, digest=candidate.digest)
     run = _run(client, candidate)
-    place = f"model/epoch-{candidate.record['epoch']:04d}"
+    # a folder of each version's own: the same epoch may be promoted again, or by two at once
+    place = f"model/{uuid.uuid4().hex[:12]}"
     tags = _tags(candidate, run)
     with tempfile.TemporaryDirectory() as temporary:
         models.save(candidate.folder, candidate.task, Path(temporary) / "model", tags)
@@ -207,8 +218,19 @@ def _register(client: MlflowClient, registered: str, candidate: Candidate) -> Mo
             raise
     client.set_registered_model_tag(registered, names.KIND, versions.RETRIEVER)
     source = f"{run.info.artifact_uri}/{place}"
-    version = client.create_model_version(registered, source, run.info.run_id, tags=tags, description=_text(candidate))
+    version = client.create_model_version(registered, source, run.info.run_id, tags=tags)
     try:
+        made = Card(
+            candidate=candidate,
+            model=registered,
+            version=int(version.version),
+            replaces=replaces,
+            gates=said,
+            forced=forced,
+            cautions=_cautions(candidate),
+            openings=openings(candidate.task.fingerprint),
+        )
+        _describe(client, run, version, made, place)
         served = mlflow.pyfunc.load_model(str(versions.fetch(client, version))).unwrap_python_model()
         _compare(models.Retriever(expected, candidate.task), served.retriever)
     except Exception as error:
@@ -217,6 +239,12 @@ def _register(client: MlflowClient, registered: str, candidate: Candidate) -> Mo
             raise
         raise GateRefused(f"the registered model cannot be loaded back, so it was removed again: {error}") from error
     return version
+
+
+def _describe(client: MlflowClient, run: Run, version: ModelVersion, made: Card, place: str) -> None:
+    """Put the card among the version's files, and its first part into its description."""
+    client.log_text(run.info.run_id, card.write(made), f"{place}/{card.FILE}")
+    client.update_model_version(version.name, version.version, description=card.description(made))
 
 
 def _compare(expected: models.Retriever, found: models.Retriever) -> None:
@@ -261,12 +289,3 @@ def _tags(candidate: Candidate, run: Run) -> dict[str, str]:
         "nvf.checkpoint": candidate.digest,
         **{name: f"{value:.6f}" for name, value in figures.items() if names.finite(value)},
     }
-
-
-def _text(candidate: Candidate) -> str:
-    warned = _cautions(candidate)
-    head = (
-        f"`{candidate.trial.system}`, trial {candidate.trial.number:04d} of sweep `{candidate.state.name}`, "
-        f"epoch {candidate.record['epoch']}, on task `{candidate.task.name}`. Cautions:"
-    )
-    return "\n".join([head, "", *(f"- {caution}" for caution in warned)])

@@ -103,6 +103,11 @@ def write(system: System, encoder: str, max_length: int, folder: Path) -> None:
     model.save(str(folder), create_model_card=False)
 
 
+def is_head(kind: type[System]) -> bool:
+    """Return whether systems of this kind can be written."""
+    return _sides.dispatch(kind) is not _sides.dispatch(object)
+
+
 def furthest(folder: Path, ranking: Ranking, queries: Queries, corpus: Corpus) -> float:
     """Return the largest difference between a score of `ranking` and the same from the texts by the model in `folder`.
 

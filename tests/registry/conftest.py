@@ -100,29 +100,58 @@ def train(journal: Journal, task: Task, number: int, rate: float, epochs: int) -
     journal.append("trial_ended", trial=number, outcome="complete", error=None, attrs={})
 
 
-def confirmed(folder: Path, differences: dict[int, float]) -> None:
-    """Journal a confirmation in which each of these trials lies so far above raw; the later is better on dev."""
+def confirmed(folder: Path, differences: dict[int, float], cold: float | None = None) -> None:
+    """Journal a confirmation in which each of these trials lies so far above raw; the later is better on dev.
+
+    With `cold`, the trials lie so far above raw on cold documents.
+    """
     state, rows = replay(read(folder)), []
     for number, difference in differences.items():
         trial = state.trials[number]
         record = trial.records[-1]
-        line = {"queries": 50, "difference": difference, "low": difference - 0.01, "high": difference + 0.01, "p": 0.01}
         view = {"nDCG@10": 0.5, "R@5": 0.5}
+        views = {"all": difference, "clean": difference, "cold": difference if cold is None else cold}
+        lines = {
+            name: {"queries": 50, "difference": value, "low": value - 0.01, "high": value + 0.01, "p": 0.01}
+            for name, value in views.items()
+        }
+        spread = {"draws": 1, "mean": {"all": view, "cold": view}, "sd": {"all": view, "cold": view}}
         row: dict[str, Any] = {
             "trial": number,
             "system": trial.system,
+            "seeds": 3,
             "dev": {"mean": 0.5 + number / 10},
-            "test": {"all": view, "clean": view, "cold": view},
-            "against": {"raw": {**line, "all": line, "clean": line, "cold": line}},
+            "test": dict.fromkeys(views, view),
+            "against": {"raw": {**lines["all"], **lines}},
+            "gap": {"search_dev": 0.75, "replicates_dev": 0.625, "test": 0.5},
+            "withheld": spread,
+            "diagnoses": [],
             "latency_ms_p95": 1.0,
-            "champion": {"record": {**record, "diagnoses": []}, "checkpoint": trial.checkpoints[record["epoch"]]},
+            "champion": {
+                "seed": 7,
+                "record": {**record, "diagnoses": []},
+                "checkpoint": trial.checkpoints[record["epoch"]],
+            },
         }
         rows.append(row)
-    result = {"compared": "nDCG@10", "opened": 1, "finalists": rows, "leaks": [], "floors": {"raw": {"all": view}}}
-    journal, _ = Journal.open(folder)
+    journal, events = Journal.open(folder)
     with journal:
-        journal.append("confirmation_started", confirmation=1, finalists=list(differences), seeds=1, clock={})
-        journal.append("confirmed", confirmation=1, result=result)
+        times = [event["kind"] for event in events].count("test_opened") + 1
+        journal.append("confirmation_started", confirmation=times, finalists=list(differences), seeds=3, clock={})
+        journal.append("test_opened", confirmation=times, times=times, finalists=list(differences), clock={})
+        result = {
+            "measure": "nDCG@10",
+            "compared": "nDCG@10",
+            "opened": times,
+            "cold": 0.2,
+            "queries": dict.fromkeys(views, 50),
+            "finalists": rows,
+            "leaks": [],
+            "floors": {"raw": dict.fromkeys(views, {"nDCG@10": 0.375, "R@5": 0.375})},
+            "ceilings": {},
+            "withheld_floors": {"raw": spread},
+        }
+        journal.append("confirmed", confirmation=times, result=result)
 
 
 @pytest.fixture

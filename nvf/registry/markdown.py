@@ -1,0 +1,48 @@
+"""Small pieces of Markdown: tables, bullets, figures, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    r"""Return a table; a bar within a cell would end it, and is escaped.
+
+    >>> print(table(("a", "b"), [(1, "x|y")]))
+    | a | b |
+    | --- | --- |
+    | 1 | x\|y |
+    """
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """Return a list, one line each."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def number(value: float | None, form: str = ".4f") -> str:
+    """Return a figure, or `-` where there is none.
+
+    >>> number(0.25), number(None)
+    ('0.2500', '-')
+    """
+    return "-" if value is None else format(value, form)
+
+
+def difference(line: Mapping[str, Any]) -> str:
+    """Return a paired comparison as journaled, with its 95 % interval.
+
+    >>> difference({"difference": 0.0162, "low": 0.005, "high": None})
+    '+0.0162 [+0.0050, -]'
+    """
+    return f"{line['difference']:+.4f} [{number(line['low'], '+.4f')}, {number(line['high'], '+.4f')}]"
+
+
+def told(line: Mapping[str, Any]) -> str:
+    """Return `better` or `worse` where the whole interval lies on one side of 0, else `not told apart`."""
+    if line["low"] is not None and line["low"] > 0:
+        return "better"
+    return "worse" if line["high"] is not None and line["high"] < 0 else "not told apart"

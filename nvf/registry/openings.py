@@ -1,0 +1,61 @@
+"""Every time that the test split of a task was opened, by whichever sweep of these mlruns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from nvf.errors import JournalError
+from nvf.journal import folders
+from nvf.journal.events import Event, read
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One look at test.
+
+    Attributes
+    ----------
+    at
+        Seconds since 1970.
+    sweep
+        Whose journal says so.
+    what
+        What for.
+    judged
+        Whether something was judged on it that had not been: a confirmation, and not a run file.
+    """
+
+    at: float
+    sweep: str
+    what: str
+    judged: bool
+
+    @property
+    def date(self) -> str:
+        """Return when, in UTC: `2026-03-01 09:30`."""
+        return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def openings(fingerprint: str) -> list[Opening]:
+    """Return the openings of the task of this fingerprint, the first one first; a damaged journal tells of none."""
+    found: list[Opening] = []
+    for name in folders.names():
+        try:
+            events = read(folders.find(name))
+        except JournalError:
+            continue
+        if events and events[0]["task"]["fingerprint"] == fingerprint:
+            found += _of(name, events)
+    return sorted(found, key=lambda each: each.at)
+
+
+def _of(name: str, events: Sequence[Event]) -> Iterator[Opening]:
+    for event in events:
+        if event["kind"] == "test_opened":
+            trials = ", ".join(f"{number:04d}" for number in event["finalists"])
+            yield Opening(event["t"], name, f"confirmation {event['confirmation']}, of trials {trials}", judged=True)
+        elif event["kind"] == "test_run":
+            what = f"run file of version {event['version']} of {event['model']}"
+            yield Opening(event["t"], name, what, judged=False)

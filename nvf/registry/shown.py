@@ -1,0 +1,74 @@
+"""The model card as it is shown: as it was written, and what happened since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from nvf.errors import UsageError
+from nvf.registry import versions
+from nvf.registry.alias import TAG, Move
+from nvf.registry.card import FILE
+from nvf.registry.markdown import table
+from nvf.registry.openings import openings
+from nvf.tracking import names, server
+
+
+def show(model: str | None) -> str:
+    """Return the card of a model version, and what happened to it since it was written.
+
+    Parameters
+    ----------
+    model
+        As `nvf.registry.versions.resolve` takes it.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such model, or it has no card.
+    TrackingError
+        Where MLflow does not answer.
+    """
+    client = server.client(retries=1, timeout=versions.TIMEOUT)
+    try:
+        version = versions.resolve(client, model)
+        return written(versions.fetch(client, version), version) + since(client, version)
+    except MlflowException as error:
+        raise server.unreachable(error) from error
+
+
+def written(folder: Path, version: ModelVersion) -> str:
+    """Return the card as it was written, from the version's files."""
+    try:
+        return (folder / FILE).read_text(encoding="utf-8").rstrip() + "\n"
+    except FileNotFoundError:
+        raise UsageError(
+            f"version {version.version} of {version.name} has no card: it was registered by another program, or its "
+            "promotion was cut off; promote it again"
+        ) from None
+
+
+def since(client: MlflowClient, version: ModelVersion) -> str:
+    """Return a section on how the aliases moved to and from a version, and when test was opened again; or nothing."""
+    events = [*_moves(client, version)]
+    for each in openings(version.tags[names.FINGERPRINT]):
+        if each.at > version.creation_timestamp / 1000:
+            events.append((each.at, f"test was {'opened' if each.judged else 'read'} by {each.sweep}: {each.what}"))
+    rows = [(datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M"), what) for at, what in sorted(events)]
+    return f"\n## Since This Card Was Written\n\n{table(('when (UTC)', 'what'), rows)}\n" if rows else ""
+
+
+def _moves(client: MlflowClient, version: ModelVersion) -> Iterator[tuple[float, str]]:
+    own = int(version.version)
+    for name, text in client.get_registered_model(version.name).tags.items():
+        if name.startswith(f"{TAG}."):
+            alias, move = name.split(".")[2], Move(**json.loads(text))
+            if own in (move.before, move.after):
+                why = f"; forced: {move.forced}" if move.forced else ""
+                yield move.at, f"{move.kind} by {move.who}: {alias} {move.before or '-'} -> {move.after}{why}"
