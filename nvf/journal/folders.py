@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
 from nvf import paths
-from nvf.errors import SweepError, nearest
+from nvf.errors import JournalError, SweepError, nearest
 from nvf.journal.events import FILE
 
 
@@ -21,6 +22,19 @@ def find(name: str) -> Path:
     if name not in names():
         raise SweepError(f"there is no sweep '{name}' in {paths.sweeps()}{nearest(name, names())}")
     return folder
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """Return what lies at `relative`, as a journal gives it, in the sweep's folder.
+
+    Raises
+    ------
+    JournalError
+        Where it leads out of the folder.
+    """
+    if not Path(os.path.normpath(folder / relative)).is_relative_to(os.path.normpath(folder)):
+        raise JournalError(f"{folder / FILE} names {relative!r}, outside of its folder; nothing there is read")
+    return folder / relative
 
 
 def running(folder: Path) -> bool:

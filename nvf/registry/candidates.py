@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nvf.errors import SweepError
+from nvf.journal import folders
 from nvf.journal.events import Event
 from nvf.journal.leaderboard import best_trial
 from nvf.journal.replay import SweepState, TrialState, replay
@@ -74,7 +75,8 @@ def choose(folder: Path, events: list[Event], number: int | None) -> Candidate:
             f"promote another one: nvf leaderboard {state.name}"
         )
     _, task = snapshot_of(events, state)
-    return Candidate(state, trial, record, folder / published["folder"], published["digest"], task, result, row)
+    at = folders.inside(folder, published["folder"])
+    return Candidate(state, trial, record, at, published["digest"], task, result, row)
 
 
 def _row(state: SweepState, result: Mapping[str, Any] | None, number: int | None) -> Mapping[str, Any] | None:

@@ -245,7 +245,11 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
 
 def _trained(folder: Path, replicates: Sequence[Event]) -> list[Trained]:
     return [
-        Trained(folder / each["checkpoint"]["folder"], each["checkpoint"]["digest"], each["part"]["cold_seed"])
+        Trained(
+            folders.inside(folder, each["checkpoint"]["folder"]),
+            each["checkpoint"]["digest"],
+            each["part"]["cold_seed"],
+        )
         for each in replicates
     ]
 

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import uuid
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -122,17 +122,35 @@ def open_snapshot(folder: Path, verify: bool = False) -> Task:
     Raises
     ------
     TaskError
-        Where a file is missing or damaged, or where the snapshot is of another format.
+        Where a file is missing or damaged, or is a link, or where the snapshot is of another format.
     """
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise _damaged(path, "neither a plain file nor a folder")
     manifest = _manifest(folder)
-    for name, stamp in manifest["files"].items():
-        _check(folder / name, stamp, verify)
+    try:
+        for name in (*manifest["files"], *manifest["splits"], *manifest["truth"]):
+            if not _inside(name):
+                raise _damaged(folder / MANIFEST, f"it names {name}, outside of its folder")
+        for name, stamp in manifest["files"].items():
+            _check(folder / name, stamp, verify)
+        return _opened(folder, manifest, verify)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder / MANIFEST, f"not a manifest ({error!r})") from error
+
+
+def _inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _opened(folder: Path, manifest: dict[str, Any], verify: bool) -> Task:
     return Task(
         **{name: manifest[name] for name in PLAIN if name != "notes"},
         notes=tuple(manifest["notes"]),
         leaks=tuple(Overlap(**row) for row in manifest["leaks"]),
-        corpus=_open_corpus(folder / "corpus", manifest["unit"]),
-        splits={name: _open_split(folder / name) for name in manifest["splits"]},
+        corpus=_open_corpus(folder / "corpus", manifest["unit"], verify),
+        splits={name: _open_split(folder / name, verify) for name in manifest["splits"]},
         truth={name: _array(folder / "truth", name) for name in manifest["truth"]},
     )
 
@@ -144,7 +162,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         found = manifest["format"]
     except FileNotFoundError as error:
         raise TaskError(f"{folder} is not a task snapshot: it has no {MANIFEST}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, f"not a manifest ({error})") from error
     if found != FORMAT:
         raise TaskError(f"{path} has format {found}, this nvf reads {FORMAT}: delete {folder} and run again")
@@ -160,24 +178,25 @@ def _check(path: Path, stamp: dict[str, Any], verify: bool) -> None:
         raise _damaged(path, "its digest is wrong")
 
 
-def _open_corpus(folder: Path, unit: bool) -> Corpus:
-    return Corpus(_strings(folder, "ids"), _array(folder, "vectors"), _array(folder, "order"), unit, _texts(folder))
+def _open_corpus(folder: Path, unit: bool, verify: bool) -> Corpus:
+    ids, texts = _strings(folder, "ids", verify), _texts(folder, verify)
+    return Corpus(ids, _array(folder, "vectors"), _array(folder, "order"), unit, texts)
 
 
-def _open_split(folder: Path) -> Split:
-    queries = Queries(_strings(folder, "ids"), _array(folder, "vectors"), _texts(folder))
+def _open_split(folder: Path, verify: bool) -> Split:
+    queries = Queries(_strings(folder, "ids", verify), _array(folder, "vectors"), _texts(folder, verify))
     qrels = Qrels(*(_array(folder, name) for name in ("starts", "rows", "grades")))
     return Split(folder.name, queries, qrels, _array(folder, "clean"), _array(folder, "own"))
 
 
-def _texts(folder: Path) -> Any:
-    return _strings(folder, "texts") if (folder / "texts.arrow").exists() else None
+def _texts(folder: Path, verify: bool) -> Any:
+    return _strings(folder, "texts", verify) if (folder / "texts.arrow").exists() else None
 
 
-def _strings(folder: Path, name: str) -> Any:
+def _strings(folder: Path, name: str, verify: bool) -> Any:
     path = folder / f"{name}.arrow"
     try:
-        return open_strings(path)
+        return open_strings(path, verify)
     except (ValueError, OSError) as error:  # pyarrow.ArrowInvalid is a ValueError
         raise _damaged(path, str(error)) from error
 

@@ -54,9 +54,17 @@ def write_strings(path: Path, texts: Sequence[str]) -> None:
             writer.write_batch(pa.record_batch([pa.array(list(part), pa.large_string())], schema=schema))
 
 
-def open_strings(path: Path) -> Strings:
-    """Return the column at `path`, memory-mapped; a file that is not one raises `pyarrow.ArrowInvalid`."""
+def open_strings(path: Path, verify: bool = False) -> Strings:
+    """Return the column at `path`, memory-mapped; a file that is not one raises `pyarrow.ArrowInvalid`.
+
+    With `verify`, every text is looked at: that it lies within the file, and is UTF-8.
+    """
     import pyarrow as pa
 
     with pa.memory_map(str(path), "r") as file:
-        return Strings(pa.ipc.open_file(file).read_all().column("text"))
+        column = pa.ipc.open_file(file).read_all().column("text")
+    if column.type != pa.large_string():
+        raise pa.ArrowInvalid(f"a column of {column.type} instead of texts")
+    if verify:
+        column.validate(full=True)
+    return Strings(column)

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +41,10 @@ from nvf.training.scarcity import is_batch
 
 FORMAT = 1
 MODEL, OPTIMIZER, META = "model.safetensors", "optimizer.safetensors", "checkpoint.json"
+KINDS = {"files": dict, "system": str, "params": dict, "epoch": int, "seed": int, "task": dict, "record": dict}
+"""What `checkpoint.json` holds besides its format."""
+MISFITS = (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
+"""What tensors and records raise that are not what they should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,11 @@ class Checkpoint:
 
     @property
     def record(self) -> Record:
-        """The record that was published with it."""
-        return Record.from_json(self.meta["record"])
+        """The record that was published with it; raises `CheckpointError` where it is none."""
+        try:
+            return Record.from_json(self.meta["record"])
+        except MISFITS as error:
+            raise CheckpointError(f"{self.folder / META} is damaged: its record is none: {error!r}") from None
 
 
 def save(folder: Path, training: Training, record: Record) -> str:
@@ -146,7 +154,7 @@ def resume(folder: Path, training: Training, digest: str | None = None, *, halve
     held = {
         **checkpoint.meta,
         "params": _unbatched(checkpoint.meta["params"], halved),
-        "fingerprint": checkpoint.meta["task"]["fingerprint"],
+        "fingerprint": checkpoint.meta["task"].get("fingerprint"),
     }
     for key, value in own.items():
         if held[key] != value:
@@ -156,7 +164,10 @@ def resume(folder: Path, training: Training, digest: str | None = None, *, halve
     training.prepare()
     _fill(training.system, checkpoint)
     if training.optimiser is not None:
-        _load_optimizer(training.optimiser, checkpoint.optimizer)
+        try:
+            _load_optimizer(training.optimiser, checkpoint.optimizer)
+        except MISFITS as error:
+            raise CheckpointError(f"{folder / OPTIMIZER} does not fit the optimiser: {error}") from None
     return checkpoint.record
 
 
@@ -192,6 +203,8 @@ def _sync(folder: Path) -> None:
 
 def _read(path: Path) -> bytes:
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):  # no link out of the folder, and no pipe that never ends
+            raise CheckpointError(f"{path} is not a plain file")
         return path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"no checkpoint file {path}: {error.strerror}") from None
@@ -201,15 +214,15 @@ def _meta(path: Path, content: bytes) -> dict[str, Any]:
     try:
         meta = json.loads(content)
         version, names = meta["format"], set(meta["files"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise CheckpointError(f"{path} is damaged: it is not the JSON of a checkpoint") from None
     if version != FORMAT:
         raise CheckpointError(f"{path} has format {version!r}; this nvf {__version__} reads {FORMAT}: use another nvf")
     if names != {MODEL, OPTIMIZER}:
         raise CheckpointError(f"{path} names the files {sorted(names)}; a checkpoint has {MODEL} and {OPTIMIZER}")
-    missing = {"system", "params", "epoch", "seed", "task", "record"} - set(meta)
-    if missing:
-        raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
+    wrong = sorted(key for key, kind in KINDS.items() if not isinstance(meta.get(key), kind))
+    if wrong:
+        raise CheckpointError(f"{path} is damaged: it lacks {', '.join(wrong)}, or has another kind of value there")
     return dict(meta)
 
 
@@ -235,7 +248,7 @@ def _create(checkpoint: Checkpoint, corpus: Corpus, device: torch.device | str) 
 def _fill(system: System, checkpoint: Checkpoint) -> None:
     try:
         system.load_state(checkpoint.model)
-    except (KeyError, RuntimeError) as error:
+    except MISFITS as error:
         raise CheckpointError(
             f"{checkpoint.folder / MODEL} does not fit system {system.name} on this corpus: {error}"
         ) from None
