@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from nvf.sweep.driver import Result
 
 Name = Annotated[str | None, typer.Option(help="another name for the sweep")]
+Accept = Annotated[
+    bool, typer.Option("--accept-changes", help="go on with a file, task, code or versions that have changed since")
+]
 SpecFiles = Annotated[list[str], typer.Argument(metavar="SPEC...", help="sweep files")]
 
 
@@ -39,7 +42,9 @@ def sweep(
     loaded, document = load(spec, overrides)
     try:
         with Progress() as progress:
-            result = driver.start(loaded, document.text, address=address, watch=progress.watch, say=progress.say)
+            result = driver.start(
+                loaded, document.text, overrides, address=address, watch=progress.watch, say=progress.say
+            )
     except KeyboardInterrupt as interrupt:
         again = shlex.join(["nvf", "sweep", str(spec), *(f"--set={override}" for override in overrides)])
         print(f"interrupted ({interrupt or 'SIGINT'}) before the first trial; go on with: {again}", file=sys.stderr)
@@ -48,7 +53,12 @@ def sweep(
 
 
 def resume(
-    name: SweepName, trials: Trials = None, time: Time = None, address: Address = None, json: AsJson = False
+    name: SweepName,
+    trials: Trials = None,
+    time: Time = None,
+    accept_changes: Accept = False,
+    address: Address = None,
+    json: AsJson = False,
 ) -> int:
     """Go on with a sweep after any death, or extend a finished one."""
     from nvf.cli.live import Progress
@@ -56,7 +66,13 @@ def resume(
 
     with Progress() as progress:
         result = driver.resume(
-            name, trials=trials, time=seconds(time), address=address, watch=progress.watch, say=progress.say
+            name,
+            trials=trials,
+            time=seconds(time),
+            accept=accept_changes,
+            address=address,
+            watch=progress.watch,
+            say=progress.say,
         )
     return _finish(result, as_json=json)
 

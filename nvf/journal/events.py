@@ -6,7 +6,7 @@ journals of the same sweep are equal but for those two keys (`same`).
 
 | kind | further keys |
 | --- | --- |
-| sweep_started | format, sweep, nvf, spec, spec_text, task {name, fingerprint, snapshot, encoder, documents, queries, leaks, notes, source}, measures, objectives, views, seed, git, versions, clock |
+| sweep_started | format, sweep, nvf, spec, spec_text, set [--set of the command], code {file: digest}, task {name, fingerprint, snapshot, encoder, documents, queries, leaks, notes, source}, measures, objectives, views, seed, git, versions, clock |
 | floors | split, floors {name: figures}, ceilings {name: figures} |
 | trial_started | trial, system, params (all), chosen (searched), distributions {name: text}, seed, epochs |
 | record | trial, record {epoch, losses, figures, diagnoses, held_out, statistics, clock}, checkpoint {folder (from the sweep's), digest} or null, decision (continue, prune, stop, complete, pause), attrs, clock {host, pid, node} |
@@ -16,12 +16,13 @@ journals of the same sweep are equal but for those two keys (`same`).
 | trial_resumed | trial, epoch: the record after which it goes on |
 | checkpoints_deleted | trial: it ended, and is not among those whose checkpoints stay |
 | sweep_paused | reason (interrupt, time, failing, room, error), error or null, clock |
-| sweep_resumed | spec (the budget may have grown), clock |
+| sweep_resumed | spec (the budget may have grown), accepted [what had changed], ground {what it stands on now} or null, clock |
 | sweep_ended | reason (trials), clock |
 | confirmation_started | confirmation (from 1), finalists [trial], seeds, clock |
 | replicate | confirmation, part {trial, place, withheld, seed, cold_seed}, record (its best on dev) or null, checkpoint or null, error or null |
 | test_opened | confirmation, times (of this sweep, this one among them), finalists, clock: written before anything of test is judged |
 | confirmed | confirmation, result: what `nvf confirm --json` prints |
+| test_run | trial, model, version, clock: its answers to test are written to a run file; a confirmation has judged it |
 | promoted | trial, model, version, alias, forced (the reason, where a gate was overruled) |
 """  # noqa: E501
 
@@ -34,11 +35,14 @@ import os
 import time
 import zlib
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from nvf.errors import JournalError
+from nvf.journal import owner
+from nvf.journal.reserve import AHEAD, NO_ROOM, ahead
 
 FORMAT = 1
 FILE = "journal.jsonl"
@@ -49,10 +53,12 @@ Event = dict[str, Any]
 class Journal:
     """The one writer of a sweep's journal; holds a lock on the file until it is closed or its process dies."""
 
-    def __init__(self, path: Path, file: IO[bytes], next_number: int) -> None:
+    def __init__(self, path: Path, file: FileIO, next_number: int) -> None:
         self.path = path
         self._file = file
         self._next = next_number
+        self._length = file.tell()
+        self._reserved = ahead(file, self._length)
 
     @classmethod
     def create(cls, folder: Path) -> Journal:
@@ -60,7 +66,7 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / FILE
         try:
-            file = path.open("xb")
+            file = path.open("xb", buffering=0)
         except FileExistsError:
             raise JournalError(f"{path} exists: a sweep of this name was started before") from None
         _lock(file, path)
@@ -71,30 +77,56 @@ class Journal:
         """Open a journal to go on with it: lock it, cut off a torn last line, return it with its events."""
         path = folder / FILE
         try:
-            file = path.open("r+b")
+            file = path.open("r+b", buffering=0)
         except FileNotFoundError:
             raise JournalError(f"no journal at {path}") from None
         _lock(file, path)
         events, length = parse(file.read(), path)
+        _known(events, path)
         file.truncate(length)
         file.seek(length)
         return cls(path, file, len(events)), events
 
     def append(self, kind: str, *, sync: bool = False, **fields: Any) -> Event:
-        """Write one event and flush it; with `sync`, wait until it is on the disk. Returns the event."""
+        """Write one event; with `sync`, wait until it is on the disk. Returns the event.
+
+        Raises
+        ------
+        JournalError
+            Where the disk is full, and the room set aside used up. The journal ends with the event before, and can be
+            gone on with.
+        """
         event: Event = {"n": self._next, "t": round(time.time(), 3), "kind": kind, **plain(fields)}
         body = json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-        self._file.write(b"%08x %s\n" % (zlib.crc32(body), body))
-        self._file.flush()
+        self._put(b"%08x %s\n" % (zlib.crc32(body), body))
         if sync:
             os.fsync(self._file.fileno())
+            if self._length > self._reserved - AHEAD // 2:
+                self._reserved = max(self._reserved, ahead(self._file, self._length))
         self._next += 1
         return event
+
+    def _put(self, line: bytes) -> None:
+        """Write a line as a whole or not at all."""
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._file.truncate(self._length)
+            self._file.seek(self._length)
+            if error.errno not in NO_ROOM:
+                raise
+            raise JournalError(
+                f"{self.path} cannot be written: {error.strerror}. What it holds is whole: make room, then go on with "
+                f"nvf resume {self.path.parent.name}"
+            ) from None
+        self._length += len(line)
 
     def close(self) -> None:
         """Bring everything to the disk and let go of the lock."""
         if not self._file.closed:
-            self._file.flush()
+            self._file.truncate(self._length)  # gives the room set aside back
             os.fsync(self._file.fileno())
             self._file.close()
 
@@ -105,12 +137,14 @@ class Journal:
         self.close()
 
 
-def _lock(file: IO[bytes], path: Path) -> None:
+def _lock(file: FileIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise JournalError(f"{path} is being written by another process: this sweep is running already") from None
+        who = owner.told(path.parent) or "another process"
+        raise JournalError(f"{path} is being written by {who}: this sweep is running already") from None
+    owner.sign(path.parent)
 
 
 def plain(value: Any) -> Any:
@@ -161,8 +195,11 @@ def _event(line: bytes) -> Event | None:
     checksum, _, body = line.rstrip(b"\n").partition(b" ")
     if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(body):
         return None
-    event = json.loads(body)
-    return event if isinstance(event, dict) else None
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and "kind" in event else None
 
 
 def read(folder: Path) -> list[Event]:
@@ -173,9 +210,14 @@ def read(folder: Path) -> list[Event]:
     except FileNotFoundError:
         raise JournalError(f"no journal at {path}") from None
     events, _ = parse(raw, path)
-    if events and events[0].get("format") != FORMAT:
-        raise JournalError(f"{path} has format {events[0].get('format')}; this nvf reads format {FORMAT}")
+    _known(events, path)
     return events
+
+
+def _known(events: list[Event], path: Path) -> None:
+    written = events[0].get("format", FORMAT) if events else FORMAT
+    if written != FORMAT:
+        raise JournalError(f"{path} has format {written}; this nvf reads format {FORMAT}: use the nvf that wrote it")
 
 
 class Tail:

@@ -27,7 +27,10 @@ def leaderboard(state: SweepState) -> dict[str, Any]:
         "ceilings": {name: objective.of_figures(figures) for name, figures in state.ceilings.items()},
         "ceiling_figures": state.ceilings,
         "leaks": state.started["task"]["leaks"],
-        "notes": state.started["task"]["notes"],
+        "notes": [
+            *state.started["task"]["notes"],
+            *(f"gone on with though it had changed: {each}" for each in state.accepted),
+        ],
         "trials": rows,
     }
 

@@ -100,6 +100,11 @@ class SweepState:
         Why it paused or ended.
     error
         What is to be done something about before it can go on, or an empty text.
+    ground
+        What it stands on, as of its start or of the last change that was accepted: fingerprint, spec_text, nvf,
+        versions, code.
+    accepted
+        What had changed when it was gone on with all the same.
     """
 
     started: Event
@@ -110,6 +115,8 @@ class SweepState:
     status: str = "running"
     reason: str = ""
     error: str = ""
+    ground: dict[str, Any] = field(default_factory=dict)
+    accepted: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -133,10 +140,20 @@ def replay(events: Iterable[Event]) -> SweepState:
     first = next(stream, None)
     if first is None or first["kind"] != "sweep_started":
         raise JournalError("the journal is empty: this sweep died before it began; delete its folder and start again")
-    state = SweepState(started=first, spec=first["spec"])
+    state = SweepState(started=first, spec=first["spec"], ground=_ground(first))
     for event in stream:
         apply(state, event)
     return state
+
+
+def _ground(started: Event) -> dict[str, Any]:
+    return {
+        "fingerprint": started["task"]["fingerprint"],
+        "spec_text": started.get("spec_text"),
+        "nvf": started.get("nvf"),
+        "versions": started.get("versions", {}),
+        "code": started.get("code", {}),
+    }
 
 
 def apply(state: SweepState, event: Event) -> None:
@@ -170,5 +187,7 @@ def apply(state: SweepState, event: Event) -> None:
             state.status, state.reason, state.error = "paused", event["reason"], event.get("error") or ""
         case "sweep_resumed":
             state.status, state.reason, state.error, state.spec = "running", "", "", event["spec"]
+            state.ground = event.get("ground") or state.ground
+            state.accepted += event.get("accepted", [])
         case "sweep_ended":
             state.status, state.reason = "ended", event["reason"]

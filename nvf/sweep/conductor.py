@@ -11,16 +11,16 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nvf import seeding
-from nvf.diagnostics.burial import buries_new_documents
-from nvf.diagnostics.loss_misleads import loss_misleads
+from nvf.errors import JournalError
 from nvf.journal import replay
 from nvf.journal.events import Journal
 from nvf.sweep import shelf
+from nvf.sweep.beside import beside, stopping
 from nvf.sweep.failures import Failures
 from nvf.sweep.orders import Fault, Order, Report
 from nvf.sweep.shelf import epoch_folder
@@ -69,6 +69,8 @@ class Conductor:
         on_change: Callable[[replay.SweepState], None] = lambda state: None,
     ) -> None:
         self.state = state
+        self.broken: JournalError | None = None
+        """Why nothing more could be journaled: Ray shows an error of ours as one of its own."""
         self._spec = spec
         self._journal = journal
         self._study = study
@@ -139,9 +141,12 @@ class Conductor:
         assert report.record is not None, "a report is a record or an error"
         if report.record["epoch"] <= trial.epoch:
             return True
-        record = {**report.record, "diagnoses": [*report.record["diagnoses"], *self._beside(trial, report.record)]}
+        record = {
+            **report.record,
+            "diagnoses": [*report.record["diagnoses"], *beside(self.state, trial, report.record)],
+        }
         prune, attrs = self._study.report(trial.number, record)
-        decision = self._decision(prune=prune, stop=bool(self._reason(record)), final=report.final)
+        decision = self._decision(prune=prune, stop=bool(stopping(record, self._spec.stop)), final=report.final)
         self._write(
             "record",
             trial=trial.number,
@@ -239,36 +244,11 @@ class Conductor:
             case "complete":
                 self._end(trial.number, "complete")
             case "stop":
-                self._end(trial.number, "stopped", f"diagnosed: {self._reason(trial.records[-1])}")
+                self._end(trial.number, "stopped", f"diagnosed: {stopping(trial.records[-1], self._spec.stop)}")
             case "prune":
                 self._end(trial.number, "pruned")
             case "pause":
                 self._write("trial_paused", trial=trial.number)
-
-    def _reason(self, record: dict[str, Any]) -> str:
-        """Return the diagnoses of a trained epoch that the sweep shall not go on with, or an empty text."""
-        named = {diagnosis["name"] for diagnosis in record["diagnoses"]} if record["epoch"] > 0 else set()
-        return ", ".join(name for name in self._spec.stop if name in named)
-
-    def _beside(self, trial: replay.TrialState, record: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return what only shows beside the raw encoder's figures or the epochs before, which a worker has not."""
-        objective = next((each for each in self.state.objectives if each.view), None)
-        if objective is None:
-            return []
-        found, raw = [], self.state.floors.get("raw")
-        if raw is not None:
-            found += buries_new_documents(record["figures"], raw, objective.name)
-        epochs = [*trial.records, record]
-        history = [
-            (sum(each["held_out"].values()), value)
-            for each in epochs
-            if each.get("held_out")
-            and None not in each["held_out"].values()
-            and (value := objective.of(each)) is not None
-        ]
-        if len(history) == len(epochs):
-            found += loss_misleads(history)
-        return [asdict(each) for each in found]
 
     def _relative(self, checkpoint: dict[str, str] | None) -> dict[str, str] | None:
         """Return where a checkpoint lies seen from the sweep's folder, so that mlruns/ may be moved."""
@@ -349,5 +329,10 @@ class Conductor:
         )
 
     def _write(self, kind: str, *, sync: bool = False, **fields: Any) -> None:
-        replay.apply(self.state, self._journal.append(kind, sync=sync, **fields))
+        try:
+            event = self._journal.append(kind, sync=sync, **fields)
+        except JournalError as error:
+            self.broken = error
+            raise
+        replay.apply(self.state, event)
         self._on_change(self.state)

@@ -9,16 +9,17 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nvf import __version__, paths, tasks
+from nvf import paths, tasks
 from nvf.errors import JournalError, NvfError, SpecError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.folders import find
-from nvf.sweep import ray_session, signals
+from nvf.sweep import ray_session, resuming, signals
 from nvf.sweep.conductor import LOSSES, Conductor, Place
+from nvf.sweep.ground import changes, ground
+from nvf.sweep.resuming import CHECKPOINTS, SPEC
 from nvf.sweep.space import Space
 from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
@@ -27,7 +28,6 @@ from nvf.tasks.snapshot import open_snapshot
 from nvf.tracking.projector import Projector
 from nvf.training.floors import measure_floors
 
-PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "sentence-transformers")
 Watch = Callable[[replay.SweepState], None]
 Say = Callable[[str], None]
 
@@ -51,13 +51,17 @@ class Result:
     behind: int
 
 
-def start(spec: Spec, text: str, *, address: str | None = None, watch: Watch, say: Say) -> Result:
+def start(
+    spec: Spec, text: str, overrides: Sequence[str] = (), *, address: str | None = None, watch: Watch, say: Say
+) -> Result:
     """Run a new sweep to its end.
 
     Parameters
     ----------
     spec, text
         The validated sweep file, and its text.
+    overrides
+        What `--set` changed of it.
     address
         A Ray cluster that is there already, or None.
     watch
@@ -77,6 +81,11 @@ def start(spec: Spec, text: str, *, address: str | None = None, watch: Watch, sa
         Where a signal came before the first trial: nothing but caches is left behind.
     """
     folder = paths.sweep(spec.name)
+    if (folder / CHECKPOINTS).exists() and not (folder / events.FILE).exists():
+        raise NameTaken(
+            f"{folder} holds checkpoints of a sweep whose {events.FILE} is gone: restore it from a copy, delete the "
+            "folder, or give this sweep another name with --name"
+        )
     if (folder / events.FILE).exists():
         raise NameTaken(
             f"a sweep named '{spec.name}' exists in {folder}: go on with it by nvf resume {spec.name}, or give this "
@@ -99,17 +108,19 @@ def start(spec: Spec, text: str, *, address: str | None = None, watch: Watch, sa
                     f"the measure '{objective}' has no queries on dev: {', '.join(floors.queries)} are there"
                 )
     with events.Journal.create(folder) as journal:
-        (folder / "spec.yaml").write_text(text, encoding="utf-8")
+        (folder / SPEC).write_text(text, encoding="utf-8")
+        stands = ground(task.fingerprint, text)
+        fingerprint = stands.pop("fingerprint")
         started = journal.append(
             "sweep_started",
             format=events.FORMAT,
             sweep=spec.name,
-            nvf=__version__,
             spec=spec.model_dump(mode="json"),
-            spec_text=text,
+            set=list(overrides),
+            **stands,
             task={
                 "name": task.name,
-                "fingerprint": task.fingerprint,
+                "fingerprint": fingerprint,
                 "source": dict(task.source),
                 "encoder": task.encoder,
                 "documents": len(task.corpus),
@@ -121,7 +132,6 @@ def start(spec: Spec, text: str, *, address: str | None = None, watch: Watch, sa
             measures=spec.measures(),
             seed=spec.search.seed,
             git=_git(),
-            versions={name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
             clock={"host": platform.node(), "pid": os.getpid(), "snapshot": str(snapshot)},
         )
         state = replay.replay([started])
@@ -137,6 +147,7 @@ def resume(
     *,
     trials: int | None = None,
     time: float | None = None,
+    accept: bool = False,
     address: str | None = None,
     watch: Watch,
     say: Say,
@@ -151,35 +162,48 @@ def resume(
         How many trials there shall be in all; None for as many as before.
     time
         How many seconds it may take from now; None for the spec's own budget.
+    accept
+        Whether to go on with a file, a task, code or versions that have changed since.
     address, watch, say
         As of `start`.
+
+    Raises
+    ------
+    JournalError
+        Where the journal is damaged, cut off, or held by another process.
+    SweepError
+        Where what the sweep stands on has changed, and that was not accepted.
     """
     folder = find(name)
     journal, found = events.Journal.open(folder)
     with journal:
-        state = replay.replay(found)
+        state = resuming.whole(folder, found)
+        text = resuming.text(folder, state)
         spec = Spec.model_validate(state.spec)
-        changes: dict[str, Any] = {}
-        if trials is not None:
-            if trials < len(state.trials):
-                raise SweepError(
-                    f"--trials {trials} is less than the {len(state.trials)} that sweep '{name}' has begun"
-                )
-            changes["search"] = spec.search.model_copy(update={"trials": trials})
-        if time is not None:
-            changes["budget"] = spec.budget.model_copy(update={"time": time})
-        spec = spec.model_copy(update=changes)
+        if accept and text != state.ground["spec_text"]:
+            spec = resuming.edited(folder, state)
+        spec = resuming.extended(spec, state, trials, time)
         with signals.raising():
             say(f"task: {spec.task['source']}")
             snapshot = tasks.build_snapshot(spec.task)
-        before, now = state.started["task"]["fingerprint"], open_snapshot(snapshot).fingerprint
-        if before != now:
+        now = ground(open_snapshot(snapshot).fingerprint, text)
+        changed = changes(state.ground, now)
+        if changed and not accept:
+            listed = "\n".join(f"- {each}" for each in changed)
             raise SweepError(
-                f"the task of sweep '{name}' has changed: fingerprint {before[:12]} then, {now[:12]} now; its trials "
-                "cannot be compared with new ones. Restore the data, or start a new sweep with --name"
+                f"what sweep '{name}' stands on has changed:\n{listed}\n"
+                f"Put it back (without {folder / SPEC} the journaled file is used), start a new sweep with --name, or "
+                f"go on all the same: nvf resume {name} --accept-changes"
             )
-        clock = {"host": platform.node(), "pid": os.getpid(), "snapshot": str(snapshot)}
-        replay.apply(state, journal.append("sweep_resumed", sync=True, spec=spec.model_dump(mode="json"), clock=clock))
+        resumed = journal.append(
+            "sweep_resumed",
+            sync=True,
+            spec=spec.model_dump(mode="json"),
+            accepted=changed,
+            ground=now if changed else None,
+            clock={"host": platform.node(), "pid": os.getpid(), "snapshot": str(snapshot)},
+        )
+        replay.apply(state, resumed)
         return _run(spec, state, journal, snapshot, address, watch, say)
 
 
@@ -200,19 +224,25 @@ def _run(
     projector = Projector(folder)
     projector.start()
     study = SearchStudy(spec, Space(spec, _misfit), state)
-    conductor = Conductor(spec, state, journal, study, Place(snapshot, folder / "checkpoints"), watch)
+    conductor = Conductor(spec, state, journal, study, Place(snapshot, folder / CHECKPOINTS), watch)
     with signals.calling(conductor.interrupt):
         try:
             _tune(spec, conductor, address, say)
         except BaseException:
-            conductor.close("error")
+            with contextlib.suppress(JournalError):  # a full disk: the sweep counts as died, and goes on by nvf resume
+                conductor.close("error")
             projector.close(timeout=2)
+            if conductor.broken is not None:
+                raise conductor.broken from None
             raise
         conductor.close()
         # A server that never answered is not waited for: `nvf sync` closes the gap.
         behind = projector.close(timeout=3 if conductor.interrupted or projector.link() is None else 30)
         if not conductor.interrupted:
-            study.export(folder / "optuna.db")
+            try:
+                study.export(folder / "optuna.db")
+            except SweepError as error:
+                say(f"without the study for optuna-dashboard: {error}; nvf resume {spec.name} writes it")
     return Result(state, projector.link(), behind)
 
 

@@ -8,17 +8,22 @@ from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 
+from nvf.errors import SweepError
 from nvf.journal import replay
 from nvf.journal.objective import Objective
 from nvf.sweep import pruner, sampler
 from nvf.sweep.space import Setting, Space
 from nvf.sweep.spec import Spec
 
+DRAWN = ("fixed_params", "tpe:")
+"""What the names of notes on how a trial's parameters were drawn begin with."""
 STATES = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
@@ -84,8 +89,18 @@ class SearchStudy:
         self._study.tell(live, values, state)
 
     def export(self, path: Path) -> None:
-        """Write the study as SQLite for optuna-dashboard; a trial without an outcome stands as pruned."""
-        partial = path.with_suffix(".partial")
+        """Write the study as SQLite for optuna-dashboard; a trial without an outcome stands as pruned.
+
+        Raises `SweepError` where it cannot be written; the study is made from the journal, and so can be made again.
+        """
+        try:
+            self._export(path.with_suffix(".partial"))
+            os.replace(path.with_suffix(".partial"), path)
+        except (OSError, SQLAlchemyError, StorageInternalError) as error:
+            path.with_suffix(".partial").unlink(missing_ok=True)
+            raise SweepError(f"{path} cannot be written: {str(error).splitlines()[0]}") from None
+
+    def _export(self, partial: Path) -> None:
         partial.unlink(missing_ok=True)
         storage = RDBStorage(f"sqlite:///{partial}")
         # The file is made anew from the journal at any time: waiting for the disk at every row buys nothing.
@@ -96,7 +111,6 @@ class SearchStudy:
         )
         copy.add_trials([_closed(trial) for trial in self._study.get_trials(deepcopy=True)])
         storage.engine.dispose()
-        os.replace(partial, path)
 
     def _replay(self, trial: replay.TrialState) -> None:
         state, values = self._ending(trial) if trial.outcome else (TrialState.RUNNING, None)
@@ -133,10 +147,10 @@ class SearchStudy:
         return state, [value for value in values if value is not None]
 
     def _attrs(self, trial: Trial) -> dict[str, Any]:
-        """Return the pruner's notes; what Optuna notes of a start is the journal's already, and would be lost by a
-        driver that dies before the first record."""
+        """Return the pruner's notes; what Optuna notes of a start or a draw is the journal's already, and would be
+        lost by a driver that dies before the first record."""
         attrs = self._study._storage.get_trial_system_attrs(trial._trial_id)
-        return {name: value for name, value in attrs.items() if name != "fixed_params"}
+        return {name: value for name, value in attrs.items() if not name.startswith(DRAWN)}
 
 
 def _value(objective: Objective, record: dict[str, Any]) -> float | None:

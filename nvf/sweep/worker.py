@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import gc
+import os
 import shutil
 import traceback
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import torch
 from nvf import systems
 from nvf.errors import CheckpointError, NvfError
 from nvf.journal.objective import Objective
+from nvf.journal.reserve import NO_ROOM
 from nvf.sweep.orders import Fault, Order, Report
 from nvf.sweep.shelf import KEPT, epoch_folder
 from nvf.tasks.base import Task
@@ -25,7 +27,8 @@ from nvf.training import checkpoint, scarcity
 from nvf.training.loop import Training
 from nvf.training.record import Record
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+ROOM = 8 << 20
+"""Bytes that a checkpoint leaves free on the disk: the journal goes on after checkpoints had to stop."""
 
 
 class Worker:
@@ -147,12 +150,15 @@ class Worker:
         published = epoch_folder(self._folder, record.epoch)
         self._rate(record)
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(self._folder).free < ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             digest = checkpoint.save(published, training, record)
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
             self._digests.pop(record.epoch, None)
-            self._faults.append(Fault("disk_full", f"no room for the checkpoint of epoch {record.epoch}: {error}"))
+            self._faults.append(Fault("disk_full", f"no room for checkpoints from epoch {record.epoch} on"))
             return None
         self._digests[record.epoch] = digest
         self._clear()

@@ -1,5 +1,6 @@
 """MLflow shows a sweep: a projection of its journal, which may fall behind, lose its server or die unnoticed."""
 
+import logging
 import os
 
 for _name, _value in {
@@ -11,3 +12,6 @@ for _name, _value in {
     "GIT_PYTHON_REFRESH": "quiet",
 }.items():
     os.environ.setdefault(_name, _value)  # mlflow reads these when it is imported, so they come first
+
+# It prints every failure of a database with its traceback; nvf tells what came of it in a line of its own.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

@@ -112,6 +112,7 @@ BOARD: dict[str, Any] = {
             "params": {"system": "linear", "lr": 0.001},
             "diagnoses": ["harmful_reranker"],
             "error": None,
+            "faults": [],
         }
     ],
 }

@@ -10,9 +10,18 @@ import optuna
 
 from nvf.journal import events, replay
 from nvf.journal.leaderboard import leaderboard
+from tests.e2e.home import Home
 
 CLOCKS = ("seconds", "latency", "time/")
 """What the names of metrics that the clock measures begin with."""
+
+
+def same(home: Home, undisturbed: Home) -> None:
+    """Assert that the sweep `small` of two homes is the same by every view."""
+    assert story(home.sweep("small")) == story(undisturbed.sweep("small"))
+    assert board(home.sweep("small")) == board(undisturbed.sweep("small"))
+    assert study(home.sweep("small")) == study(undisturbed.sweep("small"))
+    assert runs(home.database, "small") == runs(undisturbed.database, "small")
 
 
 def story(folder: Path) -> list[dict[str, Any]]:

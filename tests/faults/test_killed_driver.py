@@ -7,36 +7,18 @@ import random
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
-from nvf.journal import events
 from tests.e2e.home import Home
-from tests.faults import equal
+from tests.faults.equal import same
+from tests.faults.long import LONG, lines
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.timeout(1800)]
 
 DEATHS = int(os.environ.get("NVF_DEATHS", "20"))
 """How often the driver is killed; the milder signals strike a quarter as often."""
-LONG = {"trials: 20": "trials: 40"}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = Home(tmp_path_factory.mktemp("undisturbed"))
-    code, _, err = home.run("sweep", home.spec(**LONG))
-    assert code == 0, err
-    return home
-
-
-def journal(home: Home) -> Path:
-    return home.sweep("small") / events.FILE
-
-
-def lines(home: Home) -> int:
-    return journal(home).read_bytes().count(b"\n") if journal(home).exists() else 0
 
 
 def go_on(home: Home) -> tuple[object, ...]:
@@ -54,13 +36,6 @@ def strike(home: Home, process: subprocess.Popen[str], after: int, pause: float,
     process.send_signal(with_)
     process.communicate(timeout=120)
     return running
-
-
-def same(home: Home, undisturbed: Home) -> None:
-    assert equal.story(home.sweep("small")) == equal.story(undisturbed.sweep("small"))
-    assert equal.board(home.sweep("small")) == equal.board(undisturbed.sweep("small"))
-    assert equal.study(home.sweep("small")) == equal.study(undisturbed.sweep("small"))
-    assert equal.runs(home.database, "small") == equal.runs(undisturbed.database, "small")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""What a sweep stands on besides its journal: its file, its task, the code and the versions. Once it has begun, none of
+it may change unnoticed."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import platform
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import nvf
+from nvf import __version__
+
+PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "sentence-transformers")
+DECISIVE = ("torch", "numpy", "optuna")
+"""What figures and settings depend on."""
+CODE = ("diagnostics", "losses", "measures", "systems", "topk", "training")
+"""The rooms in which a trial's figures are made."""
+BESIDES = ("training/export.py",)
+"""Takes a trained system elsewhere."""
+SHOWN = 20
+"""Lines of a changed file that are shown."""
+
+
+def ground(fingerprint: str, spec_text: str) -> dict[str, Any]:
+    """Return what a sweep that begins now stands on.
+
+    Parameters
+    ----------
+    fingerprint
+        Of its task.
+    spec_text
+        Its file.
+    """
+    return {
+        "fingerprint": fingerprint,
+        "spec_text": spec_text,
+        "nvf": __version__,
+        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "code": code(),
+    }
+
+
+def code() -> dict[str, str]:
+    """Return the sources that figures depend on: path within nvf -> the first 12 digits of its sha256."""
+    root = Path(nvf.__file__).parent
+    sources = {path.relative_to(root).as_posix(): path for room in CODE for path in sorted((root / room).glob("*.py"))}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        for name, path in sources.items()
+        if name not in BESIDES
+    }
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return what differs between two grounds, a text for each; what an older journal does not say is not compared."""
+    return [*_task(before, now), *_file(before, now), *_versions(before, now), *_code(before, now)]
+
+
+def _task(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    if before["fingerprint"] != now["fingerprint"]:
+        yield (
+            f"the task: its fingerprint was {before['fingerprint'][:12]} and is {now['fingerprint'][:12]}; trials "
+            "before and after cannot be compared"
+        )
+
+
+def _file(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    old, new = before["spec_text"].splitlines(), now["spec_text"].splitlines()
+    if before["spec_text"] != now["spec_text"]:
+        found = list(difflib.unified_diff(old, new, "as journaled", "spec.yaml", lineterm="", n=0))
+        more = [f"... and {len(found) - SHOWN} lines more"] if len(found) > SHOWN else []
+        yield "\n  ".join(["the sweep file:", *found[:SHOWN], *more])
+
+
+def _versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    held = {"nvf": before["nvf"], **{name: before["versions"].get(name) for name in DECISIVE}}
+    for name, old in held.items():
+        new = now["nvf"] if name == "nvf" else now["versions"][name]
+        if old is not None and old != new:
+            yield f"{name}: was {old} and is {new}"
+
+
+def _code(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    old, new = before["code"], now["code"]
+    if not old:
+        return
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    if names:
+        yield f"the code of nvf: {', '.join(names)}"

@@ -1,0 +1,64 @@
+"""What a resume finds in a sweep's folder, and makes sure of before it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nvf.errors import JournalError, SpecError, SweepError
+from nvf.journal import events, replay
+from nvf.sweep.spec import Spec, load
+
+SPEC, CHECKPOINTS = "spec.yaml", "checkpoints"
+
+
+def whole(folder: Path, found: list[events.Event]) -> replay.SweepState:
+    """Return the journaled state; raises `JournalError` where there are checkpoints of trials that it does not know.
+
+    A trial is journaled, and that brought to the disk, before its first checkpoint is published.
+    """
+    there = {int(each.name.removeprefix("trial-")) for each in (folder / CHECKPOINTS).glob("trial-*")}
+    state = replay.replay(found) if found or not there else None
+    lost = sorted(there.difference(() if state is None else state.trials))
+    if state is None or lost:
+        raise JournalError(
+            f"{folder / events.FILE} ends after {len(found)} events, before trial {lost[0]} began, but there are "
+            "checkpoints of it: the file was cut off. Restore it from a copy; or, to go on from what is left, move "
+            f"{folder / CHECKPOINTS}/trial-{lost[0]:04d} and those after it away"
+        )
+    return state
+
+
+def text(folder: Path, state: replay.SweepState) -> str:
+    """Return the sweep file as it lies in the sweep's folder; where it is gone, it is written again."""
+    path = folder / SPEC
+    journaled: str = state.ground["spec_text"]
+    if not path.exists():
+        path.write_text(journaled, encoding="utf-8")
+    return path.read_bytes().decode("utf-8", errors="replace")
+
+
+def edited(folder: Path, state: replay.SweepState) -> Spec:
+    """Return the spec that the user made of the sweep file; what is measured must be what it was."""
+    spec, _ = load(folder / SPEC, state.started.get("set", []))
+    objectives = [str(each) for each in spec.objectives]
+    for key, old, new in (("measure", state.started["objectives"], objectives), ("name", state.name, spec.name)):
+        if old != new:
+            raise SpecError(
+                f"{folder / SPEC}: {key} was {old} and is {new}: within a sweep it cannot change; start a new one"
+            )
+    return spec
+
+
+def extended(spec: Spec, state: replay.SweepState, trials: int | None, time: float | None) -> Spec:
+    """Return the spec with another number of trials, or another time."""
+    changes: dict[str, Any] = {}
+    if trials is not None:
+        if trials < len(state.trials):
+            raise SweepError(
+                f"--trials {trials} is less than the {len(state.trials)} that sweep '{state.name}' has begun"
+            )
+        changes["search"] = spec.search.model_copy(update={"trials": trials})
+    if time is not None:
+        changes["budget"] = spec.budget.model_copy(update={"time": time})
+    return spec.model_copy(update=changes)

@@ -1,0 +1,47 @@
+"""What a sweep stands on, and what is said when it has changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nvf.sweep import ground as rooms
+from nvf.sweep.ground import changes, ground
+
+FILE = "name: small\nsearch: {trials: 20}\n"
+
+
+@pytest.fixture
+def before() -> dict[str, Any]:
+    return ground("f" * 40, FILE)
+
+
+def test_nothing_changed(before: dict[str, Any]) -> None:
+    assert changes(before, ground("f" * 40, FILE)) == []
+
+
+def test_what_changed_is_shown(before: dict[str, Any]) -> None:
+    now = ground("e" * 40, FILE.replace("20", "30"))
+    now["versions"] |= {"torch": "9.9", "ray": "9.9"}
+    now["code"] = {**now["code"], "systems/linear.py": "0" * 12, "losses/new.py": "1" * 12}
+    said = changes(before, now)
+    assert [each.split(":")[0] for each in said] == ["the task", "the sweep file", "torch", "the code of nvf"]
+    assert "fingerprint was ffffffffffff and is eeeeeeeeeeee" in said[0]
+    assert "-search: {trials: 20}" in said[1] and "+search: {trials: 30}" in said[1]
+    assert said[3].endswith("losses/new.py, systems/linear.py")
+
+
+def test_a_long_difference_is_cut(before: dict[str, Any]) -> None:
+    (said,) = changes(before, ground("f" * 40, "\n".join(map(str, range(100)))))
+    assert len(said.splitlines()) == rooms.SHOWN + 2 and said.endswith("lines more")
+
+
+def test_what_an_older_journal_does_not_say_is_not_compared(before: dict[str, Any]) -> None:
+    now = ground("f" * 40, FILE)
+    assert changes({**before, "code": {}, "versions": {}}, now) == []
+
+
+def test_the_code_is_that_of_all_systems_and_losses() -> None:
+    assert {"systems/linear.py", "losses/info_nce.py", "training/loop.py", "topk/hard.py"} <= set(rooms.code())
+    assert not set(rooms.BESIDES) & set(rooms.code())
