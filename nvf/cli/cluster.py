@@ -29,7 +29,7 @@ def submit(
 
 
 def doctor(json: AsJson = False) -> int:
-    """Check this machine, the cluster and the tracking server."""
+    """Check this machine, the cluster and the tracking server; close the runs of drivers that died."""
     from nvf.cli.doctor import checks
 
     found = checks()

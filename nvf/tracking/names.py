@@ -13,7 +13,7 @@ from nvf.measures.parse import key
 
 KIND, SWEEP, STARTED, TRIAL = "nvf.kind", "nvf.sweep", "nvf.started", "nvf.trial"
 SYSTEM, TASK, SEED, FINGERPRINT = "nvf.system", "nvf.task", "nvf.seed", "nvf.task_fingerprint"
-COMMIT, DIRTY = "nvf.git_commit", "nvf.git_dirty"
+COMMIT, DIRTY, DRIVER = "nvf.git_commit", "nvf.git_dirty", "nvf.driver"
 OUTCOME, DIAGNOSES, ERROR, FAULTS = "nvf.outcome", "nvf.diagnoses", "nvf.error", "nvf.faults"
 BEST_EPOCH, PROMOTED, CONFIRMED = "nvf.best_epoch", "nvf.promoted", "nvf.confirmed"
 SKIPPED, ARTIFACTS, THROUGH = "nvf.skipped", "nvf.artifacts", "nvf.through"

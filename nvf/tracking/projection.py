@@ -70,6 +70,7 @@ class Projection:
         self._promoted: dict[int, str] = {}
         self._confirmed: dict[Key, str] = {}
         self._skipped: dict[Key, dict[str, list[int]]] = {}
+        self._driver = ""
         self._view_params: frozenset[str] | None = None
         self._note_due = False
         self._note_written = 0.0
@@ -135,6 +136,8 @@ class Projection:
             case "sweep_paused" | "sweep_resumed" | "sweep_ended":
                 for key in self._open_runs():
                     self._touch(key)
+        if event["kind"] in ("sweep_started", "sweep_resumed"):
+            self._driver = "{pid}@{host}".format_map(event["clock"])
         self._note_due |= event["kind"] not in ("record", "promoted", "replicate")
 
     def _open_runs(self) -> list[Key]:
@@ -265,6 +268,7 @@ class Projection:
         if key in self._skipped:
             tags[names.SKIPPED] = names.cut(f"not a finite number: {names.times(self._skipped[key])}")
         if key is None:
+            tags[names.DRIVER] = self._driver
             tags[names.SYSTEM] = names.cut(", ".join(sorted({each.system for each in self.state.trials.values()})))
             return tags
         trial = self.state.trials[key]

@@ -50,6 +50,16 @@ def search(mlflow: MlflowClient, experiment: str, sweep: str, started: str | Non
     wanted = f"tags.`{names.SWEEP}` = '{sweep}'"
     if started is not None:
         wanted += f" and tags.`{names.STARTED}` = '{started}'"
+    yield from _pages(mlflow, experiment, wanted)
+
+
+def running(mlflow: MlflowClient, experiment: str) -> list[Run]:
+    """Return the runs of all sweeps and trials that are shown as running, those of sweeps first."""
+    wanted = f"attributes.status = 'RUNNING' and tags.`{names.STARTED}` != ''"
+    return sorted(_pages(mlflow, experiment, wanted), key=lambda run: names.TRIAL in run.data.tags)
+
+
+def _pages(mlflow: MlflowClient, experiment: str, wanted: str) -> Iterator[Run]:
     token = None
     while True:
         page = mlflow.search_runs([experiment], filter_string=wanted, max_results=1000, page_token=token)

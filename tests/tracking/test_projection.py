@@ -173,13 +173,14 @@ def test_a_paused_trial_is_killed_and_runs_again_in_the_same_run(folder: Path) -
     first = trials[0].info.run_id
     journal, _ = Journal.open(folder)
     with journal:
-        journal.append("sweep_resumed", spec={}, clock={})
+        journal.append("sweep_resumed", spec={}, clock={"host": "there", "pid": 2})
         journal.append("trial_resumed", trial=0, epoch=1)
         journals.record(journal, 0, 2, 0.6)
         sync(folder)
         _, parent, trials = shown()
         assert (parent.info.status, trials[0].info.status) == ("RUNNING", "RUNNING")
         assert trials[0].data.tags[names.OUTCOME] == "running"
+        assert parent.data.tags[names.DRIVER] == "2@there"
         journals.end_trial(journal, 0, "complete")
         journal.append("sweep_ended", reason="trials", clock={})
     sync(folder)

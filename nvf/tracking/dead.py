@@ -1,0 +1,96 @@
+"""Runs that MLflow shows as running though nobody runs them any more."""
+
+from __future__ import annotations
+
+import platform
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from nvf.errors import JournalError
+from nvf.journal import folders
+from nvf.journal.events import read
+from nvf.journal.replay import replay
+from nvf.tracking import names, runs, server
+from nvf.tracking.sync import sync
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Runs of one sweep that were left running.
+
+    Attributes
+    ----------
+    sweep
+        Its name.
+    driver
+        PID@HOST of the process that ran it, or an empty text where its runs do not say.
+    runs
+        How many were shown as running.
+    closed
+        Whether they are closed now; else nobody here can tell whether the driver lives.
+    """
+
+    sweep: str
+    driver: str
+    runs: int
+    closed: bool
+
+
+def close() -> list[Left]:
+    """Close as KILLED what dead drivers left running, and return what there was; `nvf resume` opens the runs again.
+
+    A driver is dead where its journal is in this mlruns/ and no process holds the lock on it: the kernel lets go of
+    that with the process. Where the journal is elsewhere, it is dead where it ran on this host and its process is gone.
+
+    Raises
+    ------
+    TrackingError
+        Where MLflow does not answer.
+    """
+    mlflow = server.client()
+    try:
+        by_sweep: dict[tuple[str, str], list[Run]] = defaultdict(list)
+        for run in runs.running(mlflow, server.experiment(mlflow)):
+            by_sweep[run.data.tags[names.SWEEP], run.data.tags[names.STARTED]].append(run)
+        found = [_look(mlflow, name, started, open_) for (name, started), open_ in by_sweep.items()]
+    except MlflowException as error:
+        raise server.unreachable(error) from error
+    return [left for left in found if left is not None]
+
+
+def _look(mlflow: MlflowClient, name: str, started: str, open_: Sequence[Run]) -> Left | None:
+    """Close the runs of a sweep where its driver is dead; returns None where it lives."""
+    driver = next((run.data.tags[names.DRIVER] for run in open_ if names.DRIVER in run.data.tags), "")
+    folder = _folder(name, started)
+    if folder is not None:
+        if folders.running(folder):
+            return None
+        sync(folder)
+        return Left(name, driver, len(open_), closed=True)
+    pid, _, host = driver.partition("@")
+    if host != platform.node():
+        return Left(name, driver, len(open_), closed=False)
+    if psutil.pid_exists(int(pid)):
+        return None
+    for run in open_:
+        mlflow.set_tag(run.info.run_id, names.OUTCOME, "killed")
+        mlflow.set_terminated(run.info.run_id, names.STATUS["killed"])
+    return Left(name, driver, len(open_), closed=True)
+
+
+def _folder(name: str, started: str) -> Path | None:
+    """Return the folder of this very sweep, or None where its journal is elsewhere."""
+    if name not in folders.names():
+        return None
+    folder = folders.find(name)
+    try:
+        return folder if runs.identity(replay(read(folder)[:1])) == started else None
+    except JournalError:
+        return None

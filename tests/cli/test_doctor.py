@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+from nvf import paths
+from nvf.cli import doctor
+from nvf.journal.events import Journal
+from nvf.tracking import names
+from nvf.tracking.sync import sync
+from tests.cli.conftest import Ran
+from tests.tracking import journals
+from tests.tracking.servers import empty_database, own_tracking
+from tests.tracking.test_database import older
+from tests.tracking.test_projection import shown
+
+__all__ = ["empty_database", "own_tracking"]
+
+Nvf = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def isolated(own_tracking: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+def lines(ran: Ran, name: str) -> list[str]:
+    """The lines of a check, each with its verdict."""
+    return [line for line in ran.out.splitlines() if line[6:].split()[0] == name]
+
+
+def test_all_is_well(nvf: Nvf, mlruns: Path) -> None:
+    ran = nvf("doctor")
+    assert (ran.code, ran.err) == (0, "")
+    assert lines(ran, "tracking") == [f"ok    tracking   sqlite:///{mlruns}/mlflow.db"]
+    checks = json.loads(nvf("doctor", "--json").out)
+    assert all(check["ok"] for check in checks)
+
+
+def test_runs_of_a_dead_driver_are_closed_and_the_way_on_is_named(nvf: Nvf) -> None:
+    folder = paths.sweep("died")
+    with Journal.create(folder) as journal:
+        journals.start(journal, "died")
+        journals.start_trial(journal, 0)
+        sync(folder)
+        assert shown("died")[2][0].info.status == "RUNNING"
+        assert nvf("doctor").code == 0, "its driver lives"
+    ran = nvf("doctor")
+    assert ran.code == 1
+    assert lines(ran, "sweep") == ["FAIL  sweep      the driver of 'died' died: nvf resume died"]
+    assert lines(ran, "runs") == [
+        "ok    runs       2 runs of sweep 'died' closed as KILLED: process 1@here, which ran it, is dead"
+    ]
+    _, parent, trials = shown("died")
+    assert [(run.info.status, run.data.tags[names.OUTCOME]) for run in (parent, trials[0])] == [
+        ("KILLED", "killed")
+    ] * 2
+    assert lines(nvf("doctor"), "runs") == []
+
+
+def test_runs_whose_driver_is_elsewhere_are_left_and_told(nvf: Nvf, mlruns: Path) -> None:
+    folder = mlruns / "elsewhere" / "far"
+    with Journal.create(folder) as journal:
+        journals.start(journal, "far")
+        sync(folder)
+        ran = nvf("doctor")
+    assert ran.code == 0
+    assert lines(ran, "runs") == [
+        "ok    runs       1 run of sweep 'far': MLflow shows it as running, by process 1@here; ask nvf doctor there"
+    ]
+
+
+def test_a_database_in_need_of_migration(nvf: Nvf, mlruns: Path) -> None:
+    older(mlruns / "mlflow.db")
+    ran = nvf("doctor")
+    assert ran.code == 1
+    (line,) = lines(ran, "tracking")
+    assert line.startswith("FAIL") and line.endswith(f"run: mlflow db upgrade sqlite:///{mlruns}/mlflow.db")
+
+
+def test_an_extra_that_is_missing(nvf: Nvf, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = doctor.version
+
+    def version(name: str) -> str:
+        if name in ("psycopg", "boto3"):
+            raise PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(doctor, "version", version)
+    ran = nvf("doctor")
+    assert ran.code == 0
+    assert lines(ran, "[s3]") == ["ok    [s3]       without boto3; who needs it: pip install 'nvf[s3]'"]
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ann:s3cret@db/mlflow")
+    ran = nvf("doctor")
+    assert ran.code == 1
+    assert "postgresql://db/mlflow needs the package psycopg: pip install 'nvf[postgres]'" in lines(ran, "tracking")[0]
+    assert "s3cret" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["down", "hangs"])
+@pytest.mark.parametrize("scheme", ["http", "postgresql"])
+def test_a_tracking_server_that_does_not_answer(
+    nvf: Nvf, scheme: str, hangs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        if not hangs:
+            listening.close()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://ann:s3cret@127.0.0.1:{port}/x")
+        before = time.monotonic()
+        ran = nvf("doctor")
+    assert time.monotonic() - before < 10
+    assert ran.code == 1
+    (line,) = lines(ran, "tracking")
+    assert line.startswith(f"FAIL  tracking   MLflow at {scheme}://127.0.0.1:{port}/x does not answer")
+    assert "s3cret" not in ran.out + ran.err
