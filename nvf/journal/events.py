@@ -9,7 +9,7 @@ journals of the same sweep are equal but for those two keys (`same`).
 | sweep_started | format, sweep, nvf, spec, spec_text, set [--set of the command], code {file: digest}, task {name, fingerprint, snapshot, encoder, documents, queries, leaks, notes, source}, measures, objectives, views, seed, git, versions, clock |
 | floors | split, floors {name: figures}, ceilings {name: figures} |
 | trial_started | trial, system, params (all), chosen (searched), distributions {name: text}, seed, epochs |
-| record | trial, record {epoch, losses, figures, diagnoses, held_out, statistics, clock}, checkpoint {folder (from the sweep's), digest} or null, decision (continue, prune, stop, complete, pause), attrs, clock {host, pid, node} |
+| record | trial, record {epoch, losses, figures, diagnoses, held_out, statistics, clock}, checkpoint {folder (from the sweep's), digest} or null, decision (continue, prune, stop, complete, pause), attrs, clock {host, pid, node, platform, instructions} |
 | fault | trial, fault (checkpoint_damaged, disk_full, out_of_memory, worker_lost), epoch (the last journaled one), detail, params {what changed of the trial's} |
 | trial_ended | trial, outcome (complete, pruned, stopped, infeasible, failed), error or null, attrs |
 | trial_paused | trial: it was interrupted, and `nvf resume` goes on with it |

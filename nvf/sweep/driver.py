@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from nvf import paths, tasks
 from nvf.errors import JournalError, NvfError, SpecError, SweepError
@@ -23,6 +22,7 @@ from nvf.sweep.resuming import CHECKPOINTS, SPEC
 from nvf.sweep.space import Space
 from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
+from nvf.sweep.surroundings import commit
 from nvf.sweep.yaml_lines import KeyPath
 from nvf.tasks.snapshot import open_snapshot
 from nvf.tracking.projector import Projector
@@ -131,7 +131,7 @@ def start(
             objectives=[str(objective) for objective in spec.objectives],
             measures=spec.measures(),
             seed=spec.search.seed,
-            git=_git(),
+            git=commit(),
             clock={"host": platform.node(), "pid": os.getpid(), "snapshot": str(snapshot)},
         )
         state = replay.replay([started])
@@ -307,16 +307,3 @@ def _scratch() -> Iterator[Path]:
     """Give Tune a folder for the state that it writes and nobody reads."""
     with tempfile.TemporaryDirectory(prefix="nvf-tune-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
-
-
-def _git() -> dict[str, Any] | None:
-    """Return the commit of the working directory, and whether it has changes; None outside of git."""
-    try:
-        asked = [["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"]]
-        commit, changes = (
-            subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-            for command in asked
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return {"commit": commit, "dirty": bool(changes)}

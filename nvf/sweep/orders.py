@@ -99,7 +99,7 @@ class Report:
     faults
         What went wrong on the way, and was lived with.
     clock
-        Who says it: {host, pid, node}, the last being Ray's id.
+        Who says it: {host, pid, node}, the last being Ray's id, with `surroundings.machine`.
     """
 
     trial: int

@@ -11,6 +11,7 @@ import ray
 from ray import tune
 
 from nvf.sweep.orders import Order
+from nvf.sweep.surroundings import machine
 from nvf.sweep.worker import Worker
 
 REPORT = "nvf_report"
@@ -31,5 +32,6 @@ class NvfTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run one epoch and return its report as text, which Tune carries as it is."""
         report = self._worker.step()
-        clock = {"host": platform.node(), "pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
+        node = ray.get_runtime_context().get_node_id()
+        clock = {"host": platform.node(), "pid": os.getpid(), "node": node, **machine()}
         return {REPORT: replace(report, clock=clock).to_json()}

@@ -1,0 +1,221 @@
+"""A trial trained again from its record: whether the figures come out as they were journaled.
+
+    report = reproduce("linear-nfcorpus/7")
+    report.agreement.verdict                      # equal, close or different
+
+Nothing is written but to a folder that is deleted again.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+
+from nvf.errors import SweepError, UsageError
+from nvf.journal import events as journal
+from nvf.journal import folders
+from nvf.journal.events import Event
+from nvf.journal.replay import SweepState, TrialState, replay
+from nvf.registry.agreement import TOLERANCE, Agreement, compare
+from nvf.registry.searched import snapshot_of
+from nvf.sweep.ground import changes, ground
+from nvf.sweep.orders import Order, Report
+from nvf.sweep.spec import Spec
+from nvf.sweep.surroundings import commit, machine
+from nvf.sweep.worker import Worker
+from nvf.tracking import names, runs, server
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """What came out.
+
+    Attributes
+    ----------
+    sweep, trial, system
+        What was trained again.
+    epochs
+        Through which epoch: the last one that is journaled.
+    threads
+        On how many threads, then and now.
+    agreement
+        How the figures compare.
+    checkpoints, same
+        How many checkpoints were journaled, and how many came out the same, byte for byte.
+    changed
+        What has changed since: versions, code, commit, machine; a text for each.
+    """
+
+    sweep: str
+    trial: int
+    system: str
+    epochs: int
+    threads: int
+    agreement: Agreement
+    checkpoints: int
+    same: int
+    changed: list[str]
+
+
+def reproduce(run: str, *, tolerance: float = TOLERANCE, say: Say = lambda line: None) -> Reproduction:
+    """Train a trial again, through the last epoch that is journaled, and compare every figure.
+
+    Parameters
+    ----------
+    run
+        `SWEEP/TRIAL`, or the id of a trial's MLflow run.
+    tolerance
+        By how much figures may differ and still be close.
+    say
+        Told of each epoch in a line.
+
+    Raises
+    ------
+    UsageError
+        Where `run` names no trial.
+    SweepError
+        Where there is no such sweep or trial, where the trial has no record, or where it cannot be trained here.
+    TaskError
+        Where the task is not the one that the trial was trained on.
+    TrackingError
+        Where MLflow is asked and does not answer.
+    """
+    name, number = _named(run)
+    folder = folders.find(name)
+    found = journal.read(folder)
+    trial = _trial(replay(found), number)
+    begun = next(place for place, event in enumerate(found) if _of(event, "trial_started", number))
+    # As the sweep stood when the trial began: a later resume may have accepted other versions, or another file.
+    then = replay(found[: begun + 1])
+    snapshot, task = snapshot_of(found[: begun + 1], then)
+    records = [event for event in found if _of(event, "record", number)]
+    now = ground(task.fingerprint, then.ground["spec_text"])
+    with tempfile.TemporaryDirectory(prefix="nvf-reproduce-") as scratch:
+        order = _order(then, trial, snapshot, Path(scratch) / "checkpoints")
+        reports = [_told(report, order, say) for report in _again(order, trial, _halved(found, trial))]
+    pairs = [
+        (event["checkpoint"]["digest"], report.checkpoint["digest"])
+        for event, report in zip(records, reports, strict=True)
+        if event["checkpoint"] is not None and report.checkpoint is not None
+    ]
+    return Reproduction(
+        sweep=name,
+        trial=number,
+        system=trial.system,
+        epochs=trial.epoch,
+        threads=max(1, int(order.cpu)),
+        agreement=compare(trial.records, [report.record or {} for report in reports], tolerance),
+        checkpoints=len(pairs),
+        same=sum(journaled == made for journaled, made in pairs),
+        changed=[*changes(then.ground, now), *_elsewhere(then, records[-1])],
+    )
+
+
+def _named(run: str) -> tuple[str, int]:
+    """Return sweep and trial of `SWEEP/TRIAL`, or of an MLflow run."""
+    if found := re.fullmatch(r"(.+)/(\d{1,9})", run):
+        return found[1], int(found[2])
+    if not re.fullmatch(r"[0-9a-f]{32}", run):
+        raise UsageError(f"'{run}' names no trial; write SWEEP/TRIAL, e.g. quickstart/7, or the id of an MLflow run")
+    try:
+        tags = server.client().get_run(run).data.tags
+    except MlflowException as error:
+        if error.error_code in runs.GONE:
+            raise UsageError(f"MLflow has no run {run}; `nvf list` shows the sweeps that are here") from None
+        raise server.unreachable(error) from error
+    if names.SWEEP not in tags or names.TRIAL not in tags:
+        raise UsageError(f"run {run} is not that of a trial; write SWEEP/TRIAL, or the id of a trial's run")
+    name = tags[names.SWEEP]
+    state = replay(journal.read(folders.find(name)))
+    if runs.identity(state) != tags[names.STARTED]:
+        raise SweepError(f"run {run} is of another sweep that was named '{name}'; its journal is not here")
+    return name, int(tags[names.TRIAL])
+
+
+def _of(event: Event, kind: str, number: int) -> bool:
+    return bool(event["kind"] == kind and event.get("trial") == number)
+
+
+def _trial(state: SweepState, number: int) -> TrialState:
+    trial = state.trials.get(number)
+    if trial is None:
+        known = ", ".join(map(str, state.trials)) or "none"
+        raise SweepError(f"sweep '{state.name}' has no trial {number}; its trials: {known}")
+    if not trial.records:
+        raise SweepError(
+            f"trial {number} of sweep '{state.name}' has no record, so there is nothing to compare with"
+            + (f": it {trial.outcome}, {trial.error}" if trial.error else "")
+        )
+    return trial
+
+
+def _order(then: SweepState, trial: TrialState, snapshot: Path, checkpoints: Path) -> Order:
+    spec = Spec.model_validate(then.spec)
+    return Order(
+        trial=trial.number,
+        system=trial.system,
+        params=trial.params,
+        seed=trial.seed,
+        epochs=trial.epochs,
+        task=str(snapshot),
+        cold=spec.cold,
+        cold_seed=spec.search.seed,
+        measures=tuple(then.started["measures"]),
+        objective=str(then.objectives[0]),
+        checkpoints=str(checkpoints),
+        cpu=spec.resources.cpu,
+        gpu=spec.resources.gpu,
+    )
+
+
+def _halved(found: list[Event], trial: TrialState) -> int:
+    """Return the epoch after which the trial went on with half the batch; its last one where it never did."""
+    faults = (event for event in found if _of(event, "fault", trial.number))
+    return next((int(event["epoch"]) for event in faults if event["params"]), trial.epoch)
+
+
+def _again(order: Order, trial: TrialState, halved: int) -> Iterator[Report]:
+    """Yield a report for each journaled epoch; after epoch `halved` the trial goes on with half the batch."""
+    worker, report = Worker(order), None
+    for _ in range(halved + 1):
+        report = worker.step()
+        yield report
+    if halved == trial.epoch:
+        return
+    digests = {halved: report.checkpoint["digest"]} if report is not None and report.checkpoint is not None else {}
+    point = None if halved < 0 else halved
+    worker = Worker(replace(order, params=trial.settings, resume=point, digests=digests, halved=True))
+    for _ in range(trial.epoch - halved):
+        yield worker.step()
+
+
+def _told(report: Report, order: Order, say: Say) -> Report:
+    if report.record is None:
+        raise SweepError(f"trial {order.trial} does not train here as it did: {report.error}")
+    if any(fault.params for fault in report.faults):
+        raise SweepError(f"trial {order.trial} does not train here as it did: {report.faults[0].detail}")
+    say(f"epoch {report.record['epoch']} of {order.epochs}")
+    return report
+
+
+def _elsewhere(then: SweepState, last: Event) -> Iterator[str]:
+    """Yield what differs of commit and machine, as far as the journal says."""
+    before, now = then.started.get("git"), commit()
+    if before is not None and before != now:
+        yield f"the commit: was {_shown(before)} and is {'unknown' if now is None else _shown(now)}"
+    for name, value in machine().items():
+        journaled = (last.get("clock") or {}).get(name, value)
+        if journaled != value:
+            yield f"the machine's {name}: was {journaled} and is {value}"
+
+
+def _shown(git: Mapping[str, Any]) -> str:
+    return f"{git['commit'][:12]}{' with changes' if git['dirty'] else ''}"
