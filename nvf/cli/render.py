@@ -98,7 +98,7 @@ def leaderboard(board: Mapping[str, Any], top: int = 20) -> tuple[Table, list[st
         f"trial {row['trial']:04d} {row['outcome']}: {_last(row['error'])}" for row in board["trials"] if row["error"]
     ]
     faults = [
-        f"trial {row['trial']:04d} {fault['fault'].replace('_', ' ')}: {fault['detail']}"
+        f"trial {row['trial']:04d} after epoch {fault['epoch']}, {fault['fault'].replace('_', ' ')}: {fault['detail']}"
         for row in board["trials"]
         for fault in row["faults"]
     ]

@@ -176,10 +176,10 @@ class Conductor:
         if trial.outcome is not None or self._interrupted:
             return
         if not out_of_memory:
-            self._fault(trial, Fault("worker_lost", f"after epoch {trial.epoch}: {cause}"))
+            self._fault(trial, Fault("worker_lost", cause))
         elif changed := {} if trial.changed else halved(trial.system, trial.params):
             params = ", ".join(f"{name} = {value}" for name, value in changed.items())
-            self._fault(trial, Fault("out_of_memory", f"in epoch {trial.epoch + 1}; it goes on with {params}", changed))
+            self._fault(trial, Fault("out_of_memory", f"{cause}; it goes on with {params}", changed))
         else:
             self._end(number, "infeasible", f"out of memory: {cause}")
 

@@ -258,11 +258,13 @@ def _tune(spec: Spec, conductor: Conductor, address: str | None, say: Say) -> No
     with ray_session.session(cluster) as nodes, signals.calling(conductor.interrupt), _scratch() as scratch:
         from ray import tune
 
+        from nvf.sweep import memory_kills
         from nvf.sweep.scheduler import NvfScheduler, NvfSearcher, NvfStopper
         from nvf.sweep.trainable import NvfTrainable
 
         if conductor.interrupted:
             return
+        memory_kills.understand()
         slots = _slots(spec, nodes)
         say(f"ray: {slots} trial{'s' if slots > 1 else ''} at a time")
         wanted = {"cpu": spec.resources.cpu, **({"gpu": spec.resources.gpu} if spec.resources.gpu else {})}

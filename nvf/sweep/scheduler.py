@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-import ray
+from ray import cloudpickle
 from ray.tune import Stopper
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from nvf.sweep.conductor import Conductor
+from nvf.sweep.memory_kills import KilledForMemory
 from nvf.sweep.orders import Report
 from nvf.sweep.trainable import REPORT
 
@@ -37,9 +39,10 @@ class NvfScheduler(_NotPickled, FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Tell the conductor why a worker died: `on_trial_add` comes next, where Ray begins the trial anew."""
-        error = trial.get_pickled_error()
+        # Tune's own accessor looks where it will have copied the file to later on.
+        error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
         said = str(error).strip().splitlines() or [type(error).__name__]
-        scarce = isinstance(error, ray.exceptions.OutOfMemoryError)
+        scarce = isinstance(error, KilledForMemory)
         self._conductor.on_death(trial.config["order"]["trial"], said[0], out_of_memory=scarce)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:

@@ -189,7 +189,7 @@ class Worker:
         if not changed:
             return False
         params = ", ".join(f"{name} = {value}" for name, value in changed.items())
-        detail = f"in epoch {self._epoch + 1}; it goes on with {params}"
+        detail = f"it goes on with {params}"
         self._faults.append(Fault("out_of_memory", detail, changed))
         self.order = replace(
             self.order,
