@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import socket
 import statistics
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from nvf.journal.events import Journal
 from nvf.journal.replay import SweepState
@@ -122,6 +124,35 @@ def test_a_server_that_accepts_and_never_answers(home: Home, server: Server, ref
         assert time.monotonic() - before < 20
     server.start()
     synced(home, server, reference)
+
+
+@pytest.mark.ray
+def test_what_a_dead_driver_left_running_is_closed_by_the_doctor_and_opened_by_a_resume(
+    home: Home, server: Server, reference: Home
+) -> None:
+    server.start()
+    process = home.start("sweep", home.spec())
+    home.wait(process, "small", finished(8))
+    process.kill()
+    process.communicate(timeout=60)
+    assert "RUNNING" in statuses(server)
+    code, out, _ = home.run("doctor")
+    assert code == 1
+    assert "the driver of 'small' died: nvf resume small" in out
+    assert f"of sweep 'small' closed as KILLED: process {process.pid}@{platform.node()}" in out
+    assert "RUNNING" not in statuses(server)
+    process = home.start("resume", "small")
+    while process.poll() is None and "RUNNING" not in statuses(server):
+        time.sleep(0.1)
+    assert process.poll() is None, "its runs were never opened again"
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    same(home, server, reference)
+
+
+def statuses(server: Server) -> list[str]:
+    client = MlflowClient(server.database)
+    return [run.info.status for run in client.search_runs([client.get_experiment_by_name("nvf").experiment_id])]
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["down", "hangs"])
