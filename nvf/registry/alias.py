@@ -5,7 +5,7 @@ MLflow sets an alias blindly, the last writer wins. Here the history is what cou
 | in MLflow | holds |
 | --- | --- |
 | tag `nvf.move.ALIAS.000007` of the registered model | the seventh move as JSON; written once, never changed |
-| a registered model `nvf-claim-...-000007`, for a moment | the right to make the seventh move, and the move itself |
+| a registered model `nvf-claim-...-000007`, for a moment | the right to make the seventh move, and the move as text |
 
 A name can be created once only, which every database behind MLflow guarantees: who creates the claim has moved the
 alias. A mover says after which move it looked, so whoever looked before another's move fails. Then the claim's content
@@ -23,6 +23,7 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from mlflow import MlflowClient
@@ -30,6 +31,7 @@ from mlflow.exceptions import MlflowException
 
 from nvf.errors import PromotionLost, UsageError, nearest
 from nvf.registry import versions
+from nvf.registry.contention import insist
 
 TAG = "nvf.move"
 KEPT = 4_500
@@ -158,8 +160,8 @@ def settle(client: MlflowClient, model: str, alias: str) -> None:
         last = position.moves[-1]
         if position.version == last.after:
             return
-        client.set_registered_model_alias(model, alias, str(last.after))
-        client.set_registered_model_tag(model, versions.PROMOTED_AT, f"{last.at:.3f}")
+        insist(partial(client.set_registered_model_alias, model, alias, str(last.after)))
+        insist(partial(client.set_registered_model_tag, model, versions.PROMOTED_AT, f"{last.at:.3f}"))
 
 
 def _claim(model: str, alias: str, number: int) -> str:
@@ -169,9 +171,10 @@ def _claim(model: str, alias: str, number: int) -> str:
 
 def _create(client: MlflowClient, claim: str, text: str) -> bool:
     try:
-        client.create_registered_model(claim, tags={TAG: text}, description="a move of an alias, under way")
+        insist(partial(client.create_registered_model, claim, description=text))
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        # the second is said of a claim that stood in the way and went before MLflow could show it
+        if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
             raise
         return False
     return True
@@ -180,7 +183,8 @@ def _create(client: MlflowClient, claim: str, text: str) -> bool:
 def _finish(client: MlflowClient, model: str, alias: str, claim: str, number: int) -> Move:
     """Return the move of this number, written down by whoever is first to do so."""
     try:
-        claimed = client.get_registered_model(claim).tags[TAG]
+        # of one row: a tag of it might be gone while the row is still seen
+        claimed = client.get_registered_model(claim).description
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
@@ -189,10 +193,10 @@ def _finish(client: MlflowClient, model: str, alias: str, claim: str, number: in
     known = {each.number: each for each in look(client, model, alias).moves}
     if number not in known:
         assert claimed is not None, "a claim goes only when its tag is there"
-        client.set_registered_model_tag(model, f"{TAG}.{alias}.{number:06d}", claimed)
+        insist(partial(client.set_registered_model_tag, model, f"{TAG}.{alias}.{number:06d}", claimed))
         known[number] = Move(**json.loads(claimed))
     try:
-        client.delete_registered_model(claim)
+        insist(partial(client.delete_registered_model, claim))
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -76,7 +78,7 @@ def sweep(name: str, options: dict[str, Any], rates: tuple[float, ...], epochs: 
             seed=0,
             git=None,
             versions={},
-            clock={"snapshot": str(snapshot)},
+            clock={"snapshot": str(snapshot), "host": platform.node(), "pid": os.getpid()},
         )
         journal.append("floors", split="dev", floors=floors.floors, ceilings=floors.ceilings)
         for number, rate in enumerate(rates):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlflow.entities.model_registry import ModelVersion
 
-from nvf.errors import GateRefused, UsageError
+from nvf.errors import GateRefused, PromotionLost, UsageError
 from nvf.journal.events import read
 from nvf.registry.promote import promote
-from nvf.registry.rollback import moves
+from nvf.registry.rollback import moves, rollback
 from nvf.tracking import server
 from tests.registry.conftest import confirmed
 
+promotion = importlib.import_module("nvf.registry.promote")
 RunSweep = Callable[..., Path]
 
 
@@ -55,3 +59,35 @@ def test_a_worse_one_does_not_replace_the_champion(run_sweep: RunSweep) -> None:
     with pytest.raises(GateRefused, match=r"worse: -0\.\d+ ± .* against version 1 by nDCG@10"):
         promote("small")
     assert len(moves("small")) == 1
+
+
+@pytest.mark.parametrize("by", ["promote", "rollback"])
+def test_who_looked_before_another_move_is_told_and_leaves_no_version(
+    by: str, run_sweep: RunSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other moves the alias while this promotion registers its version."""
+    confirmed(run_sweep(), {0: 0.2})
+    for _ in range(2):
+        promote("small")
+    registering = promotion.register
+
+    def meanwhile(*arguments: Any) -> ModelVersion:
+        monkeypatch.setattr(promotion, "register", registering)
+        rollback("small") if by == "rollback" else promote("small")
+        return registering(*arguments)
+
+    monkeypatch.setattr(promotion, "register", meanwhile)
+    now = 1 if by == "rollback" else 3
+    with pytest.raises(PromotionLost, match=f"moved meanwhile: .* point to version {now}; look at nvf history small"):
+        promote("small")
+    client = server.client()
+    assert int(client.get_model_version_by_alias("small", "champion").version) == now == moves("small")[-1].after
+    left = {int(found.version) for found in client.search_model_versions("name='small'")}
+    assert left == {1, 2, now} and len(moves("small")) == 3
+
+
+def test_a_reason_that_does_not_fit_leaves_no_version(run_sweep: RunSweep) -> None:
+    run_sweep()
+    with pytest.raises(UsageError, match="4500 is the most: say less"):
+        promote("small", force="x" * 5000)
+    assert list(server.client().search_model_versions()) == []
