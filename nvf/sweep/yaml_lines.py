@@ -153,11 +153,11 @@ class Document:
     def _override(self, override: str) -> None:
         name, equals, text = override.partition("=")
         if not equals or not name:
-            raise SpecError(f"--set {override}: write it as path=value, e.g. --set budget.epochs=3")
+            raise SpecError(_short(f"--set {override}: write it as path=value, e.g. --set budget.epochs=3"))
         try:
             node = _compose(text)
         except yaml.YAMLError:
-            raise SpecError(f"--set {override}: '{text}' is not a YAML value") from None
+            raise SpecError(_short(f"--set {override}: '{text}' is not a YAML value")) from None
         *parents, last = name.split(".")
         place: Any = self.data
         for depth, parent in enumerate(parents):
@@ -167,7 +167,7 @@ class Document:
                 break
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
-                raise SpecError(f"--set {override}: '{parent}' holds no keys")
+                raise SpecError(_short(f"--set {override}: '{parent}' holds no keys"))
         at = (*name.split(".")[: len(parents)], last)
         self._lines[at] = 0
         place[last] = None if node is None else self._built(node, at)

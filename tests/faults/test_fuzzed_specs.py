@@ -139,15 +139,26 @@ NOTHING = st.one_of(
 )
 
 
-def judge(path: Path, content: bytes) -> str:
+OVERRIDES = st.builds(
+    "{}={}".format,
+    st.sampled_from(
+        ["name", "task", "task.dim", "space.lr", "space.lr.log", "search.seed", "start", "start.0", "a..b", "."]
+    )
+    | st.text(max_size=8),
+    st.text(max_size=8) | JUNK.map(lambda value: yaml.safe_dump(value, default_flow_style=True)) | st.just(BOMB),
+) | st.text(max_size=8)
+
+
+def judge(path: Path, content: bytes, *overrides: str) -> str:
     """Return what `nvf check` says of the content, or an empty text where it is sound."""
     path.write_bytes(content)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            check([str(path)])
+            check([str(path)], list(overrides))
     except NvfError as error:
         lines = str(error).split("\n")
-        assert all(re.match(rf"{re.escape(str(path))}(:\d+)?: .+", line) for line in lines), lines
+        named = rf"(--set .*|{re.escape(str(path))}(:\d+| with --set)?): .+"
+        assert all(re.match(named, line) for line in lines), lines
         assert (
             len(lines) <= 25 and max(map(len, lines)) < 1_000 and not re.search(r"[\x00-\x09\x0b-\x1f]", str(error))
         ), lines
@@ -161,6 +172,12 @@ def judge(path: Path, content: bytes) -> str:
 def test_only_clean_errors(mlruns: Path, tmp_path: Path, inputs: st.SearchStrategy[bytes], count: int) -> None:
     path = tmp_path / "drawn.yaml"
     holds(lambda content: judge(path, content), inputs, count)
+
+
+@counts
+def test_only_clean_errors_of_overrides(mlruns: Path, tmp_path: Path, count: int) -> None:
+    content = (SPACE % ("", "")).encode()
+    holds(lambda override: judge(tmp_path / "sound.yaml", content, override), OVERRIDES, count)
 
 
 @pytest.mark.parametrize("what", HOSTILE)

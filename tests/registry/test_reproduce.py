@@ -151,6 +151,13 @@ def test_how_close_is_close_can_be_said(folder: Path) -> None:
     assert reproduce("small/0", tolerance=0.1).agreement.verdict == "close"
 
 
+def test_another_seed_is_not_close(folder: Path) -> None:
+    rewrite(folder, lambda event: event.update(seed=event["seed"] + 1) if event["kind"] == "trial_started" else None)
+    report = reproduce("small/0")
+    assert report.agreement.verdict == "different" and report.same == 0
+    assert any(each.figure.startswith("figures.") for each in report.agreement.differences)
+
+
 def test_what_has_changed_since_is_told(folder: Path) -> None:
     def older(event: dict[str, Any]) -> None:
         event["versions"]["torch"] = "2.0.0"
