@@ -62,6 +62,10 @@ def choose(folder: Path, events: list[Event], number: int | None) -> Candidate:
     """
     state = replay(events)
     result = next((each.result for each in reversed(confirmations(events)) if each.result is not None), None)
+    if result is not None and "compared" not in result:
+        raise SweepError(
+            f"sweep '{state.name}' was confirmed by an older nvf; confirm it again: nvf confirm {state.name}"
+        )
     row = _row(state, result, number)
     trial = _trial(state, row["trial"] if row is not None else number)
     if row is not None:

@@ -99,7 +99,7 @@ def confirm(
     journal, events = Journal.open(folder)
     with journal:
         state = replay(events)
-        finalists = choose(state, top, trials)
+        finalists = choose(state, top, trials, say)
         snapshot, task = snapshot_of(events, state)
         bench = Bench.of(state, task, folder)
         current = _begin(journal, events, [trial.number for trial in finalists], seeds, say)
@@ -154,10 +154,10 @@ def _train(
         fields: dict[str, Any] = {"record": None, "checkpoint": None, "error": last.error}
         if last.error is None:
             fields |= _best(state, part, reports, journal.path.parent)
-        else:
-            failed.append((part, last.error))
         event = journal.append("replicate", sync=True, confirmation=current.number, part=part.to_json(), **fields)
-        if last.error is None:
+        if event["error"] is not None:
+            failed.append((part, event["error"]))
+        else:
             current.replicates[part] = event
         say(
             f"trained {len(current.replicates)}/{len(parts)}: trial {part.trial:04d}, seed {part.place}"
@@ -181,7 +181,8 @@ def _best(state: SweepState, part: Part, reports: Sequence[Report], folder: Path
     trial = TrialState(part.trial, "", {}, {}, {}, part.seed, len(records), records=records)
     best = trial.best(by) or records[-1]
     published = reports[best["epoch"]].checkpoint
-    assert published is not None, "a record comes with its checkpoint"
+    if published is None:
+        return {"error": "the disk is full: its checkpoint could not be published"}
     where = Path(published["folder"]).relative_to(folder).as_posix()
     return {"record": best, "checkpoint": {**published, "folder": where}}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,27 +43,48 @@ class Part:
         return asdict(self)
 
 
-def choose(state: SweepState, top: int, trials: Sequence[int]) -> list[TrialState]:
+def choose(
+    state: SweepState, top: int, trials: Sequence[int], say: Callable[[str], None] = lambda line: None
+) -> list[TrialState]:
     """Return the finalists: the trials named, or the best `top` different settings on dev.
+
+    Where the sweep's gates ask for a record without a diagnosis, a trial that has one is left out, and `say` is told:
+    to open test for what will be refused anyway is a waste. Where every trial has one, all are taken.
 
     Raises
     ------
     SweepError
         Where there are none, or a named one has no figure.
     """
-    judged = [row["trial"] for row in leaderboard(state)["trials"] if row["value"] is not None]
+    rows = [row for row in leaderboard(state)["trials"] if row["value"] is not None]
+    judged = [row["trial"] for row in rows]
     for number in trials:
         if number not in judged:
             known = ", ".join(map(str, sorted(judged))) or "none"
             raise SweepError(f"sweep '{state.name}' has no trial {number} with a figure; those with one: {known}")
+    ailing = _ailing(state, rows)
+    pool = [number for number in judged if number not in ailing] or judged
     found: list[TrialState] = []
-    for number in trials or judged:
+    for number in trials or pool:
         trial = state.trials[number]
         if not any((trial.system, trial.settings) == (other.system, other.settings) for other in found):
             found.append(trial)
     if not found:
         raise SweepError(f"no trial of sweep '{state.name}' has a figure on dev: there is nothing to confirm")
-    return found if trials else found[:top]
+    if trials:
+        return found
+    before = judged[: judged.index(found[:top][-1].number)]
+    if left_out := [f"{number:04d} ({ailing[number]})" for number in before if number in ailing and pool is not judged]:
+        say(f"left out for what was diagnosed: {', '.join(left_out)}; --trial {before[0]} takes one all the same")
+    return found[:top]
+
+
+def _ailing(state: SweepState, rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """Return the trials that the sweep's gates would refuse for a diagnosis, each with its names."""
+    if not Spec.model_validate(state.spec).gates.diagnoses:
+        return {}
+    named = {row["trial"]: [name for name in row["diagnoses"] if name != "under_floor"] for row in rows}
+    return {number: ", ".join(names) for number, names in named.items() if names}
 
 
 def plan(state: SweepState, finalists: Sequence[TrialState], seeds: int) -> list[Part]:

@@ -1,0 +1,52 @@
+"""Which trials go on to be confirmed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nvf.errors import SweepError
+from nvf.journal.replay import SweepState, TrialState
+from nvf.registry.finalists import choose
+
+SPEC: dict[str, Any] = {"name": "small", "task": {"source": "synthetic"}, "system": "linear"}
+
+
+def state(values: list[float], ailing: dict[int, str], **spec: Any) -> SweepState:
+    """A sweep of trials with these figures; some have a diagnosis."""
+    task = {"queries": {}, "leaks": [], "notes": []}
+    started = {"sweep": "small", "objectives": ["nDCG@10"], "task": task}
+    found = SweepState(started=started, spec={**SPEC, **spec})
+    for number, value in enumerate(values):
+        diagnoses = [{"name": ailing[number]}] if number in ailing else []
+        record = {"epoch": 0, "figures": {"all": {"nDCG@10": value}}, "diagnoses": diagnoses}
+        found.trials[number] = TrialState(number, "linear", {"lr": value}, {}, {}, 0, 1, [record], outcome="complete")
+    return found
+
+
+def chosen(of: SweepState, *trials: int) -> tuple[list[int], list[str]]:
+    said: list[str] = []
+    return [trial.number for trial in choose(of, 2, trials, said.append)], said
+
+
+def test_the_best_go_on() -> None:
+    assert chosen(state([0.1, 0.4, 0.2, 0.3], {})) == ([1, 3], [])
+
+
+def test_what_the_gates_would_refuse_for_a_diagnosis_is_left_out_and_named() -> None:
+    numbers, said = chosen(state([0.1, 0.4, 0.2, 0.3], {1: "buries_new_documents", 0: "memorisation"}))
+    assert numbers == [3, 2]
+    assert said == ["left out for what was diagnosed: 0001 (buries_new_documents); --trial 1 takes one all the same"]
+
+
+def test_it_goes_on_where_it_is_named_or_the_gate_is_not_there_or_there_is_no_other() -> None:
+    ailing = {1: "buries_new_documents"}
+    assert chosen(state([0.1, 0.4, 0.2], ailing), 1) == ([1], [])
+    assert chosen(state([0.1, 0.4, 0.2], ailing, gates={"diagnoses": False})) == ([1, 2], [])
+    assert chosen(state([0.1, 0.4], {0: "memorisation", **ailing})) == ([1, 0], [])
+
+
+def test_an_unknown_trial_is_refused() -> None:
+    with pytest.raises(SweepError, match="has no trial 7 with a figure; those with one: 0, 1"):
+        chosen(state([0.1, 0.4], {}), 7)
