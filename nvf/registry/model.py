@@ -20,12 +20,15 @@ from typing import Any, Self
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import AnyType, Array
 
 from nvf.encoders import frozen
-from nvf.errors import UsageError
+from nvf.errors import NvfError, UsageError
 from nvf.systems.base import System
 from nvf.tasks.base import Task
 from nvf.tasks.snapshot import open_snapshot
@@ -102,8 +105,25 @@ class Retriever:
         vectors = frozen.load(self.task.encoder, self.task.max_length).encode(texts)
         return Queries([str(row) for row in range(len(texts))], vectors, list(texts))
 
+    def vectors(self, values: Any) -> Queries:
+        """Return vectors, one for each query, as queries; raises `UsageError` where they are unlike the task's."""
+        shape = self.task.split(SPLIT).queries.vectors.shape[1:]
+        try:
+            vectors = np.asarray(values, dtype=np.float32)
+        except (TypeError, ValueError):
+            vectors = np.empty(0, dtype=np.float32)
+        if len(values) and vectors.shape != (len(values), *shape):
+            raise UsageError(
+                f"each query must be {' x '.join(map(str, shape))} numbers"
+                f"{', or a text' if self.task.encoder is not None else ''}; where texts are taken too, vectors come as "
+                'one column of lists: pandas.DataFrame({"vector": list(vectors)})'
+            )
+        return Queries([str(row) for row in range(len(vectors))], vectors.reshape(-1, *shape))
+
     def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return the best `k` documents for each query."""
+        """Return the best `k` documents for each query; raises `UsageError` where `k` is less than 1."""
+        if k < 1:
+            raise UsageError(f"k = {k}: ask for 1 document or more")
         return self.system.rank(queries, min(k, len(self.task.corpus)))
 
     def hits(self, queries: Queries, k: int) -> list[list[Hit]]:
@@ -127,8 +147,10 @@ class _Answers:
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Return one row per query, with the columns `ids`, `scores` and `texts` (lists, best first)."""
-        k = int((params or {}).get("k", 10))
-        answers = self.retriever.hits(self._queries(model_input), k)
+        try:
+            answers = self.retriever.hits(self._queries(model_input), int((params or {}).get("k", 10)))
+        except NvfError as error:  # a served model hands on the text of this error only
+            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
         columns = {"ids": "id", "scores": "score"}
         if self.retriever.task.corpus.texts is not None:
             columns["texts"] = "text"
@@ -141,8 +163,7 @@ class _Answers:
             model_input = model_input.iloc[:, 0].tolist()
         if len(model_input) and isinstance(model_input[0], str):
             return self.retriever.encode(list(model_input))
-        vectors = np.asarray(model_input, dtype=np.float32)
-        return Queries([str(row) for row in range(len(vectors))], vectors)
+        return self.retriever.vectors(model_input)
 
 
 class Served(_Answers, PythonModel):
@@ -189,12 +210,21 @@ def save(checkpoint_folder: Path, task: Task, folder: Path, metadata: dict[str, 
 
 
 def signature(task: Task) -> ModelSignature:
-    """Return what the model takes and gives: texts where the task has an encoder, else float32 vectors."""
+    """Return what the model takes and gives.
+
+    Where the task has an encoder it takes one column: texts, or vectors as lists of numbers. Else it takes an array of
+    float32 vectors. It gives lists for each query, best first.
+    """
     if task.encoder is not None:
-        inputs = Schema([ColSpec(DataType.string)])  # without a name it takes lists too
+        # without a name it takes plain lists of texts too
+        inputs = Schema([ColSpec(AnyType())])  # type: ignore[no-untyped-call]
     else:
         inputs = Schema([TensorSpec(np.dtype(np.float32), (-1, *task.split(SPLIT).queries.vectors.shape[1:]))])
-    return ModelSignature(inputs=inputs, params=ParamSchema([ParamSpec("k", DataType.long, 10)]))
+    lists = {"ids": DataType.string, "scores": DataType.double, "texts": DataType.string}
+    if task.corpus.texts is None:
+        del lists["texts"]
+    outputs = Schema([ColSpec(Array(of), name) for name, of in lists.items()])
+    return ModelSignature(inputs=inputs, outputs=outputs, params=ParamSchema([ParamSpec("k", DataType.long, 10)]))
 
 
 def example(task: Task) -> Any:
