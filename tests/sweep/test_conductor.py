@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from nvf.errors import NvfError
+from nvf.errors import NvfError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.leaderboard import leaderboard
 from nvf.sweep.conductor import Conductor, Place
@@ -232,6 +232,13 @@ def test_the_exported_study_holds_every_trial(tmp_path: Path) -> None:
     assert len(study.trials) == 24
     assert {trial.state.name for trial in study.trials} == {"COMPLETE", "PRUNED"}
     assert study.best_value == leaderboard(state)["trials"][0]["value"]
+
+
+def test_a_study_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    state = Sweep(tmp_path).run()
+    spec = Spec.model_validate(SPEC)
+    with pytest.raises(SweepError, match="optuna.db cannot be written: .*unable to open database file"):
+        SearchStudy(spec, Space(spec, fail), state).export(tmp_path / "nowhere" / "optuna.db")
 
 
 def test_a_pareto_search(tmp_path: Path) -> None:
