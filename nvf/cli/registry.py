@@ -91,6 +91,10 @@ def confirm(
     top: Annotated[int, typer.Option(min=1, help="how many of the best settings on dev are finalists")] = 3,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="over how many seeds each is trained again")] = 5,
     trial: Annotated[list[int] | None, typer.Option(min=0, help="a finalist's number; may be given again")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="the registered model whose champion is judged besides; by default the sweep's name"),
+    ] = None,
     address: Address = None,
     json: AsJson = False,
 ) -> int:
@@ -108,6 +112,7 @@ def confirm(
             top=top,
             seeds=seeds,
             trials=trial or (),
+            model=model,
             address=address,
             say=lambda line: say.print(line, style="dim"),
         )
@@ -150,12 +155,18 @@ def ui(
 
 
 def sync(name: SweepName, json: AsJson = False) -> None:
-    """Bring MLflow level with the journal; doing it twice changes nothing."""
+    """Bring MLflow, and the storage where there is one, level with the journal; doing it twice changes nothing."""
     from nvf.journal.folders import find
+    from nvf.tracking.archive import archive
     from nvf.tracking.sync import sync as run
 
-    report = run(find(name))
-    print_json(asdict(report)) if json else print(report)
+    report, copied = run(find(name)), archive(find(name))
+    if json:
+        print_json(asdict(report) | {"storage": None if copied is None else asdict(copied)})
+        return
+    print(report)
+    if copied is not None:
+        print(copied)
 
 
 COMMANDS = (confirm, promote, rollback, history, card, search, ui, sync)

@@ -52,6 +52,9 @@ def _table(result: Mapping[str, Any]) -> Table:
         sd = "" if row["dev"]["sd"] is None else f" ± {row['dev']['sd']:.4f}"
         dev = f"{number(row['dev']['mean'])}{sd}"
         table.add_row(f"{row['trial']:04d}", row["system"], dev, *figures(row["test"]), setting(row["params"]))
+    if "champion" in result:
+        reigning = result["champion"]
+        table.add_row("champion", reigning["name"], "", *figures(reigning["figures"]), "", style="dim")
     for kind in ("ceiling", "floor"):
         for name, of in result[f"{kind}s"].items():
             table.add_row(kind, name, "", *figures(of), "", style="dim")
@@ -66,6 +69,9 @@ def sentences(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str
         parts = [f"{where} it {against(compared[view], name)}" for view, where in WHERE.items() if view in compared]
         if parts:
             yield f"{who}: {'; '.join(parts)}"
+    if "champion" in result:
+        name, lines = result["champion"]["name"], row["against_champion"]
+        yield f"{who}: {'; '.join(f'{WHERE[view]} it {against(lines[view], name)}' for view in WHERE if view in lines)}"
 
 
 def against(compared: Mapping[str, Any], name: str) -> str:

@@ -23,6 +23,7 @@ from nvf.registry.elsewhere import Elsewhere
 from nvf.registry.finalists import Part, choose, objective, order, plan
 from nvf.registry.findings import compared, finalist, measure_of, over_draws, stability
 from nvf.registry.judging import SPLIT, Judge, Trained
+from nvf.registry.reigning import Reigning, reigning
 from nvf.registry.searched import snapshot_of
 from nvf.sweep.orders import Report
 from nvf.sweep.replicate import carry_out
@@ -48,14 +49,15 @@ class Bench:
     folder: Path
     judge: Judge
     elsewhere: Elsewhere | None
+    champion: Reigning | None
 
     @classmethod
-    def of(cls, state: SweepState, task: Task, folder: Path) -> Bench:
+    def of(cls, state: SweepState, task: Task, folder: Path, champion: Reigning | None) -> Bench:
         """Return the bench of a sweep; raises `TaskError` where a task of `evaluate` cannot be judged."""
         spec = Spec.model_validate(state.spec)
         measures = [*spec.measures(), *([WINDOWS] if task.split(SPLIT).queries.vectors.ndim == 3 else [])]
         elsewhere = Elsewhere(task, spec.evaluate, measures) if spec.evaluate else None
-        return cls(state, task, folder, Judge(task, measures, spec.cold), elsewhere)
+        return cls(state, task, folder, Judge(task, measures, spec.cold), elsewhere, champion)
 
 
 def confirm(
@@ -64,6 +66,7 @@ def confirm(
     top: int = 3,
     seeds: int = 5,
     trials: Sequence[int] = (),
+    model: str | None = None,
     address: str | None = None,
     say: Say = lambda line: None,
 ) -> dict[str, Any]:
@@ -79,6 +82,8 @@ def confirm(
         Over how many seeds each is trained again.
     trials
         Numbers of the finalists; where given, `top` does not matter.
+    model
+        The registered model whose champion is judged besides; None for that of the sweep's own name.
     address
         A running Ray cluster, or None.
     say
@@ -101,7 +106,7 @@ def confirm(
         state = replay(events)
         finalists = choose(state, top, trials, say)
         snapshot, task = snapshot_of(events, state)
-        bench = Bench.of(state, task, folder)
+        bench = Bench.of(state, task, folder, reigning(model or name, task, say))
         current = _begin(journal, events, [trial.number for trial in finalists], seeds, say)
         _train(journal, state, current, plan(state, finalists, seeds), snapshot, address, say)
         times = _open_test(journal, events, current, say)
@@ -210,6 +215,7 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
     )
     trained = {number: _trained(bench.folder, each) for number, each in full.items()}
     drawn = {number: _trained(bench.folder, each) for number, each in withheld.items()}
+    champion = None if bench.champion is None else judge.system(bench.champion.system)
     judged = {number: judge.finalist(trained[number], drawn[number]) for number in full}
     untrained = judge.untrained(each.cold_seed for each in drawn[finalists[0].number])
     floors = {name: each for name, each in untrained.items() if not SYSTEMS[name].ceiling}
@@ -239,6 +245,16 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
         "finalists": rows,
         "leaks": [leak for leak in state.started["task"]["leaks"] if leak["split"] == SPLIT],
     }
+    if bench.champion is not None and champion is not None:
+        result["champion"] = {
+            "model": bench.champion.model,
+            "version": bench.champion.version,
+            "name": bench.champion.name,
+            "figures": champion.figures,
+        }
+        beside = compared(judged, {"champion": champion}, measure, state.name, current.number)
+        for row in rows:
+            row["against_champion"] = beside[row["trial"]]["champion"]
     if bench.elsewhere is not None:
         result["evaluate"] = bench.elsewhere.judge(trained, measure)
     return result

@@ -84,14 +84,16 @@ def floors(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
     """Better than every floor on clean queries: the interval of the difference lies above 0."""
     for floor, lines in row["against"].items() if gates.floors else ():
         view = "clean" if "clean" in lines else "all"
-        yield difference("floors", _line(lines[view]), 0.0, f"`{floor}` on {view} queries by {result['compared']}")
+        yield difference("floors", comparison(lines[view]), 0.0, f"`{floor}` on {view} queries by {result['compared']}")
 
 
 def cold(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
     """Not worse than the raw vectors on cold documents: the interval lies above minus the margin."""
     line = row["against"].get(RAW, {}).get("cold")
     if gates.cold_margin is not None and line is not None:
-        yield difference("cold", _line(line), -gates.cold_margin, f"`{RAW}` on cold documents by {result['compared']}")
+        yield difference(
+            "cold", comparison(line), -gates.cold_margin, f"`{RAW}` on cold documents by {result['compared']}"
+        )
 
 
 def diagnoses(row: Finalist, gates: Gates) -> Iterator[Verdict]:
@@ -163,7 +165,7 @@ def difference(gate: str, line: Comparison, margin: float, other: str) -> Verdic
     return Verdict(gate, "undecided", f"undecided: {said}{enough})", queries)
 
 
-def _line(line: Mapping[str, Any]) -> Comparison:
+def comparison(line: Mapping[str, Any]) -> Comparison:
     """Return a comparison as journaled: JSON has no infinity, and holds None for an end that is open."""
     low, high = line["low"], line["high"]
     return Comparison(

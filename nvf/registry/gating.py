@@ -58,9 +58,16 @@ def verdicts(
 def against(client: MlflowClient, model: str, reigning: int, candidate: Candidate, asked: Gates) -> Iterator[Verdict]:
     """Not worse than the reigning version on the same test queries: the interval lies above minus the margin.
 
-    Both are ranked anew, which opens nothing: the candidate was confirmed on this split.
+    The confirmation says it where this version reigned then. Where another does by now, both are ranked anew, which
+    opens nothing: the candidate was confirmed on this split.
     """
     if asked.champion_margin is None:
+        return
+    other = f"version {reigning} by {measure_of(candidate.state)}"
+    known = (candidate.result or {}).get("champion")
+    if known is not None and candidate.row is not None and (known["model"], known["version"]) == (model, reigning):
+        line = gates.comparison(candidate.row["against_champion"]["all"])
+        yield gates.difference("champion", line, -asked.champion_margin, other)
         return
     version = client.get_model_version(model, str(reigning))
     if version.tags.get(names.FINGERPRINT) != candidate.task.fingerprint:
@@ -73,7 +80,6 @@ def against(client: MlflowClient, model: str, reigning: int, candidate: Candidat
     line = compare(
         _per_query(ours, candidate), _per_query(theirs, candidate), candidate.state.name, "champion", reigning
     )
-    other = f"version {reigning} by {measure_of(candidate.state)}"
     yield gates.difference("champion", line, -asked.champion_margin, other)
 
 

@@ -97,6 +97,10 @@ class Judge:
                 found[name] = self._judged([ranking], [(ranking, seed) for seed in drawn])
         return found
 
+    def system(self, system: System) -> Judged:
+        """Return how one system does that is trained already, for nothing is known of what was withheld from it."""
+        return self._judged([self._rank(system)], [])
+
     def finalist(self, full: Sequence[Trained], withheld: Sequence[Trained]) -> Judged:
         """Return how the replicates of one finalist do."""
         drawn = [(self._rank(self._restored(each)), each.cold_seed) for each in withheld if each.cold_seed is not None]

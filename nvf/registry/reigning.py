@@ -1,0 +1,66 @@
+"""The version that reigns, beside which finalists are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlflow.exceptions import MlflowException
+
+from nvf.errors import NvfError
+from nvf.registry import versions
+from nvf.registry.alias import look
+from nvf.registry.model import Retriever
+from nvf.systems.base import System
+from nvf.tasks.base import Task
+from nvf.tracking import names, server
+
+
+@dataclass(frozen=True, slots=True)
+class Reigning:
+    """A champion that can be judged on the task of a sweep.
+
+    Attributes
+    ----------
+    model, version
+        The registered model, and its version.
+    system
+        What ranks.
+    """
+
+    model: str
+    version: int
+    system: System
+
+    @property
+    def name(self) -> str:
+        """As MLflow writes it."""
+        return f"models:/{self.model}/{self.version}"
+
+
+def reigning(model: str, task: Task, say: Callable[[str], None]) -> Reigning | None:
+    """Return the champion of `model`, or None where there is none that can be judged on `task`; `say` is told why.
+
+    Parameters
+    ----------
+    model
+        Name of a registered model; there may be none of this name yet.
+    task
+        What is judged on: a champion of another task is not compared.
+    say
+        Told in a line where there is a champion, and it cannot stand beside the finalists.
+    """
+    try:
+        client = server.client(retries=1, timeout=versions.TIMEOUT)
+        number = look(client, model, versions.ALIAS).version
+        if number is None:
+            return None
+        version = client.get_model_version(model, str(number))
+        if version.tags.get(names.FINGERPRINT) != task.fingerprint:
+            say(f"champion: version {number} of {model} is of other data, and not compared")
+            return None
+        return Reigning(model, number, Retriever.open(versions.fetch(client, version) / "artifacts").system)
+    except (MlflowException, NvfError) as error:
+        said = server.unreachable(error) if isinstance(error, MlflowException) else error
+        say(f"champion: not compared with that of {model}: {said}")
+        return None

@@ -1,0 +1,56 @@
+"""The champion that reigns is judged beside the finalists, and its gate asks the confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nvf.cli.verdicts import sentences
+from nvf.registry import gating
+from nvf.registry.confirm import confirm
+from nvf.registry.promote import promote
+
+RunSweep = Callable[..., Path]
+
+
+@pytest.mark.ray
+def test_finalists_stand_beside_the_champion_and_promotion_ranks_nothing_anew(
+    run_sweep: RunSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sweep("small")
+    alone = confirm("small", top=1, seeds=1)
+    assert "champion" not in alone and "against_champion" not in alone["finalists"][0]
+    first = promote("small", force="the first of its name")
+
+    run_sweep("other", rates=(0.0001,), epochs=2)
+    said: list[str] = []
+    result = confirm("other", seeds=1, model="small", say=said.append)
+    assert (result["champion"]["model"], result["champion"]["version"]) == ("small", first.version)
+    assert result["champion"]["figures"]["all"] == alone["finalists"][0]["test"]["all"], "the very checkpoint"
+    (row,) = result["finalists"]
+    assert {"all", "difference", "low", "high", "p", "queries"} <= set(row["against_champion"])
+    assert "champion" not in row["against"], "it is no floor"
+    assert "models:/small/1" in list(sentences(row, result))[-1]
+
+    def unasked(*_: object) -> None:
+        raise AssertionError("test was ranked anew")
+
+    monkeypatch.setattr(gating, "rank_split", unasked)
+    done = promote("other", model="small", force="to see the gate")
+    (verdict,) = (each for each in done.gates if each.gate == "champion")
+    assert f"{row['against_champion']['difference']:+.4f}" in verdict.said
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_champion_of_other_data_is_not_compared(run_sweep: RunSweep) -> None:
+    run_sweep("small")
+    confirm("small", top=1, seeds=1)
+    promote("small", force="the first of its name")
+    options = {"source": "synthetic", "documents": 70, "dim": 8, "map": "rotation", "train": 200, "dev": 30, "test": 30}
+    run_sweep("other", options, rates=(0.01,), epochs=1)
+    said: list[str] = []
+    assert "champion" not in confirm("other", seeds=1, model="small", say=said.append)
+    assert any("of other data" in line for line in said)
