@@ -58,6 +58,10 @@ class TrackingError(NvfError):
     """A tracking server or registry that does not answer, or answers with a failure."""
 
 
+class StorageError(NvfError):
+    """An object store that does not answer, refuses, or does not hold what was asked for."""
+
+
 class GateRefused(NvfError):
     """A gate said no."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from nvf.cli import cluster, export, read, registry, reproduce, sweep
+from nvf.cli import cluster, export, read, registry, reproduce, restore, sweep
 from nvf.errors import NvfError
 from nvf.redaction import safe
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Find, prove and promote the best retriever a team can train over frozen embeddings.",
 )
-for group in (sweep, read, registry, export, reproduce, cluster):
+for group in (sweep, read, registry, export, reproduce, restore, cluster):
     for command in group.COMMANDS:
         app.command()(command)
 

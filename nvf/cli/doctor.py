@@ -127,7 +127,7 @@ def _cluster() -> Iterator[Check]:
 
 def _tracking() -> Iterator[Check]:
     from nvf.tracking import dead
-    from nvf.tracking.server import tracking_uri
+    from nvf.tracking.server import artifacts, client, tracking_uri
 
     try:
         left = dead.close()
@@ -135,6 +135,10 @@ def _tracking() -> Iterator[Check]:
         yield Check("tracking", False, str(error))
         return
     yield Check("tracking", True, safe(tracking_uri()))
+    try:
+        yield Check("artifacts", True, artifacts(client()))
+    except NvfError as error:
+        yield Check("artifacts", False, str(error))
     for each in left:
         shown = f"{each.runs} run{'s' * (each.runs > 1)} of sweep '{each.sweep}'"
         them = "them" if each.runs > 1 else "it"

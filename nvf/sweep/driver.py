@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from nvf import paths, tasks
-from nvf.errors import JournalError, NvfError, SpecError, SweepError
+from nvf.errors import JournalError, NvfError, SpecError, StorageError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.folders import find
 from nvf.sweep import ray_session, resuming, signals
@@ -25,6 +25,7 @@ from nvf.sweep.study import SearchStudy
 from nvf.sweep.surroundings import commit
 from nvf.sweep.yaml_lines import KeyPath
 from nvf.tasks.snapshot import open_snapshot
+from nvf.tracking import archive
 from nvf.tracking.projector import Projector
 from nvf.training.floors import measure_floors
 
@@ -75,6 +76,8 @@ def start(
         Where a sweep of this name exists.
     SweepError
         Where the cluster cannot be joined, or one trial asks for more than a node has.
+    StorageError
+        Where the spec's storage does not answer.
     TaskError
         Where the data cannot be searched.
     Interrupted
@@ -94,6 +97,8 @@ def start(
     with signals.raising():
         if cluster := ray_session.cluster(address):
             ray_session.ask(cluster)  # before the long work, and before there is a journal
+        if spec.storage is not None:
+            archive.check(spec.storage)
         say(f"task: {spec.task['source']}")
         snapshot = tasks.build_snapshot(spec.task)
         task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)
@@ -243,6 +248,11 @@ def _run(
                 study.export(folder / "optuna.db")
             except SweepError as error:
                 say(f"without the study for optuna-dashboard: {error}; nvf resume {spec.name} writes it")
+        if spec.storage is not None:
+            try:
+                say(f"storage: {archive.archive(folder)}")
+            except StorageError as error:
+                say(f"storage: {error}; nvf sync {spec.name} copies what is missing")
     return Result(state, projector.link(), behind)
 
 
@@ -265,6 +275,7 @@ def _tune(spec: Spec, conductor: Conductor, address: str | None, say: Say) -> No
         if conductor.interrupted:
             return
         memory_kills.understand()
+        ray_session.keep_keys()
         slots = _slots(spec, nodes)
         say(f"ray: {slots} trial{'s' if slots > 1 else ''} at a time")
         wanted = {"cpu": spec.resources.cpu, **({"gpu": spec.resources.gpu} if spec.resources.gpu else {})}

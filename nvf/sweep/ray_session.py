@@ -37,6 +37,14 @@ def cluster(address: str | None) -> str | None:
     return address or os.environ.get("RAY_ADDRESS") or None
 
 
+def keep_keys() -> None:
+    """Keep Ray Tune from handing our AWS keys to trials, which need none: Ray writes what it hands over to its logs."""
+    from ray.tune.execution import class_cache
+
+    for name in [each for each in class_cache.ENV_VARS_TO_PROPAGATE if each.startswith("AWS_")]:
+        class_cache.ENV_VARS_TO_PROPAGATE.discard(name)
+
+
 @contextmanager
 def session(address: str | None) -> Iterator[Sequence[Mapping[str, float]]]:
     """Hold a Ray session open and yield the resources of each node that is alive, e.g. `[{"CPU": 8.0}, ...]`.

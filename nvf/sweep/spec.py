@@ -7,10 +7,20 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, Self
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from nvf.errors import MeasureError, NvfError, SpecError, nearest
 from nvf.journal.objective import Objective
+from nvf.redaction import safe
 from nvf.sweep.yaml_lines import Document, KeyPath
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -239,6 +249,14 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _storage(value: str | None) -> str | None:
+    if value is not None and safe(value) != value:
+        raise ValueError("the address holds a secret; give it in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    if value is not None and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=-]+)*/?", value):
+        raise ValueError("write s3://BUCKET or s3://BUCKET/PREFIX")
+    return value
+
+
 class Spec(_Strict):
     """A validated sweep file; see the guide in docs/ for every key."""
 
@@ -257,6 +275,7 @@ class Spec(_Strict):
     budget: Budget = Budget()
     resources: Resources = Resources()
     checkpoints: Checkpoints = Checkpoints()
+    storage: Annotated[str | None, AfterValidator(_storage)] = None
     gates: Annotated[Gates, BeforeValidator(_gates)] = Gates()
 
     @property

@@ -7,6 +7,7 @@ import os
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from nvf import paths
 from nvf.errors import TrackingError
@@ -109,7 +110,23 @@ _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 def _artifacts() -> str | None:
     """Return where artifacts go; a server decides itself."""
-    return None if is_server(tracking_uri()) else f"file://{paths.mlruns() / 'artifacts'}"
+    if is_server(tracking_uri()):
+        return None
+    return os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or f"file://{paths.mlruns() / 'artifacts'}"
+
+
+def artifacts(mlflow: MlflowClient) -> str:
+    """Return where artifacts lie; raises `TrackingError` where nothing can be read there."""
+    where = str(mlflow.get_experiment(experiment(mlflow)).artifact_location)
+    try:
+        get_artifact_repository(where, tracking_uri=tracking_uri()).list_artifacts()
+    except ModuleNotFoundError as error:
+        way_out = "pip install 'nvf[s3]'" if where.startswith("s3:") else f"pip install {error.name}"
+        raise TrackingError(f"artifacts at {safe(where)} need the package {error.name}: {way_out}") from None
+    except Exception as error:  # whatever the store's own client raises
+        said = safe(str(error)).splitlines()[0][:300]
+        raise TrackingError(f"artifacts at {safe(where)} cannot be read ({said}); check the address and keys") from None
+    return safe(where)
 
 
 def ui_address() -> str:

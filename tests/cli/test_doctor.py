@@ -16,12 +16,13 @@ from nvf.journal.events import Journal
 from nvf.tracking import names
 from nvf.tracking.sync import sync
 from tests.cli.conftest import Ran
+from tests.s3 import S3, SECRET
 from tests.tracking import journals
-from tests.tracking.servers import empty_database, own_tracking
+from tests.tracking.servers import empty_database, free_port, own_tracking
 from tests.tracking.test_database import older
 from tests.tracking.test_projection import shown
 
-__all__ = ["empty_database", "own_tracking"]
+__all__ = ["empty_database", "free_port", "own_tracking"]
 
 Nvf = Callable[..., Ran]
 
@@ -40,6 +41,7 @@ def test_all_is_well(nvf: Nvf, mlruns: Path) -> None:
     ran = nvf("doctor")
     assert (ran.code, ran.err) == (0, "")
     assert lines(ran, "tracking") == [f"ok    tracking   sqlite:///{mlruns}/mlflow.db"]
+    assert lines(ran, "artifacts") == [f"ok    artifacts  file://{mlruns}/artifacts"]
     checks = json.loads(nvf("doctor", "--json").out)
     assert all(check["ok"] for check in checks)
 
@@ -103,6 +105,24 @@ def test_an_extra_that_is_missing(nvf: Nvf, monkeypatch: pytest.MonkeyPatch) -> 
     assert ran.code == 1
     assert "postgresql://db/mlflow needs the package psycopg: pip install 'nvf[postgres]'" in lines(ran, "tracking")[0]
     assert "s3cret" not in ran.out + ran.err
+
+
+def test_artifacts_that_cannot_be_reached(nvf: Nvf, free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", "s3://nvf-artifacts/mlflow")
+    for name, value in S3(free_port).environment.items():
+        monkeypatch.setenv(name, value)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "boto3", None)
+        (line,) = lines(nvf("doctor"), "artifacts")
+    assert line == (
+        "FAIL  artifacts  artifacts at s3://nvf-artifacts/mlflow need the package boto3: pip install 'nvf[s3]'"
+    )
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    ran = nvf("doctor")
+    assert ran.code == 1
+    (line,) = lines(ran, "artifacts")
+    assert line.startswith("FAIL  artifacts  artifacts at s3://nvf-artifacts/mlflow cannot be read (Could not connect")
+    assert SECRET not in ran.out + ran.err
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["down", "hangs"])

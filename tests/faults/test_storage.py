@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ from sqlalchemy import MetaData, create_engine, select
 from tests.e2e.home import Home
 from tests.faults import equal
 from tests.postgres import PASSWORD, Postgres, postgres
+from tests.s3 import S3, SECRET, s3
 from tests.tracking.servers import Server
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "s3"]
 
 pytestmark = [pytest.mark.faults, pytest.mark.ray, pytest.mark.timeout(900)]
 
@@ -114,6 +116,36 @@ def test_the_password_of_a_server_is_nowhere(tmp_path: Path, ray_folder: Path, u
         server.stop()
     assert [code for code, _, _ in said] == ([0, 0, 0, 0, 0] if up else [0, 1, 1, 1, 0])
     clean(PASSWORD, [out + err for _, out, err in said], [tmp_path, ray_folder], server.database if up else None)
+
+
+def test_a_sweep_on_s3_outlives_its_machine(tmp_path: Path, alone: Home, s3: S3, ray_folder: Path) -> None:
+    """It is interrupted, its folder is lost, and it goes on from what lies on s3://, as are MLflow's artifacts."""
+    sweeps, artifacts = s3.bucket("nvf-sweeps"), s3.bucket("nvf-artifacts")
+    elsewhere = {"MLFLOW_DEFAULT_ARTIFACT_ROOT": f"s3://{artifacts}/mlflow", "RAY_TMPDIR": str(ray_folder)}
+    home = Home(tmp_path, s3.environment | elsewhere)
+    process = home.start(*sweep(home, "one"), "--set", f"storage=s3://{sweeps}/team")
+    home.interrupt(process, "one", lambda state: state.finished >= 8, signal.SIGTERM)
+    said = list(process.communicate())
+    assert process.returncode == 130
+    assert f"storage: s3://{sweeps}/team/one/" in said[1]
+    shutil.rmtree(home.sweep("one"))
+    for command in (
+        ("restore", f"s3://{sweeps}/team/one"),
+        ("resume", "one"),
+        ("promote", "one"),
+        ("sync", "one"),
+        ("doctor",),
+    ):
+        code, out, err = home.run(*command)
+        said += [out, err]
+        assert code == 0, f"nvf {command[0]}: {err}{out}"
+    assert equal.story(home.sweep("one")) == equal.story(alone.sweep("one"))
+    assert equal.board(home.sweep("one")) == equal.board(alone.sweep("one"))
+    assert equal.runs(home.database, "one") == equal.runs(alone.database, "one")
+    names = {key.rpartition("/")[2] for key in s3.keys(artifacts)}
+    assert {"spec.yaml", "MLmodel", "model.safetensors"} <= names
+    assert not (tmp_path / "mlruns" / "artifacts").exists()
+    clean(SECRET, said, [tmp_path, ray_folder], home.database)
 
 
 def clean(secret: str, said: list[str], folders: list[Path], uri: str | None) -> None:
