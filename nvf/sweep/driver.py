@@ -27,7 +27,7 @@ from nvf.sweep.yaml_lines import KeyPath
 from nvf.tasks.snapshot import open_snapshot
 from nvf.tracking import archive
 from nvf.tracking.projector import Projector
-from nvf.training.floors import measure_floors
+from nvf.training.floors import Floors, measure_floors
 
 Watch = Callable[[replay.SweepState], None]
 Say = Callable[[str], None]
@@ -140,10 +140,7 @@ def start(
             clock={"host": platform.node(), "pid": os.getpid(), "snapshot": str(snapshot)},
         )
         state = replay.replay([started])
-        replay.apply(
-            state,
-            journal.append("floors", sync=True, split="dev", floors=floors.floors, ceilings=floors.ceilings),
-        )
+        _write_floors(journal, state, floors)
         return _run(spec, state, journal, snapshot, address, watch, say)
 
 
@@ -209,11 +206,19 @@ def resume(
             clock={"host": platform.node(), "pid": os.getpid(), "snapshot": str(snapshot)},
         )
         replay.apply(state, resumed)
+        if not state.floors:  # the driver died right after its first line
+            task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)
+            _write_floors(journal, state, measure_floors(task, "dev", spec.measures()))
         return _run(spec, state, journal, snapshot, address, watch, say)
 
 
 class NameTaken(SpecError):
     """A sweep of this name exists."""
+
+
+def _write_floors(journal: events.Journal, state: replay.SweepState, found: Floors) -> None:
+    event = journal.append("floors", sync=True, split="dev", floors=found.floors, ceilings=found.ceilings)
+    replay.apply(state, event)
 
 
 def _run(

@@ -143,3 +143,13 @@ def test_a_change_that_is_accepted_is_gone_on_with_and_said_ever_after(copy: Hom
     path.write_text(path.read_text().replace("name: small", "name: small\nmeasure: R@5"))
     code, _, err = copy.run("resume", "small", "--accept-changes")
     assert code == 2 and "measure was" in err
+
+
+def test_a_driver_that_died_right_after_its_first_line(home: Home, undisturbed: Home) -> None:
+    journal = (undisturbed.sweep("small") / events.FILE).read_bytes()
+    home.sweep("small").mkdir(parents=True)
+    (home.sweep("small") / events.FILE).write_bytes(journal.splitlines(keepends=True)[0])
+    code, _, err = home.run("resume", "small")
+    assert code == 0, err
+    assert home.state("small").floors == undisturbed.state("small").floors
+    same(home, undisturbed)
