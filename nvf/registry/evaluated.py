@@ -32,9 +32,16 @@ def head_figures(candidate: Candidate) -> str:
     measure, views = measure_of(candidate.state), [view for view in VIEWS if view in figures]
     rows = [
         (name, *(number(of.get(view, {}).get(measure)) for view in views))
-        for name, of in ((f"**{candidate.trial.system}**", figures), *floors.items())
+        for name, of in ((f"**{candidate.trial.system}**", figures), *_champion(candidate), *floors.items())
     ]
     return table((f"{measure} on {split}", *views), rows)
+
+
+def _champion(candidate: Candidate) -> Iterator[tuple[str, Figures]]:
+    """Yield the version that reigned when it was confirmed, with its figures on test, where there was one."""
+    reigned = (candidate.result or {}).get("champion")
+    if candidate.row is not None and reigned is not None:
+        yield f"`{reigned['name']}`", reigned["figures"]
 
 
 def results(candidate: Candidate) -> str:
@@ -60,13 +67,14 @@ def new_documents(candidate: Candidate) -> str:
 
 def _figures(candidate: Candidate) -> Iterator[str]:
     split, figures, floors = measured(candidate)
+    others = {**dict(_champion(candidate)), **floors}
     result = candidate.result if candidate.row is not None else None
     ceilings = candidate.state.ceilings if result is None else result["ceilings"]
     queries = candidate.state.started["task"]["queries"].get("dev", {}) if result is None else result["queries"]
     for view, own in figures.items():
         rows = [
             (name, *(number(of.get(view, {}).get(measure)) for measure in own))
-            for name, of in ((f"**{candidate.trial.system}**", figures), *floors.items(), *ceilings.items())
+            for name, of in ((f"**{candidate.trial.system}**", figures), *others.items(), *ceilings.items())
         ]
         yield table((f"{split}, {view} ({queries.get(view, '?')} queries)", *own), rows)
 
@@ -75,13 +83,14 @@ def _compared(candidate: Candidate) -> Iterator[str]:
     if candidate.row is None or candidate.result is None:
         yield "It was not confirmed, so nothing is compared query by query."
         return
+    others = {name: candidate.row["against_champion"] for name, _ in _champion(candidate)}
     rows = [
-        (floor, view, line["queries"], difference(line), f"{line['p']:.2g}", told(line))
-        for floor, lines in candidate.row["against"].items()
+        (name, view, line["queries"], difference(line), f"{line['p']:.2g}", told(line))
+        for name, lines in {**others, **candidate.row["against"]}.items()
         for view, line in ((view, lines[view]) for view in VIEWS if view in lines)
     ]
     measure, finalists = candidate.result["compared"], len(candidate.result["finalists"])
-    yield table(("floor", "view", "queries", f"{measure}, difference [95 % interval]", "p", "it is"), rows)
+    yield table(("against", "view", "queries", f"{measure}, difference [95 % interval]", "p", "it is"), rows)
     adjusted = f", adjusted for {finalists} finalists (Holm)" if finalists > 1 else ""
     yield f"Paired over the queries; p by randomisation of the signs{adjusted}."
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from transformers import AutoTokenizer, BertConfig, BertModel
 
 from nvf import systems, tasks
 from nvf.encoders import frozen
@@ -38,7 +40,31 @@ HEADS = [
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory: pytest.TempPathFactory) -> Task:
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of an encoder with MiniLM's tokenizer and one narrow layer as drawn: quick to write and load."""
+    folder = tmp_path_factory.mktemp("encoder")
+    tokenizer = AutoTokenizer.from_pretrained(frozen.folder("minilm"))
+    torch.manual_seed(0)
+    network = BertModel(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=48,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            intermediate_size=64,
+            initializer_range=1.0,  # at the usual 0.02 all texts have nearly the same vector
+        )
+    )
+    network.save_pretrained(folder / "bert")
+    tokenizer.save_pretrained(folder / "bert")
+    SentenceTransformer(modules=[Transformer(str(folder / "bert")), Pooling(48)], device="cpu").save(
+        str(folder / "whole"), create_model_card=False
+    )
+    return str(folder / "whole")
+
+
+@pytest.fixture(scope="module")
+def words(encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Task:
     """30 short documents and a question about each; texts are cut after 6 tokens, so that the length counts."""
     folder = tmp_path_factory.mktemp("words")
     (folder / "qrels").mkdir()
@@ -51,7 +77,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Task:
         (folder / "qrels" / f"{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NVF_MLRUNS", str(folder / "mlruns"))
-        return tasks.build({"source": "beir", "path": str(folder), "encoder": "minilm", "max_length": 6})
+        return tasks.build({"source": "beir", "path": str(folder), "encoder": encoder, "max_length": 6})
 
 
 def trained(name: str, params: dict[str, Any], task: Task) -> System:
@@ -80,7 +106,7 @@ def test_a_head_ranks_the_same_in_the_library(name: str, params: dict[str, Any],
     own = system.rank(queries, K)
     assert (own.scores - untrained.scores).abs().max() > 1e-3, "what is exported has learned something"
 
-    export.write(system, "minilm", 6, tmp_path / "model")
+    export.write(system, str(words.encoder), 6, tmp_path / "model")
     model = SentenceTransformer(str(tmp_path / "model"), local_files_only=True)
     found = asked(model, words, [*queries.texts])
     assert found.rows.tolist() == own.rows.tolist()
@@ -96,7 +122,7 @@ def test_a_head_ranks_the_same_in_the_library(name: str, params: dict[str, Any],
 
 
 def test_the_folder_needs_the_library_alone(words: Task, tmp_path: Path) -> None:
-    export.write(trained("asymmetric", {}, words), "minilm", 6, tmp_path / "model")
+    export.write(trained("asymmetric", {}, words), str(words.encoder), 6, tmp_path / "model")
     modules = json.loads((tmp_path / "model" / "modules.json").read_text())
     assert [each["type"].rpartition(".")[2] for each in modules] == ["Transformer", "Pooling", "Normalize", "Router"]
     assert all(each["type"].startswith("sentence_transformers.") for each in modules)
@@ -107,15 +133,15 @@ def test_the_folder_needs_the_library_alone(words: Task, tmp_path: Path) -> None
 
 
 def test_the_raw_encoder_is_exported_as_it_is(words: Task, tmp_path: Path) -> None:
-    export.write(systems.create("raw", {}, words.corpus), "minilm", 6, tmp_path / "model")
+    export.write(systems.create("raw", {}, words.corpus), str(words.encoder), 6, tmp_path / "model")
     model = SentenceTransformer(str(tmp_path / "model"), local_files_only=True)
     text = "the danger of cats, and what to do about it"
-    assert np.abs(model.encode_query([text]) - frozen.load("minilm", 6).encode([text])).max() < 1e-6
+    assert np.abs(model.encode_query([text]) - frozen.load(str(words.encoder), 6).encode([text])).max() < 1e-6
 
 
 def test_a_prompt_of_the_encoder_is_said_exactly_where_nvf_said_it(words: Task, tmp_path: Path) -> None:
     """nvf asks an encoder without a task: what it would say before a query only must not come in by `encode_query`."""
-    own = SentenceTransformer(str(frozen.folder("minilm")), local_files_only=True)
+    own = SentenceTransformer(str(words.encoder), local_files_only=True)
     own.prompts = {"query": "query: ", "document": "", "always": "hear: "}
     for default in (None, "always"):
         own.default_prompt_name = default
@@ -130,7 +156,7 @@ def test_a_prompt_of_the_encoder_is_said_exactly_where_nvf_said_it(words: Task, 
 
 
 def test_another_model_is_told_by_its_scores(words: Task, tmp_path: Path) -> None:
-    export.write(trained("linear", {}, words), "minilm", 6, tmp_path / "model")
+    export.write(trained("linear", {}, words), str(words.encoder), 6, tmp_path / "model")
     queries = words.split("dev").queries
     other = systems.create("raw", {}, words.corpus).rank(queries, K)
     assert export.furthest(tmp_path / "model", other, queries, words.corpus) > 1e-3
@@ -140,5 +166,5 @@ def test_another_model_is_told_by_its_scores(words: Task, tmp_path: Path) -> Non
 def test_what_is_no_head_is_refused_with_what_to_use(name: str, words: Task, tmp_path: Path) -> None:
     system = systems.create(name, {}, words.corpus)
     with pytest.raises(UsageError, match=f"a {name} cannot be.*only asymmetric, jepa, linear.*`nvf search`.*to trec"):
-        export.write(system, "minilm", 6, tmp_path / "model")
+        export.write(system, str(words.encoder), 6, tmp_path / "model")
     assert not (tmp_path / "model").exists()
