@@ -58,6 +58,10 @@ class S3:
         self._resource().create_bucket(Bucket=name)
         return name
 
+    def remove(self, name: str) -> None:
+        """Delete a bucket that is empty."""
+        self._resource().Bucket(name).delete()
+
     def _resource(self):  # type: ignore[no-untyped-def]
         return boto3.resource(
             "s3",

@@ -126,7 +126,7 @@ def test_artifacts_that_cannot_be_reached(nvf: Nvf, free_port: int, monkeypatch:
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["down", "hangs"])
-@pytest.mark.parametrize("scheme", ["http", "postgresql"])
+@pytest.mark.parametrize("scheme", ["http", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_a_tracking_server_that_does_not_answer(
     nvf: Nvf, scheme: str, hangs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import MetaData, create_engine, select
 
+from nvf.journal import events
 from tests.e2e.home import Home
 from tests.faults import equal
 from tests.postgres import PASSWORD, Postgres, postgres
 from tests.s3 import S3, SECRET, s3
-from tests.tracking.servers import Server
+from tests.tracking.servers import Server, unused_port, wait_for
 
 __all__ = ["postgres", "s3"]
 
@@ -91,7 +93,19 @@ def test_from_search_to_champion_on_postgresql_and_the_password_is_nowhere(
     assert LEVEL in said[1]
     assert f"tracking   postgresql://127.0.0.1:{postgres.port}/" in said[5]
     assert len(equal.runs(uri, "small")) == 7
+    said += served(home)
     clean(PASSWORD, said, [tmp_path, ray_folder], uri)
+
+
+def served(home: Home) -> list[str]:
+    """Serve the UI for a moment; returns what it prints, and what `ps` shows of it."""
+    port = unused_port()
+    process = home.start("ui", "--port", port)
+    wait_for(f"http://127.0.0.1:{port}/health")
+    shown = [" ".join(each.cmdline()) for each in psutil.Process(process.pid).children(recursive=True)]
+    assert any("mlflow" in line for line in shown)
+    process.send_signal(signal.SIGTERM)
+    return [*shown, *process.communicate(timeout=60)]
 
 
 @pytest.mark.parametrize("up", [True, False], ids=["up", "down"])
@@ -146,6 +160,26 @@ def test_a_sweep_on_s3_outlives_its_machine(tmp_path: Path, alone: Home, s3: S3,
     assert {"spec.yaml", "MLmodel", "model.safetensors"} <= names
     assert not (tmp_path / "mlruns" / "artifacts").exists()
     clean(SECRET, said, [tmp_path, ray_folder], home.database)
+
+
+def test_a_bucket_that_is_not_there_is_told_before_the_sweep_and_one_that_goes_after_it(tmp_path: Path, s3: S3) -> None:
+    home = Home(tmp_path, s3.environment)
+    storage = ("--set", "storage=s3://nvf-volatile/team")
+    code, _, err = home.run(*sweep(home, "one"), *storage)
+    assert code == 1 and "there is no bucket 'nvf-volatile'; make it, or name another one" in err
+    assert not home.sweep("one").exists()
+    s3.bucket("nvf-volatile")
+    process = home.start(*sweep(home, "one"), *storage, "--trials", 6)
+    home.wait(process, "one", lambda state: state.finished >= 2)
+    s3.remove("nvf-volatile")
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert "nvf sync one copies what is missing" in err
+    s3.bucket("nvf-volatile")
+    code, out, err = home.run("sync", "one")
+    assert code == 0, err
+    assert LEVEL in out and f"has {len(events.read(home.sweep('one')))} events" in out
+    assert any(key.startswith("team/one/") for key in s3.keys("nvf-volatile"))
 
 
 def clean(secret: str, said: list[str], folders: list[Path], uri: str | None) -> None:

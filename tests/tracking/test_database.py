@@ -32,6 +32,7 @@ def older(path: Path) -> None:
     command.upgrade(_get_alembic_config(f"sqlite:///{path}"), database._versions()[2])
 
 
+@pytest.mark.slow
 def test_an_older_database_is_not_migrated_unasked_and_the_command_named_does_it(mlruns: Path) -> None:
     path = mlruns / "mlflow.db"
     older(path)
