@@ -14,7 +14,8 @@ from optuna.trial import BaseTrial
 
 from nvf import params, systems
 from nvf.errors import NvfError, ParamsError, nearest
-from nvf.sweep.spec import Domain, Spec
+from nvf.sweep.domain import Domain
+from nvf.sweep.spec import Spec
 from nvf.sweep.yaml_lines import KeyPath
 
 Fail = Callable[[KeyPath, NvfError | str], NoReturn]

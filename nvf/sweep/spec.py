@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Self
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ByteSize,
-    ConfigDict,
     Field,
     ValidationError,
-    model_validator,
 )
 
 from nvf.errors import MeasureError, NvfError, SpecError, nearest
 from nvf.journal.objective import Objective
 from nvf.redaction import safe
+from nvf.sweep.domain import Domain, Single, Strict
 from nvf.sweep.yaml_lines import Document, KeyPath
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -55,106 +52,7 @@ def seconds(value: Any) -> float | None:
     return 3600.0 * hours + 60.0 * minutes + rest
 
 
-def _single(value: Any) -> Any:
-    if value is not None and not isinstance(value, bool | int | float | str):
-        raise ValueError("write one value here: a number, a text, true, false or null")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a number must be finite")
-    return value
-
-
-Single = Annotated[bool | int | float | str | None, BeforeValidator(_single)]
-"""The value of a parameter."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Domain(_Strict):
-    """Where one parameter is searched: `{log: [a, b]}`, `{float: [a, b]}`, `{int: [a, b]}` or `{choice: [...]}`.
-
-    Attributes
-    ----------
-    kind
-        float, int or choice.
-    low, high
-        Inclusive range of a number.
-    log
-        Whether the range is searched on a logarithmic scale.
-    step
-        Grid of a number, or None.
-    choices
-        The values of a choice.
-    when
-        Other names and the values (one or several) that they must have for this one to be searched.
-    """
-
-    kind: Literal["float", "int", "choice"]
-    low: float = 0.0
-    high: float = 0.0
-    log: bool = False
-    step: float | None = None
-    choices: tuple[Single, ...] = ()
-    when: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _written(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise ValueError("write a range, {float: [0, 1]}, {log: [0.001, 1]}, {int: [1, 8]}, or {choice: [a, b]}")
-        known = tuple(cls.model_fields) if "kind" in value else ("float", "log", "int", "choice", "when", "step")
-        for name in sorted(set(value) - set(known)):
-            raise ValueError(f"unknown key '{name}'{nearest(name, known)}")
-        if "kind" in value:
-            return value
-        forms = [form for form in ("float", "log", "int", "choice") if isinstance(value.get(form), list)]
-        if len(forms) != 1:
-            raise ValueError("needs exactly one of float, log, int, choice with a list behind it")
-        form, when = forms[0], value.get("when") or {}
-        if not isinstance(when, dict):
-            raise ValueError("when must be a mapping such as {system: linear}")
-        read: dict[str, Any] = {"when": {k: tuple(v) if isinstance(v, list) else (v,) for k, v in when.items()}}
-        if form == "choice":
-            return {**read, "kind": "choice", "choices": tuple(value[form])}
-        pair = value[form]
-        if len(pair) != 2 or not all(isinstance(end, int | float) and not isinstance(end, bool) for end in pair):
-            raise ValueError(f"{pair} is not a range; write two numbers, [low, high]")
-        return {
-            **read,
-            "kind": "int" if form == "int" else "float",
-            "low": pair[0],
-            "high": pair[1],
-            "log": form == "log" or value.get("log") is True,
-            "step": value.get("step"),
-        }
-
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        if self.kind == "choice":
-            if not self.choices:
-                raise ValueError("choice needs at least one value")
-            if len(set(self.choices)) < len(self.choices):
-                raise ValueError(f"{list(self.choices)} holds a value twice; keep one of the two")
-            return self
-        if self.low >= self.high:
-            raise ValueError(f"[{self.low}, {self.high}] is empty: the first number must be below the second")
-        if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic range must begin above 0, not at {self.low}")
-        if self.step is not None:
-            self._check_step(self.step)
-        return self
-
-    def _check_step(self, step: float) -> None:
-        if self.log:
-            raise ValueError("a logarithmic range has no step; leave one of the two out")
-        if not 0 < step <= self.high - self.low:
-            raise ValueError(f"step = {step} must be above 0, and not wider than the range")
-        if self.kind == "int" and step != int(step):
-            raise ValueError(f"step = {step} of whole numbers must be a whole number")
-
-
-class Search(_Strict):
+class Search(Strict):
     """How settings are drawn: the sampler, how many trials, from which seed."""
 
     sampler: Literal["tpe", "random"] = "tpe"
@@ -162,7 +60,7 @@ class Search(_Strict):
     seed: int = Field(0, ge=0, lt=2**31)
 
 
-class Pruner(_Strict):
+class Pruner(Strict):
     """Which of Optuna's pruners ends hopeless trials, and from which epoch on."""
 
     kind: Literal["none", "median", "successive_halving", "hyperband", "patience"] = "none"
@@ -171,28 +69,28 @@ class Pruner(_Strict):
     patience: int = Field(3, ge=1)
 
 
-class Budget(_Strict):
+class Budget(Strict):
     """How long: epochs of one trial, and time of the whole sweep in seconds (None for no end)."""
 
     epochs: int = Field(10, ge=1, le=10_000)
     time: Annotated[float | None, BeforeValidator(seconds)] = Field(None, gt=0)
 
 
-class Resources(_Strict):
+class Resources(Strict):
     """What one trial gets: CPU cores, and a GPU or a share of one."""
 
     cpu: float = Field(1, gt=0)
     gpu: float = Field(0, ge=0)
 
 
-class Checkpoints(_Strict):
+class Checkpoints(Strict):
     """What stays on the disk: the checkpoints of the best trials (and of those that run), and their bytes in all."""
 
     keep: int = Field(10, ge=1)
     bytes: ByteSize | None = Field(None, gt=0)
 
 
-class Gates(_Strict):
+class Gates(Strict):
     """What `nvf promote` asks of a confirmed finalist, by its figures on test.
 
     Attributes
@@ -257,7 +155,7 @@ def _storage(value: str | None) -> str | None:
     return value
 
 
-class Spec(_Strict):
+class Spec(Strict):
     """A validated sweep file; see the guide in docs/ for every key."""
 
     name: str = Field(pattern=NAME)
