@@ -16,7 +16,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from nvf.encoders import frozen
 from nvf.errors import EncoderError
 from nvf.registry.candidates import Candidate
-from nvf.registry.evaluated import head_figures, measured, new_documents, results
+from nvf.registry.evaluated import head_figures, measured, new_documents, other_corpora, results
 from nvf.registry.gates import Verdict
 from nvf.registry.markdown import bullets, table
 from nvf.registry.openings import Opening
@@ -107,7 +107,7 @@ def summary(card: Card) -> str:
             f"the {len(held.task.corpus):,} documents of {held.task.name}. Trial {held.trial.number:04d} of sweep "
             f"`{held.state.name}`, {judged}.",
             head_figures(held),
-            *([f"**A gate was overruled:** {card.forced}"] if card.forced else []),
+            *([f"**Promoted by --force:** {card.forced}"] if card.forced else []),
             *([bullets(f"Caution: {each}" for each in card.cautions)] if card.cautions else []),
         ]
     )
@@ -194,10 +194,7 @@ def _limits(card: Card) -> Iterator[str]:
     """Yield what the model is not for, from what was measured."""
     held = card.candidate
     yield new_documents(held)
-    if SYSTEMS[held.trial.system].transfers:
-        yield "What it learned holds nothing about single documents: it can rank another corpus of the same encoder."
-    else:
-        yield "What it learned is about the documents of this corpus: another corpus needs another training."
+    yield other_corpora(held)
     yield "Figures and intervals speak of other queries like these, not of other corpora or other languages."
     yield from card.cautions
     for leak in held.state.started["task"]["leaks"]:
@@ -226,15 +223,20 @@ def _openings(openings: Sequence[Opening]) -> str:
     if not openings:
         return "Test of this task was never opened by a sweep of this machine."
     judged = sum(each.judged for each in openings)
+    said = f"Test was opened {judged} time{'s' * (judged != 1)}"
+    if judged < len(openings):
+        said += (
+            f", and answers to it were written out {len(openings) - judged} time{'s' * (len(openings) - judged != 1)}"
+        )
     rows = [(each.date, each.sweep, each.what) for each in openings]
-    return f"Test was opened {judged} time{'s' * (judged != 1)}:\n\n" + table(("when (UTC)", "sweep", "what for"), rows)
+    return f"{said}:\n\n{table(('when (UTC)', 'sweep', 'what for'), rows)}"
 
 
 def _gates(card: Card) -> str:
     asked = table(("gate", "outcome", "said"), [(each.gate, each.outcome, each.said) for each in card.gates])
     parts = [asked if card.gates else "None was asked: the sweep was not confirmed, or asks for none."]
     if card.forced:
-        parts.append(f"**Overruled:** {card.forced}")
+        parts.append(f"**Promoted by --force**, which overrules every gate that says no: {card.forced}")
     return "\n\n".join([*parts, "The registered model was loaded back and ranks as the checkpoint does, to the bit."])
 
 

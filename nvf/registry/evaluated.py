@@ -10,6 +10,7 @@ from nvf.registry.candidates import Candidate
 from nvf.registry.findings import measure_of
 from nvf.registry.gates import RAW
 from nvf.registry.markdown import difference, number, table, told
+from nvf.systems import SYSTEMS
 from nvf.types import Figures
 
 NEW_DOCUMENTS = {
@@ -63,6 +64,28 @@ def new_documents(candidate: Candidate) -> str:
         return f"{said}, {difference(line)} against the raw vectors: {NEW_DOCUMENTS[told(line)]}."
     raw = floors.get(RAW, {}).get("cold", {}).get(measure)
     return f"{said}; by the raw vectors with {number(raw)}."
+
+
+def other_corpora(candidate: Candidate) -> str:
+    """Return what is known of it on corpora that it was not trained on."""
+    if not SYSTEMS[candidate.trial.system].transfers:
+        return "**Other corpora:** what it learned is about the documents of this one; another needs another training."
+    said = "**Other corpora** of the same encoder can be ranked, for it learned nothing about single documents"
+    found, own = _judged_elsewhere(candidate)
+    line = own.get("against", {}).get(RAW)
+    if line is None:
+        return f"{said}; how well was not measured."
+    return (
+        f"{said}: on average over {', '.join(found['tasks'])} it is {difference(line)} against the raw vectors, "
+        f"{told(line)}."
+    )
+
+
+def _judged_elsewhere(candidate: Candidate) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return what the tasks of `evaluate` gave, and the candidate's part in it; both empty where there are none."""
+    found: Mapping[str, Any] = (candidate.result or {}).get("evaluate", {})
+    rows = found.get("finalists", []) if candidate.row is not None else []
+    return found, next((row for row in rows if row["trial"] == candidate.trial.number), {})
 
 
 def _figures(candidate: Candidate) -> Iterator[str]:
@@ -126,11 +149,10 @@ def _curse(candidate: Candidate) -> str:
 
 def _elsewhere(candidate: Candidate) -> Iterator[str]:
     """Yield the figures on the tasks of `evaluate`, of which nothing was trained."""
-    found = (candidate.result or {}).get("evaluate")
-    own = next((row for row in (found or {}).get("finalists", []) if row["trial"] == candidate.trial.number), None)
-    if found is None or own is None or candidate.row is None or candidate.result is None:
+    found, own = _judged_elsewhere(candidate)
+    if not own:
         return
-    measure = candidate.result["compared"]
+    measure = measure_of(candidate.state)
     rows = [
         (name, *(number(each["all"][measure]) for each in of["figures"]), number(of["average"]["all"][measure]))
         for name, of in ((f"**{candidate.trial.system}**", own), *found["floors"].items())

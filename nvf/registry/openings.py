@@ -46,16 +46,25 @@ def openings(fingerprint: str) -> list[Opening]:
             events = read(folders.find(name))
         except JournalError:
             continue
-        if events and events[0]["task"]["fingerprint"] == fingerprint:
-            found += _of(name, events)
+        found += _of(name, events, fingerprint)
     return sorted(found, key=lambda each: each.at)
 
 
-def _of(name: str, events: Sequence[Event]) -> Iterator[Opening]:
+def _of(name: str, events: Sequence[Event], fingerprint: str) -> Iterator[Opening]:
+    """Yield what one journal tells of the task: its sweep may have trained on it, or been judged on it besides."""
+    home = bool(events) and events[0]["task"]["fingerprint"] == fingerprint
+    besides = {
+        event["confirmation"]
+        for event in events
+        if event["kind"] == "confirmed" and fingerprint in event["result"].get("evaluate", {}).get("fingerprints", ())
+    }
     for event in events:
-        if event["kind"] == "test_opened":
+        if event["kind"] == "test_opened" and (home or event["confirmation"] in besides):
             trials = ", ".join(f"{number:04d}" for number in event["finalists"])
-            yield Opening(event["t"], name, f"confirmation {event['confirmation']}, of trials {trials}", judged=True)
-        elif event["kind"] == "test_run":
+            where = "" if home else ", which were trained on another task"
+            yield Opening(
+                event["t"], name, f"confirmation {event['confirmation']}, of trials {trials}{where}", judged=True
+            )
+        elif event["kind"] == "test_run" and home:
             what = f"run file of version {event['version']} of {event['model']}"
             yield Opening(event["t"], name, what, judged=False)

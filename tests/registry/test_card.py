@@ -58,7 +58,7 @@ def test_the_card_of_a_confirmed_champion(run_sweep: RunSweep) -> None:
 
     text = written()
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
-    assert text.partition("## Model Details")[0].count("**A gate was overruled:** a demo") == 1
+    assert text.partition("## Model Details")[0].count("**Promoted by --force:** a demo") == 1
     assert "Trial 0001 of sweep `small`, confirmed on test over 3 seeds" in text
     assert "| **linear** | 0.5000 | 0.5000 | 0.5000 |\n| raw | 0.3750 | 0.3750 | 0.3750 |" in text
     assert "| raw | clean | 50 | +0.1000 [+0.0900, +0.1100] | 0.01 | better |" in text
