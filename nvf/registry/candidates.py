@@ -75,8 +75,9 @@ def choose(folder: Path, events: list[Event], number: int | None) -> Candidate:
         record, published = best, None if best is None else trial.checkpoints.get(best["epoch"])
     if record is None or published is None:
         raise SweepError(
-            f"trial {trial.number} of sweep '{state.name}' has no checkpoint of its best epoch; "
-            f"promote another one: nvf leaderboard {state.name}"
+            f"trial {trial.number} of sweep '{state.name}' has no checkpoint of its best epoch: only the best "
+            "trials keep theirs (`checkpoints.keep` of the sweep file), and on a full disk none is published. "
+            f"nvf confirm {state.name} --trial {trial.number} trains it again, or promote another one"
         )
     _, task = snapshot_of(events, state)
     at = folders.inside(folder, published["folder"])

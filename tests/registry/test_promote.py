@@ -184,6 +184,14 @@ def test_a_sweep_without_trials_has_nothing_to_promote(run_sweep: RunSweep) -> N
         promote("small")
 
 
+def test_a_trial_whose_checkpoint_was_deleted_can_be_trained_again(run_sweep: RunSweep) -> None:
+    journal, _ = Journal.open(run_sweep())
+    with journal:
+        journal.append("checkpoints_deleted", trial=0)
+    with pytest.raises(SweepError, match="only the best trials keep theirs .* nvf confirm small --trial 0 trains it"):
+        promote("small", trial=0)
+
+
 def test_a_server_that_is_down_is_named(run_sweep: RunSweep, monkeypatch: pytest.MonkeyPatch) -> None:
     run_sweep(rates=(0.001,), epochs=0)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
