@@ -109,6 +109,7 @@ def sweep(folder: Path, name: str, task: dict[str, Any], there: list[str]) -> No
         "search": {"sampler": "random", "trials": len(there)},
         "budget": {"epochs": 2},
         "resources": {"cpu": 1},
+        "checkpoints": {"keep": len(there)},
     }
     path = folder / f"{name}.yaml"
     path.write_text(json.dumps(spec))
