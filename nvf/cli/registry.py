@@ -25,11 +25,13 @@ def promote(
     json: AsJson = False,
 ) -> None:
     """Put the best finalist through the gates, register it, check that it ranks as it did, and move the alias."""
+    from nvf.cli.render import console
     from nvf.journal.folders import find
     from nvf.registry.promote import promote as run
 
     find(name)
-    done = run(name, trial=trial, model=model, alias=alias, force=force)
+    say = console(stderr=True)
+    done = run(name, trial=trial, model=model, alias=alias, force=force, say=lambda line: say.print(line, style="dim"))
     if json:
         print_json(asdict(done))
         return

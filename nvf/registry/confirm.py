@@ -30,6 +30,7 @@ from nvf.sweep.replicate import carry_out
 from nvf.sweep.spec import Spec
 from nvf.systems import SYSTEMS
 from nvf.tasks.base import Task
+from nvf.tracking import archive
 from nvf.tracking.sync import sync
 
 FOLDER = "confirmed"
@@ -117,6 +118,7 @@ def confirm(
         sync(folder)
     except TrackingError as error:
         say(f"MLflow is behind, which nvf sync {name} mends: {error}")
+    archive.keep(folder, say)
     return result
 
 

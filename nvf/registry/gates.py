@@ -81,8 +81,13 @@ def check(found: Sequence[Verdict], gates: Gates, name: str) -> None:
 
 
 def floors(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
-    """Better than every floor on clean queries: the interval of the difference lies above 0."""
-    for floor, lines in row["against"].items() if gates.floors else ():
+    """Better than every floor, or those named, on clean queries: the interval of the difference lies above 0."""
+    named = gates.floors if isinstance(gates.floors, tuple) else row["against"] if gates.floors else ()
+    for floor in named:
+        if floor not in row["against"]:
+            yield Verdict("floors", "refused", unmeasured("floors", floor, result))
+            continue
+        lines = row["against"][floor]
         view = "clean" if "clean" in lines else "all"
         yield difference("floors", comparison(lines[view]), 0.0, f"`{floor}` on {view} queries by {result['compared']}")
 
@@ -120,12 +125,16 @@ def gain(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
     """So much above the named baseline, over all queries."""
     for measure, points in gates.gain.items():
         if gates.baseline not in result["floors"]:
-            known = ", ".join(sorted(result["floors"]))
-            yield Verdict("gain", "refused", f"gates.baseline '{gates.baseline}' is no floor of this task ({known})")
+            yield Verdict("gain", "refused", unmeasured("baseline", gates.baseline, result))
             return
         ours, theirs = row["test"]["all"][measure], result["floors"][gates.baseline]["all"][measure]
         said = f"{measure} {ours:.4f} is {ours - theirs:+.4f} from `{gates.baseline}`'s, {points:+.4f} is asked"
         yield Verdict("gain", "passes" if ours - theirs >= points else "refused", said)
+
+
+def unmeasured(key: str, name: str, result: Result) -> str:
+    """Return that a gate names a floor which the task does not have, and those that it has."""
+    return f"gates.{key} '{name}' is no floor of this task ({', '.join(sorted(result['floors']))})"
 
 
 def least(row: Finalist, gates: Gates) -> Iterator[Verdict]:

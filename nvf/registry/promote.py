@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from nvf.registry.findings import measure_of
 from nvf.registry.gates import Verdict
 from nvf.registry.gating import verdicts
 from nvf.registry.register import register, remove
-from nvf.tracking import server
+from nvf.tracking import archive, server
 from nvf.tracking.sync import sync
 from nvf.types import Figures
 
@@ -80,6 +80,7 @@ def promote(
     model: str | None = None,
     alias: str = versions.ALIAS,
     force: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Promotion:
     """Ask the gates, register the checkpoint as a model version, check that it ranks as it did, move the alias.
 
@@ -98,6 +99,8 @@ def promote(
         The alias that shall point to the new version.
     force
         A reason to overrule the gates; it is written down. That the model ranks as it did is never overruled.
+    say
+        Told of the copy on the sweep's storage, where it has one.
 
     Raises
     ------
@@ -143,6 +146,7 @@ def promote(
                 at = {"trial": candidate.trial.number, "model": registered, "version": number, "alias": alias}
                 journal.append("promoted", sync=True, **at, forced=force)
             sync(folder)
+            archive.keep(folder, say)
     return Promotion(
         sweep=name,
         trial=candidate.trial.number,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from nvf import paths, tasks
-from nvf.errors import JournalError, NvfError, SpecError, StorageError, SweepError
+from nvf.errors import JournalError, NvfError, SpecError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.folders import find
 from nvf.sweep import ray_session, resuming, signals
@@ -111,6 +111,11 @@ def start(
             if objective.view and objective.view not in floors.queries:
                 raise SpecError(
                     f"the measure '{objective}' has no queries on dev: {', '.join(floors.queries)} are there"
+                )
+        for at, name in spec.gates.named().items():
+            if name not in floors.floors:
+                raise SpecError(
+                    f"gates.{at[0]}: '{name}' is no floor of this task; {', '.join(floors.floors)} are measured"
                 )
     with events.Journal.create(folder) as journal:
         (folder / SPEC).write_text(text, encoding="utf-8")
@@ -253,11 +258,7 @@ def _run(
                 study.export(folder / "optuna.db")
             except SweepError as error:
                 say(f"without the study for optuna-dashboard: {error}; nvf resume {spec.name} writes it")
-        if spec.storage is not None:
-            try:
-                say(f"storage: {archive.archive(folder)}")
-            except StorageError as error:
-                say(f"storage: {error}; nvf sync {spec.name} copies what is missing")
+        archive.keep(folder, say)
     return Result(state, projector.link(), behind)
 
 

@@ -90,6 +90,10 @@ class Checkpoints(Strict):
     bytes: ByteSize | None = Field(None, gt=0)
 
 
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 class Gates(Strict):
     """What `nvf promote` asks of a confirmed finalist, by its figures on test.
 
@@ -98,7 +102,7 @@ class Gates(Strict):
     confirmed
         Whether a trial is refused where its sweep was never confirmed; else it goes ungated, with cautions.
     floors
-        Better than every floor on clean queries.
+        Better on clean queries than every floor, or than those named.
     cold_margin
         By how much it may lie under the raw vectors on cold documents; None for any.
     champion_margin
@@ -118,7 +122,7 @@ class Gates(Strict):
     """
 
     confirmed: bool = False
-    floors: bool = True
+    floors: Annotated[bool | tuple[str, ...], BeforeValidator(_several)] = True
     cold_margin: float | None = Field(0.02, ge=0, le=1)
     champion_margin: float | None = Field(0.02, ge=0, le=1)
     diagnoses: bool = True
@@ -131,6 +135,12 @@ class Gates(Strict):
     bytes: int | None = Field(None, gt=0)
     undecided: Literal["refuse", "pass"] = "refuse"
 
+    def named(self) -> dict[KeyPath, str]:
+        """Return the floors that are named, by the place of the name."""
+        floors = () if isinstance(self.floors, bool) else self.floors
+        baseline: dict[KeyPath, str] = {("baseline",): self.baseline} if self.gain else {}
+        return {("floors", place): name for place, name in enumerate(floors)} | baseline
+
 
 def _gates(value: Any) -> Any:
     off = {"floors": False, "cold_margin": None, "champion_margin": None, "diagnoses": False}
@@ -140,10 +150,6 @@ def _gates(value: Any) -> Any:
 def _systems(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"choice"}:
         value = value["choice"]
-    return (value,) if isinstance(value, str) else value
-
-
-def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
@@ -263,6 +269,10 @@ def _check(spec: Spec, document: Document) -> None:
             fail(("stop", place), f"'{name}' is not a diagnosis that ends a trial{nearest(name, STOPPING)}")
     if len(spec.measure) > 1 and spec.stop:
         fail(("stop",), "a trial of a Pareto search is not ended early; leave it out")
+    known = [name for name, kind in SYSTEMS.items() if kind.floor]
+    for at, name in spec.gates.named().items():
+        if name not in known:
+            fail(("gates", *at), f"'{name}' is no floor{nearest(name, known)}")
     for gate, asked in (("gain", spec.gates.gain), ("least", spec.gates.least)):
         for measure in asked:
             if measure not in spec.measures():

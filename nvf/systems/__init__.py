@@ -18,6 +18,7 @@ from nvf.systems.base import System
 from nvf.systems.bm25 import BM25
 from nvf.systems.cascade import Cascade
 from nvf.systems.context_mean import ContextMean
+from nvf.systems.hybrid import Hybrid
 from nvf.systems.jepa import Jepa
 from nvf.systems.linear import Linear
 from nvf.systems.lvm import LVM
@@ -41,6 +42,7 @@ SYSTEMS: dict[str, type[System]] = {
     for system in (
         Raw,
         BM25,
+        Hybrid,
         ContextMean,
         Oracle,
         AMN,

@@ -18,7 +18,7 @@ from nvf.losses.list_net import list_net
 from nvf.measures.evaluate import drop_own
 from nvf.measures.fast import per_query
 from nvf.params import nested, param
-from nvf.systems import bm25, linear, memory, nudge, raw, rerankers, soft_attention
+from nvf.systems import bm25, hybrid, linear, memory, nudge, raw, rerankers, soft_attention
 from nvf.systems.base import Batch, System
 from nvf.systems.crossfit import CrossFit, Lists
 from nvf.systems.documents import Documents
@@ -37,6 +37,7 @@ FIRST: dict[str, type[System]] = {
     for kind in (
         raw.Raw,
         bm25.BM25,
+        hybrid.Hybrid,
         soft_attention.SoftAttention,
         linear.Linear,
         nudge.Nudge,
@@ -67,6 +68,7 @@ class Params:
     reranker: rerankers.Params = nested(rerankers.Params, kind="bilinear", lr=3e-4, batch_size=64, epochs=10)
     raw: raw.Params = nested(raw.Params)
     bm25: bm25.Params = nested(bm25.Params)
+    hybrid: hybrid.Params = nested(hybrid.Params)
     soft_attention: soft_attention.Params = nested(soft_attention.Params)
     linear: linear.Params = nested(linear.Params)
     nudge: nudge.Params = nested(nudge.Params)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +88,17 @@ def archive(folder: Path) -> Copied | None:
         (Path(temporary) / _file(len(journal))).write_bytes(raw[:length])
         added += _put(files, Path(temporary), path)
     return Copied(where, len(journal), len(published), added)
+
+
+def keep(folder: Path, say: Callable[[str], None]) -> None:
+    """Copy what `archive` does, and tell `say` what came of it: a storage that is down costs nothing but a line."""
+    try:
+        copied = archive(folder)
+    except StorageError as error:
+        say(f"storage: {error}; nvf sync {folder.name} copies what is missing")
+    else:
+        if copied is not None:
+            say(f"storage: {copied}")
 
 
 def restore(where: str) -> Path:

@@ -59,6 +59,22 @@ def test_a_sweep_file(nvf: Run, mlruns: Path, tmp_path: Path, old: str, new: str
     assert not (mlruns / "sweeps").exists()
 
 
+@pytest.mark.parametrize(
+    ("gates", "line", "message"),
+    [
+        ("{floors: [raw, bm26]}", "spec.yaml:7: gates.floors.1: ", "'bm26' is no floor; did you mean 'bm25'?"),
+        ("{baseline: linear, gain: {R@5: 0.1}}", "spec.yaml:7: gates.baseline: ", "'linear' is no floor"),
+        ("{floors: bm25}", "", "gates.floors: 'bm25' is no floor of this task; raw"),
+        ("{baseline: hybrid, gain: {R@5: 0.1}}", "", "gates.baseline: 'hybrid' is no floor of this task; raw"),
+    ],
+)
+def test_a_gate_that_names_a_floor(nvf: Run, mlruns: Path, tmp_path: Path, gates: str, line: str, message: str) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(f"{SPEC}gates: {gates}\n")
+    _refused(nvf("sweep", path), line + message)
+    assert not (mlruns / "sweeps" / "small").exists()
+
+
 def test_a_missing_file(nvf: Run, mlruns: Path, tmp_path: Path) -> None:
     _refused(nvf("sweep", tmp_path / "none.yaml"), "none.yaml: cannot be read (No such file or directory)")
     path = tmp_path / "spec.yaml"

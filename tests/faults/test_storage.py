@@ -153,6 +153,10 @@ def test_a_sweep_on_s3_outlives_its_machine(tmp_path: Path, alone: Home, s3: S3,
         code, out, err = home.run(*command)
         said += [out, err]
         assert code == 0, f"nvf {command[0]}: {err}{out}"
+        if command[0] in ("resume", "promote"):
+            assert f"storage: s3://{sweeps}/team/one/" in err
+        if command[0] == "sync":
+            assert "0 were added" in out, "the promotion is there already"
     assert equal.story(home.sweep("one")) == equal.story(alone.sweep("one"))
     assert equal.board(home.sweep("one")) == equal.board(alone.sweep("one"))
     assert equal.runs(home.database, "one") == equal.runs(alone.database, "one")

@@ -80,7 +80,9 @@ SMALL = {"backbone.kind": "gru", "backbone.d_model": 16, "backbone.layers": 1}
 SETTINGS = {"lvm": SMALL, "lvm_rerank": {f"lvm.{name}": value for name, value in SMALL.items()}}
 
 
-@pytest.mark.parametrize("name", [name for name, kind in SYSTEMS.items() if kind.transfers and name != "bm25"])
+@pytest.mark.parametrize(
+    "name", [name for name, kind in SYSTEMS.items() if kind.transfers and name not in ("bm25", "hybrid")]
+)
 def test_whoever_says_so_ranks_another_corpus(tmp_path: Path, name: str) -> None:
     """Restored on a corpus of four fifths the size, it ranks all of that and nothing else."""
     options = next(each for each in (HOME, WALKS) if SYSTEMS[name].applies_to(tasks.build(each)) is None)

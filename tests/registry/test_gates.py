@@ -116,6 +116,19 @@ def test_a_baseline_that_is_no_floor_is_named() -> None:
         check(verdicts(GOOD, RESULT, gates, SIZE), gates, "s")
 
 
+def test_only_the_floors_that_are_named_must_be_beaten() -> None:
+    row, result = planted("against/raw/clean", line(-0.03, 0.01))
+    row["against"]["bm25"] = GOOD["against"]["raw"]
+    with pytest.raises(GateRefused, match="`raw` on clean"):
+        check(verdicts(row, result, Gates(floors=True), SIZE), Gates(), "s")
+    named = Gates(floors=("bm25",))
+    found = verdicts(row, result, named, SIZE)
+    check(found, named, "s")
+    assert [verdict.said for verdict in found if verdict.gate == "floors" and "`bm25`" in verdict.said]
+    with pytest.raises(GateRefused, match=r"gates.floors 'hybrid' is no floor of this task \(raw\)"):
+        check(verdicts(row, result, Gates(floors=("hybrid",)), SIZE), named, "s")
+
+
 def test_the_spec_says_what_undecided_means() -> None:
     row, result = planted("against/raw/clean", line(0.005, 0.02))
     lenient = Gates(undecided="pass")

@@ -1,4 +1,4 @@
-"""raw, bm25, oracle: what they must be, beyond the contract."""
+"""raw, bm25, hybrid, oracle: what they must be, beyond the contract."""
 
 from __future__ import annotations
 
@@ -99,6 +99,26 @@ def test_bm25_says_what_it_lacks() -> None:
     bare = make_corpus(["d"], np.ones((1, 1), np.float32))
     with pytest.raises(TaskError, match="text of the documents"):
         create("bm25", {}, bare).rank(Queries(["q"], np.zeros((1, 1), np.float32), ["x"]), 1)
+
+
+def test_hybrid_fuses_the_places_in_both_lists() -> None:
+    corpus = make_corpus(["a", "b", "c", "d"], np.eye(4, dtype=np.float32), ["x", "apple pear", "apple", "x"])
+    asked = Queries(["q", "r"], np.array([[4, 3, 1, 2], [0, 0, 0, 1]], np.float32), ["apple", "unheard"])
+    found = create("hybrid", {}, corpus).rank(asked, 4)
+    # by cosine a b d c, by words c b: a document that is in both lists counts twice
+    worth = {0: 1 / 61, 1: 1 / 62 + 1 / 62, 3: 1 / 63, 2: 1 / 64 + 1 / 61}
+    assert found.rows[0].tolist() == sorted(worth, key=worth.__getitem__, reverse=True) == [1, 2, 0, 3]
+    assert found.scores[0].tolist() == pytest.approx(sorted(worth.values(), reverse=True), rel=1e-6)
+    assert found.rows[1].tolist() == [3, 2, 1, 0], "no common word: the cosine alone, ties by id"
+    shallow = create("hybrid", {"depth": 1, "k": 0}, corpus).rank(asked, 4)
+    assert shallow.rows[0].tolist() == [2, 0, -1, -1], "each list's first: equal, so by id; the rest is in neither"
+    assert shallow.scores[0, :2].tolist() == [1, 1] and (shallow.scores[0, 2:] == -torch.inf).all()
+
+
+def test_hybrid_needs_both() -> None:
+    task = tasks.build({"source": "synthetic", "documents": 20, "dim": 4, "train": 5, "dev": 5, "test": 5})
+    reason = type(create("hybrid", {}, task.corpus)).applies_to(task)
+    assert reason is not None and "has no text" in reason
 
 
 @pytest.mark.data
