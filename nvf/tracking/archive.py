@@ -11,6 +11,7 @@ last, so what it names is there when it is.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,8 @@ from nvf.redaction import safe
 from nvf.training import checkpoint
 
 CHECKPOINTS = "checkpoints"
+SILENCE = 8.0
+"""Seconds; pyarrow's own ways take 99 s to give up a server that accepts and never answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +144,27 @@ def restore(where: str) -> Path:
 def _opened(uri: str) -> Iterator[tuple[fs.FileSystem, str]]:
     """Yield the file system of `uri` and the path in it; whatever it refuses is a `StorageError`."""
     try:
-        yield fs.FileSystem.from_uri(uri)
+        if not uri.startswith("s3://"):
+            raise ValueError("it does not begin with s3://")
+        path = uri.removeprefix("s3://")
+        yield _filesystem(path.partition("/")[0]), path
     except (OSError, ValueError) as error:
         said = safe(str(error)).splitlines()[0]
         raise StorageError(
             f"{safe(uri)} does not answer, or refuses ({said}); check the address, AWS_ENDPOINT_URL and the credentials"
         ) from None
+
+
+def _filesystem(bucket: str) -> fs.FileSystem:
+    """Return the S3 of the environment. One that says nothing for `SILENCE` is asked once more, and then given up."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return fs.S3FileSystem(
+        endpoint_override=endpoint,
+        region=None if endpoint else fs.resolve_s3_region(bucket),
+        connect_timeout=SILENCE,
+        request_timeout=SILENCE,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=2),
+    )
 
 
 def _started(state: SweepState) -> str:
