@@ -252,7 +252,7 @@ def _run(
             raise
         conductor.close()
         # A server that never answered is not waited for: `nvf sync` closes the gap.
-        behind = projector.close(timeout=3 if conductor.interrupted or projector.link() is None else 30)
+        behind = projector.close(timeout=3 if conductor.interrupted or not projector.answered() else 30)
         if not conductor.interrupted:
             try:
                 study.export(folder / "optuna.db")

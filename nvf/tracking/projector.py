@@ -37,6 +37,7 @@ class Projector:
         self._thread = threading.Thread(target=self._run, name="nvf-mlflow", daemon=True)
         self._lock = FileLock(folder / LOCK, thread_local=False)
         self._written = 0
+        self._answered = False
         self._link: str | None = None
         self._tail: Tail | None = None
         self._projection: Projection | None = None
@@ -46,8 +47,12 @@ class Projector:
         self._thread.start()
 
     def link(self) -> str | None:
-        """Return the address of the sweep's leaderboard in the MLflow UI, or None before MLflow ever answered."""
+        """Return the address of the sweep's leaderboard in the MLflow UI, or None before there was anything to show."""
         return self._link
+
+    def answered(self) -> bool:
+        """Return whether MLflow ever answered."""
+        return self._answered
 
     def close(self, timeout: float) -> int:
         """Write what is left, for at most `timeout` seconds; returns how many events are not written."""
@@ -77,15 +82,16 @@ class Projector:
             self._lock.release()
 
     def _step(self, *, final: bool) -> bool:
-        """Write the next events; returns whether there were any."""
+        """Write the next events; returns whether there were any, or older ones that had to wait."""
         if self._projection is None or self._tail is None:
             if not self._lock.is_locked:
                 self._lock.acquire(timeout=0)
             mlflow = server.client()
+            self._answered = True
             self._projection = Projection(mlflow, server.experiment(mlflow))
             self._tail = Tail(self._folder)
-        moved = False
-        if not self._projection.behind:
+        moved = self._projection.behind
+        if not moved:
             moved = self._take(self._projection, self._tail)
         self._projection.write(final=final)
         if not self._projection.behind:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from pathlib import Path
 
@@ -144,6 +145,38 @@ def test_a_server_that_comes_back_gets_everything(
     for trial, run in trials.items():
         of_epochs = {point for point in points(mlflow, run) if not point[0].startswith(("best", "value"))}
         assert of_epochs == journals.expected_metrics(read(folder), trial)
+    assert {run.info.status for run in (parent, *trials.values())} == {"FINISHED"}
+
+
+def test_a_server_that_comes_back_while_the_sweep_ends_gets_everything(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be written is, and what was journaled since."""
+    failed, up = threading.Event(), threading.Event()
+    write = server.MlflowClient.log_batch
+
+    def log_batch(*args: object, **kwargs: object) -> object:
+        if not up.is_set():
+            failed.set()
+            raise ConnectionError("no route to host")
+        return write(*args, **kwargs)
+
+    monkeypatch.setattr(server.MlflowClient, "log_batch", log_batch)
+    with Journal.create(folder) as journal:
+        projector = Projector(folder)
+        projector.start()
+        journals.start(journal)
+        for trial in range(2):
+            journals.start_trial(journal, trial)
+            journals.record(journal, trial, 0, 0.5)
+            journals.end_trial(journal, trial, "complete")
+            assert failed.wait(20)
+        journal.append("sweep_ended", reason="trials", clock={})
+        assert projector.answered() and projector.link() is None
+        threading.Timer(1.0, up.set).start()
+        assert projector.close(timeout=30) == 0
+    _, parent, trials = shown()
+    assert set(trials) == {0, 1}
     assert {run.info.status for run in (parent, *trials.values())} == {"FINISHED"}
 
 
