@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from nvf.errors import nearest
 
@@ -14,6 +14,17 @@ class Strict(BaseModel):
     """Part of a sweep file: unknown keys are refused, and what was read does not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false, which pydantic takes for 1 and 0."""
+        if isinstance(value, bool) and info.field_name is not None:
+            annotation = cls.model_fields[info.field_name].annotation
+            kinds = {kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)}
+            if bool not in kinds and any(issubclass(kind, int | float) for kind in kinds):
+                raise ValueError("input should be a number")
+        return value
 
 
 def _single(value: Any) -> Any:

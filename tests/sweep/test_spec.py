@@ -49,6 +49,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("trials: 4", "trails: 4", 12, "search.trails: unknown key 'trails'; did you mean 'trials'?"),
         ("trials: 4", "trials: 0", 12, "search.trials: input should be greater than or equal to 1 (it is 0)"),
         ("trials: 4", "trials: many", 12, "search.trials"),
+        ("trials: 4", "trials: yes", 12, "search.trials: input should be a number (it is True)"),
         (
             "source: synthetic",
             "source: synthetik",
