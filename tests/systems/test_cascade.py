@@ -59,7 +59,7 @@ def run(task: Task, epochs: int, **params: object) -> tuple[Cascade, list[float]
     return training.system, values, [set(record.losses) for record in records]
 
 
-@pytest.mark.parametrize("first", ["raw", "bm25", "nudge", "memory"])
+@pytest.mark.parametrize("first", ["raw", "bm25", "hybrid", "nudge", "memory"])
 def test_it_starts_at_its_first_stages_order_and_improves_on_it(task: Task, first: str) -> None:
     system, values, losses = run(task, 4, first=first)
     dev = task.split("dev")
