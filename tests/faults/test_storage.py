@@ -65,10 +65,7 @@ def test_two_sweeps_at_once_on_one_fresh_database_do_not_touch_each_other(
         _, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
     for name in SEEDS:
-        assert equal.story(home.sweep(name)) == equal.story(alone.sweep(name))
-        assert equal.board(home.sweep(name)) == equal.board(alone.sweep(name))
-        assert equal.study(home.sweep(name)) == equal.study(alone.sweep(name))
-        assert equal.runs(uri, name) == equal.runs(alone.database, name)
+        equal.same(home, alone, name, uri)
         assert LEVEL in home.run("sync", name)[1]
 
 

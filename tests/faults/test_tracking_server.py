@@ -56,22 +56,15 @@ def finished(trials: int) -> Callable[[SweepState], bool]:
     return lambda state: state.finished >= trials
 
 
-def same(home: Home, server: Server, reference: Home) -> None:
-    assert equal.story(home.sweep("small")) == equal.story(reference.sweep("small"))
-    assert equal.board(home.sweep("small")) == equal.board(reference.sweep("small"))
-    assert equal.study(home.sweep("small")) == equal.study(reference.sweep("small"))
-    assert equal.runs(server.database, "small") == equal.runs(reference.database, "small")
-
-
 def synced(home: Home, server: Server, reference: Home) -> None:
     """Assert that `nvf sync` makes MLflow equal to the undisturbed sweep's, and that a second one adds nothing."""
     code, out, err = home.run("sync", "small")
     assert code == 0, err
     assert LEVEL not in out
-    same(home, server, reference)
+    equal.same(home, reference, database=server.database)
     code, out, err = home.run("sync", "small")
     assert code == 0 and LEVEL in out, err
-    same(home, server, reference)
+    equal.same(home, reference, database=server.database)
 
 
 @pytest.mark.ray
@@ -99,7 +92,7 @@ def test_a_server_that_is_killed_and_comes_back_needs_no_sync(home: Home, server
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert "behind" not in out
-    same(home, server, reference)
+    equal.same(home, reference, database=server.database)
     assert LEVEL in home.run("sync", "small")[1]
 
 
@@ -147,7 +140,7 @@ def test_what_a_dead_driver_left_running_is_closed_by_the_doctor_and_opened_by_a
     assert process.poll() is None, "its runs were never opened again"
     _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    same(home, server, reference)
+    equal.same(home, reference, database=server.database)
 
 
 def statuses(server: Server) -> list[str]:

@@ -19,8 +19,9 @@ from nvf.registry.promote import promote
 from nvf.registry.rollback import moves, rollback
 from nvf.registry.search import search
 from nvf.tracking import server
-from tests.postgres import Postgres, postgres
+from tests.postgres import postgres
 from tests.registry.conftest import confirmed
+from tests.tracking.servers import use_store
 
 __all__ = ["postgres"]
 
@@ -31,12 +32,7 @@ STORES = ["sqlite", pytest.param("server", marks=pytest.mark.slow), pytest.param
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """What is behind MLflow: the test's own SQLite file, a server, or PostgreSQL."""
-    if request.param == "server":
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("mlflow_server"))
-    if request.param == "postgresql":
-        found: Postgres = request.getfixturevalue("postgres")
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", found.create())
-    return str(request.param)
+    return use_store(request, monkeypatch)
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from nvf import paths
 from nvf.journal.events import read
 from nvf.registry.rollback import moves
 from nvf.tracking import server
-from tests.postgres import Postgres, postgres
+from tests.postgres import postgres
+from tests.tracking.servers import use_store
 
 __all__ = ["postgres"]
 
@@ -28,10 +29,7 @@ PROMOTERS = 8
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """What is behind MLflow: the test's own database, or one of PostgreSQL."""
-    if request.param == "postgresql":
-        found: Postgres = request.getfixturevalue("postgres")
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", found.create())
-    return str(request.param)
+    return use_store(request, monkeypatch)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -10,7 +11,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,9 +41,12 @@ def own_tracking(mlruns: Path, empty_database: Path, monkeypatch: pytest.MonkeyP
 
 
 def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that Linux gives to nobody by itself: a server that is killed finds it free again."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.fixture
@@ -120,3 +124,15 @@ def wait_for(address: str, seconds: float = 60) -> None:
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)
+
+
+def use_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Put MLflow on what the fixture's parameter says, and return that.
+
+    `sqlite` is the test's own file, `server` a real server, `postgresql` a fresh database.
+    """
+    if request.param == "server":
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("mlflow_server"))
+    elif request.param == "postgresql":
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("postgres").create())
+    return str(request.param)

@@ -14,8 +14,9 @@ from nvf import paths
 from nvf.journal.events import Journal
 from nvf.tracking import names, server
 from nvf.tracking.sync import sync
-from tests.postgres import Postgres, postgres
+from tests.postgres import postgres
 from tests.tracking import journals
+from tests.tracking.servers import use_store
 from tests.tracking.test_projection import shown
 
 __all__ = ["postgres"]
@@ -38,11 +39,7 @@ ERROR = "ValueError: \0 and 🙂 in " + "x" * 6000
 @pytest.fixture(params=["sqlite", pytest.param("server", marks=pytest.mark.slow), "postgresql"])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow on each kind of store."""
-    if request.param == "server":
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("mlflow_server"))
-    elif request.param == "postgresql":
-        running: Postgres = request.getfixturevalue("postgres")
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", running.create())
+    use_store(request, monkeypatch)
 
 
 def write(folder: Path, name: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,28 @@ from tests.tracking.test_projection import points, shown
 @pytest.fixture
 def folder() -> Path:
     return paths.sweep(journals.NAME)
+
+
+@dataclass
+class Line:
+    """What leads to MLflow: metrics do not get through while it is `down`; `failed` once they did not."""
+
+    down: bool = False
+    failed: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Line:
+    line, write = Line(), server.MlflowClient.log_batch
+
+    def log_batch(*args: object, **kwargs: object) -> object:
+        if line.down:
+            line.failed.set()
+            raise ConnectionError("no route to host")
+        return write(*args, **kwargs)
+
+    monkeypatch.setattr(server.MlflowClient, "log_batch", log_batch)
+    return line
 
 
 def test_a_sweep_is_followed_to_its_end(folder: Path) -> None:
@@ -114,25 +137,16 @@ def test_a_server_that_is_down_costs_the_driver_nothing_and_loses_nothing(
 
 
 def test_a_server_that_comes_back_gets_everything(
-    folder: Path, mlflow_server: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, mlflow_server: str, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection fails from the middle of the sweep on, then works again."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
-    down = False
-    write = server.MlflowClient.log_batch
-
-    def log_batch(*args: object, **kwargs: object) -> object:
-        if down:
-            raise ConnectionError("no route to host")
-        return write(*args, **kwargs)
-
-    monkeypatch.setattr(server.MlflowClient, "log_batch", log_batch)
     with Journal.create(folder) as journal:
         projector = Projector(folder)
         projector.start()
         journals.start(journal, "back-again")
         for trial in range(4):
-            down = trial in (1, 2)
+            line.down = trial in (1, 2)
             journals.start_trial(journal, trial)
             for epoch in range(3):
                 journals.record(journal, trial, epoch, 0.5)
@@ -148,20 +162,9 @@ def test_a_server_that_comes_back_gets_everything(
     assert {run.info.status for run in (parent, *trials.values())} == {"FINISHED"}
 
 
-def test_a_server_that_comes_back_while_the_sweep_ends_gets_everything(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_comes_back_while_the_sweep_ends_gets_everything(folder: Path, line: Line) -> None:
     """What could not be written is, and what was journaled since."""
-    failed, up = threading.Event(), threading.Event()
-    write = server.MlflowClient.log_batch
-
-    def log_batch(*args: object, **kwargs: object) -> object:
-        if not up.is_set():
-            failed.set()
-            raise ConnectionError("no route to host")
-        return write(*args, **kwargs)
-
-    monkeypatch.setattr(server.MlflowClient, "log_batch", log_batch)
+    line.down = True
     with Journal.create(folder) as journal:
         projector = Projector(folder)
         projector.start()
@@ -170,10 +173,10 @@ def test_a_server_that_comes_back_while_the_sweep_ends_gets_everything(
             journals.start_trial(journal, trial)
             journals.record(journal, trial, 0, 0.5)
             journals.end_trial(journal, trial, "complete")
-            assert failed.wait(20)
+            assert line.failed.wait(20)
         journal.append("sweep_ended", reason="trials", clock={})
         assert projector.answered() and projector.link() is None
-        threading.Timer(1.0, up.set).start()
+        threading.Timer(1.0, setattr, (line, "down", False)).start()
         assert projector.close(timeout=30) == 0
     _, parent, trials = shown()
     assert set(trials) == {0, 1}
