@@ -25,13 +25,12 @@ def promote(
     json: AsJson = False,
 ) -> None:
     """Put the best finalist through the gates, register it, check that it ranks as it did, and move the alias."""
-    from nvf.cli.render import console
+    from nvf.cli.render import aside
     from nvf.journal.folders import find
     from nvf.registry.promote import promote as run
 
     find(name)
-    say = console(stderr=True)
-    done = run(name, trial=trial, model=model, alias=alias, force=force, say=lambda line: say.print(line, style="dim"))
+    done = run(name, trial=trial, model=model, alias=alias, force=force, say=aside())
     if json:
         print_json(asdict(done))
         return
@@ -59,8 +58,7 @@ def rollback(
 
 def history(model: Registered, alias: Alias = "champion", json: AsJson = False) -> None:
     """Show every move of the alias: when, who, from which version to which, and why."""
-    from datetime import UTC, datetime
-
+    from nvf.registry.markdown import when
     from nvf.registry.rollback import moves
 
     found = moves(model, alias)
@@ -68,13 +66,10 @@ def history(model: Registered, alias: Alias = "champion", json: AsJson = False) 
         print_json([asdict(move) for move in found])
         return
     for move in found:
-        when = datetime.fromtimestamp(move.at, UTC).strftime("%Y-%m-%d %H:%M")
         came = f"sweep {move.detail['sweep']}, trial {move.detail['trial']:04d}" if move.kind == "promote" else ""
         why = f"forced: {move.forced}" if move.forced else move.detail.get("reason", "")
-        line = (
-            f"{move.number:>4}  {when}  {move.who}  {move.kind:<8}  {move.before or '-'} -> {move.after}  {came}  {why}"
-        )
-        print(line.rstrip())
+        from_to = f"{move.before or '-'} -> {move.after}"
+        print(f"{move.number:>4}  {when(move.at)}  {move.who}  {move.kind:<8}  {from_to}  {came}  {why}".rstrip())
 
 
 def card(
@@ -104,10 +99,9 @@ def confirm(
     import sys
 
     from nvf.cli import verdicts
-    from nvf.cli.render import console
+    from nvf.cli.render import aside, console
     from nvf.registry.confirm import confirm as run
 
-    say = console(stderr=True)
     try:
         result = run(
             name,
@@ -116,7 +110,7 @@ def confirm(
             trials=trial or (),
             model=model,
             address=address,
-            say=lambda line: say.print(line, style="dim"),
+            say=aside(),
         )
     except KeyboardInterrupt:
         print("interrupted; what was trained is kept, and the same command goes on", file=sys.stderr)
@@ -162,7 +156,8 @@ def sync(name: SweepName, json: AsJson = False) -> None:
     from nvf.tracking.archive import archive
     from nvf.tracking.sync import sync as run
 
-    report, copied = run(find(name)), archive(find(name))
+    folder = find(name)
+    report, copied = run(folder), archive(folder)
     if json:
         print_json(asdict(report) | {"storage": None if copied is None else asdict(copied)})
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +20,12 @@ def console(*, stderr: bool = False) -> Console:
     return (
         made if made.is_terminal else Console(stderr=stderr, highlight=False, width=WIDE, soft_wrap=True, markup=False)
     )
+
+
+def aside() -> Callable[[str], None]:
+    """Return what tells on stderr, dimly, how a command gets on."""
+    to = console(stderr=True)
+    return lambda line: to.print(line, style="dim")
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -19,11 +19,10 @@ Tolerance = Annotated[float, typer.Option(min=0, help="by how much a figure may 
 
 def reproduce(run: Run, tolerance: Tolerance = 1e-3, json: AsJson = False) -> int:
     """Train a trial again from its record, and compare every journaled figure; exit code 1 where they differ."""
-    from nvf.cli.render import console
+    from nvf.cli.render import aside, console
     from nvf.registry.reproduce import reproduce as train
 
-    say = console(stderr=True)
-    report = train(run, tolerance=tolerance, say=lambda line: say.print(line, style="dim"))
+    report = train(run, tolerance=tolerance, say=aside())
     if json:
         print_json(asdict(report))
     else:

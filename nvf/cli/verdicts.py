@@ -62,16 +62,15 @@ def _table(result: Mapping[str, Any]) -> Table:
 
 
 def sentences(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
-    """Yield how a finalist stands to each floor, in every view."""
+    """Yield how a finalist stands to each floor, and to the reigning champion, in every view."""
     who = f"trial {row['trial']:04d} ({row['system']})"
-    for name in result["floors"]:
-        compared = row["against"].get(name, {})
+    others = {name: row["against"].get(name, {}) for name in result["floors"]}
+    if "champion" in result:
+        others[result["champion"]["name"]] = row["against_champion"]
+    for name, compared in others.items():
         parts = [f"{where} it {against(compared[view], name)}" for view, where in WHERE.items() if view in compared]
         if parts:
             yield f"{who}: {'; '.join(parts)}"
-    if "champion" in result:
-        name, lines = result["champion"]["name"], row["against_champion"]
-        yield f"{who}: {'; '.join(f'{WHERE[view]} it {against(lines[view], name)}' for view in WHERE if view in lines)}"
 
 
 def against(compared: Mapping[str, Any], name: str) -> str:

@@ -21,12 +21,13 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from nvf.errors import PromotionLost, UsageError, nearest
@@ -94,10 +95,16 @@ def look(client: MlflowClient, model: str, alias: str) -> Position:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return Position([], None)
-    prefix = f"{TAG}.{alias}."
-    moves = [Move(**json.loads(text)) for name, text in sorted(found.tags.items()) if name.startswith(prefix)]
     shown = found.aliases.get(alias)
-    return Position(moves, None if shown is None else int(shown))
+    own = [move for name, move in recorded(found) if name == alias]
+    return Position(own, None if shown is None else int(shown))
+
+
+def recorded(model: RegisteredModel) -> Iterator[tuple[str, Move]]:
+    """Yield the moves of every alias, each with its alias, an alias's first move first."""
+    for name, text in sorted(model.tags.items()):
+        if name.startswith(f"{TAG}."):
+            yield name.removeprefix(f"{TAG}.").rpartition(".")[0], Move(**json.loads(text))
 
 
 def history(client: MlflowClient, model: str, alias: str) -> list[Move]:

@@ -18,7 +18,7 @@ from nvf.errors import EncoderError
 from nvf.registry.candidates import Candidate
 from nvf.registry.evaluated import head_figures, measured, new_documents, other_corpora, results
 from nvf.registry.gates import Verdict
-from nvf.registry.markdown import bullets, table
+from nvf.registry.markdown import bullets, table, when
 from nvf.registry.openings import Opening
 from nvf.systems import SYSTEMS
 from nvf.tasks.base import Overlap
@@ -228,7 +228,7 @@ def _openings(openings: Sequence[Opening]) -> str:
         said += (
             f", and answers to it were written out {len(openings) - judged} time{'s' * (len(openings) - judged != 1)}"
         )
-    rows = [(each.date, each.sweep, each.what) for each in openings]
+    rows = [(when(each.at), each.sweep, each.what) for each in openings]
     return f"{said}:\n\n{table(('when (UTC)', 'sweep', 'what for'), rows)}"
 
 

@@ -118,7 +118,7 @@ def confirm(
         sync(folder)
     except TrackingError as error:
         say(f"MLflow is behind, which nvf sync {name} mends: {error}")
-    archive.keep(folder, say)
+    archive.keep(folder, state.spec.get("storage"), say)
     return result
 
 

@@ -1,8 +1,9 @@
-"""Small pieces of Markdown: tables, bullets, figures, intervals."""
+"""Small pieces of Markdown: tables, bullets, figures, intervals, dates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -30,6 +31,15 @@ def number(value: float | None, form: str = ".4f") -> str:
     ('0.2500', '-')
     """
     return "-" if value is None else format(value, form)
+
+
+def when(at: float) -> str:
+    """Return a moment, in seconds since 1970, in UTC.
+
+    >>> when(0)
+    '1970-01-01 00:00'
+    """
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def difference(line: Mapping[str, Any]) -> str:

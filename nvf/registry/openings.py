@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from nvf.errors import JournalError
 from nvf.journal import folders
@@ -31,11 +30,6 @@ class Opening:
     sweep: str
     what: str
     judged: bool
-
-    @property
-    def date(self) -> str:
-        """Return when, in UTC: `2026-03-01 09:30`."""
-        return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def openings(fingerprint: str) -> list[Opening]:

@@ -146,7 +146,7 @@ def promote(
                 at = {"trial": candidate.trial.number, "model": registered, "version": number, "alias": alias}
                 journal.append("promoted", sync=True, **at, forced=force)
             sync(folder)
-            archive.keep(folder, say)
+            archive.keep(folder, candidate.state.spec.get("storage"), say)
     return Promotion(
         sweep=name,
         trial=candidate.trial.number,

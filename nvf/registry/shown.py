@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -13,9 +11,9 @@ from mlflow.exceptions import MlflowException
 
 from nvf.errors import UsageError
 from nvf.registry import versions
-from nvf.registry.alias import TAG, Move
+from nvf.registry.alias import recorded
 from nvf.registry.card import FILE
-from nvf.registry.markdown import table
+from nvf.registry.markdown import table, when
 from nvf.registry.openings import openings
 from nvf.tracking import names, server
 
@@ -60,15 +58,13 @@ def since(client: MlflowClient, version: ModelVersion) -> str:
     for each in openings(version.tags[names.FINGERPRINT]):
         if each.at > version.creation_timestamp / 1000:
             events.append((each.at, f"test was {'opened' if each.judged else 'read'} by {each.sweep}: {each.what}"))
-    rows = [(datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M"), what) for at, what in sorted(events)]
+    rows = [(when(at), what) for at, what in sorted(events)]
     return f"\n## Since This Card Was Written\n\n{table(('when (UTC)', 'what'), rows)}\n" if rows else ""
 
 
 def _moves(client: MlflowClient, version: ModelVersion) -> Iterator[tuple[float, str]]:
     own = int(version.version)
-    for name, text in client.get_registered_model(version.name).tags.items():
-        if name.startswith(f"{TAG}."):
-            alias, move = name.split(".")[2], Move(**json.loads(text))
-            if own in (move.before, move.after):
-                why = f"; forced: {move.forced}" if move.forced else ""
-                yield move.at, f"{move.kind} by {move.who}: {alias} {move.before or '-'} -> {move.after}{why}"
+    for alias, move in recorded(client.get_registered_model(version.name)):
+        if own in (move.before, move.after):
+            why = f"; forced: {move.forced}" if move.forced else ""
+            yield move.at, f"{move.kind} by {move.who}: {alias} {move.before or '-'} -> {move.after}{why}"

@@ -193,7 +193,8 @@ def resume(
         with signals.raising():
             say(f"task: {spec.task['source']}")
             snapshot = tasks.build_snapshot(spec.task)
-        now = ground(open_snapshot(snapshot).fingerprint, text)
+        task = open_snapshot(snapshot)
+        now = ground(task.fingerprint, text)
         changed = changes(state.ground, now)
         if changed and not accept:
             listed = "\n".join(f"- {each}" for each in changed)
@@ -212,8 +213,8 @@ def resume(
         )
         replay.apply(state, resumed)
         if not state.floors:  # the driver died right after its first line
-            task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)
-            _write_floors(journal, state, measure_floors(task, "dev", spec.measures()))
+            searched = task.withhold(spec.cold, spec.search.seed)
+            _write_floors(journal, state, measure_floors(searched, "dev", spec.measures()))
         return _run(spec, state, journal, snapshot, address, watch, say)
 
 
@@ -258,7 +259,7 @@ def _run(
                 study.export(folder / "optuna.db")
             except SweepError as error:
                 say(f"without the study for optuna-dashboard: {error}; nvf resume {spec.name} writes it")
-        archive.keep(folder, say)
+        archive.keep(folder, spec.storage, say)
     return Result(state, projector.link(), behind)
 
 

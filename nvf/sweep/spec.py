@@ -150,7 +150,7 @@ def _gates(value: Any) -> Any:
 def _systems(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"choice"}:
         value = value["choice"]
-    return (value,) if isinstance(value, str) else value
+    return _several(value)
 
 
 def _storage(value: str | None) -> str | None:

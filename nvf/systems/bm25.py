@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from nvf.indexes.exact import top_k
 from nvf.params import param
 from nvf.systems.base import System
+from nvf.systems.ranking import rank_in_blocks
 from nvf.systems.words import K1, B, Words, lacks_words
 from nvf.tasks.base import Corpus, Task
 from nvf.types import Queries, Ranking
-
-BLOCK = 256
-"""How many queries are scored at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,10 +49,9 @@ class BM25(System):
 
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents of the highest BM25 score; raises `TaskError` where queries or corpus have no text."""
-        order = torch.tensor(self.corpus.order)
-        found = []
-        for start in range(0, max(1, len(queries)), BLOCK):
-            scores = self._words.scores(queries.select(np.arange(start, min(start + BLOCK, len(queries)))))
-            found.append(top_k(scores.masked_fill(scores <= 0, -torch.inf), k, order))
-        ranking = Ranking(torch.cat([scores for scores, _ in found]), torch.cat([rows for _, rows in found]))
+        ranking = rank_in_blocks(queries, k, torch.tensor(self.corpus.order), self._scores)
         return Ranking(ranking.scores.to(self.device), ranking.rows.to(self.device))
+
+    def _scores(self, queries: Queries) -> Tensor:
+        scores = self._words.scores(queries)
+        return scores.masked_fill_(scores <= 0, -torch.inf)

@@ -5,21 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from nvf.indexes.exact import top_k
 from nvf.params import nested, param
 from nvf.systems import bm25, raw
 from nvf.systems.base import System
 from nvf.systems.documents import needs_vectors
+from nvf.systems.ranking import rank_in_blocks
 from nvf.systems.words import lacks_words
 from nvf.tasks.base import Corpus, Task
 from nvf.types import Queries, Ranking
-
-BLOCK = 256
-"""How many queries are fused at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +56,7 @@ class Hybrid(System):
 
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents of the highest fused score; raises `TaskError` where queries or corpus have no text."""
-        parts = [np.arange(start, min(start + BLOCK, len(queries))) for start in range(0, max(1, len(queries)), BLOCK)]
-        found = [top_k(self._fused(queries.select(part)), k, self._order) for part in parts]
-        return Ranking(torch.cat([scores for scores, _ in found]), torch.cat([rows for _, rows in found]))
+        return rank_in_blocks(queries, k, self._order, self._fused)
 
     def _fused(self, queries: Queries) -> Tensor:
         """Return (Q, N) the fused scores, -inf for what is in neither list."""

@@ -84,24 +84,22 @@ def archive(folder: Path) -> Copied | None:
         return None
     where = f"{storage.rstrip('/')}/{state.name}/{_started(state)}"
     published = {digest: local for local, digest in _published(folder, found) if _whole(local, digest)}
-    raw = (folder / events.FILE).read_bytes()
-    journal, length = events.parse(raw, folder / events.FILE)
     with _opened(where) as (files, path), tempfile.TemporaryDirectory() as temporary:
         added = sum(_put(files, local, f"{path}/{CHECKPOINTS}/{digest}") for digest, local in published.items())
-        (Path(temporary) / _file(len(journal))).write_bytes(raw[:length])
+        lines = (folder / events.FILE).read_bytes().splitlines(keepends=True)
+        (Path(temporary) / _file(len(found))).write_bytes(b"".join(lines[: len(found)]))
         added += _put(files, Path(temporary), path)
-    return Copied(where, len(journal), len(published), added)
+    return Copied(where, len(found), len(published), added)
 
 
-def keep(folder: Path, say: Callable[[str], None]) -> None:
-    """Copy what `archive` does, and tell `say` what came of it: a storage that is down costs nothing but a line."""
+def keep(folder: Path, storage: str | None, say: Callable[[str], None]) -> None:
+    """Where the spec names a `storage`, do what `archive` does; one that is down costs nothing but a line to `say`."""
+    if storage is None:
+        return
     try:
-        copied = archive(folder)
+        say(f"storage: {archive(folder)}")
     except StorageError as error:
         say(f"storage: {error}; nvf sync {folder.name} copies what is missing")
-    else:
-        if copied is not None:
-            say(f"storage: {copied}")
 
 
 def restore(where: str) -> Path:
