@@ -54,6 +54,12 @@ class SweepError(NvfError):
     """A sweep that cannot start, go on, or be found."""
 
 
+class UnknownName(SweepError):
+    """A sweep or a trial that is not there."""
+
+    exit_code = 2
+
+
 class TrackingError(NvfError):
     """A tracking server or registry that does not answer, or answers with a failure."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:  # `derive` serves commands that never load torch
+    import torch
 
 
 def derive(*parts: int | str) -> int:
@@ -21,6 +23,8 @@ def derive(*parts: int | str) -> int:
 
 def generator(*parts: int | str, device: torch.device | str = "cpu") -> torch.Generator:
     """Return a fresh generator on `device`, seeded by `derive(*parts)`."""
+    import torch
+
     return torch.Generator(device=device).manual_seed(derive(*parts))
 
 
@@ -30,6 +34,8 @@ def forked(*parts: int | str) -> Iterator[None]:
 
     For initial weights, which torch's modules draw from the global generator.
     """
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(*parts))
         yield

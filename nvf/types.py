@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:  # commands that only read need these nouns, not torch, whose import takes seconds
+    import torch
+    from torch import Tensor
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
@@ -92,4 +95,6 @@ class Diagnosis:
 
 def as_tensor(array: FloatArray, device: torch.device | str = "cpu") -> Tensor:
     """Return `array` as a float32 tensor on `device`; on the CPU a float32 array is shared, not copied."""
+    import torch
+
     return torch.from_numpy(np.asarray(array, dtype=np.float32)).to(device)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from nvf import __version__
 from nvf.cli import cluster, export, read, registry, reproduce, restore, sweep
 from nvf.errors import NvfError
 from nvf.redaction import safe
@@ -19,8 +20,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Find, prove and promote the best retriever a team can train over frozen embeddings.",
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"nvf {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help="Find, prove and promote the best retriever a team can train over frozen embeddings.")
+def _nvf(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="print nvf's version")
+    ] = False,
+) -> None:
+    """Take the options of `nvf` itself, which stand before a command."""
+
+
 for group in (sweep, read, registry, export, reproduce, restore, cluster):
     for command in group.COMMANDS:
         app.command()(command)

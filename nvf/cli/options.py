@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from nvf.errors import UsageError
+from nvf.journal.events import plain
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="a sweep file, e.g. search_spaces/quickstart.yaml")]
 SweepName = Annotated[str, typer.Argument(metavar="NAME", help="the sweep's name")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="override a key of the file")]
-Address = Annotated[str | None, typer.Option(help="a Ray cluster that is there already: auto, host:port, ray://...")]
+Address = Annotated[str | None, typer.Option(help="a Ray cluster that is there already: auto, or host:port")]
 Trials = Annotated[int | None, typer.Option(min=1, help="how many trials in all")]
 Time = Annotated[str | None, typer.Option(metavar="30m", help="how long at most: 90s, 30m, 1h30m")]
 
@@ -30,5 +31,5 @@ def seconds(text: str | None) -> float | None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value as JSON on standard output; a number that is not finite becomes null."""
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))

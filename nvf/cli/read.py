@@ -110,7 +110,7 @@ def status(name: OptionalName = None, json: AsJson = False) -> None:
     """Say how far a sweep is; all sweeps when no name is given."""
     from rich.table import Table
 
-    from nvf.cli.render import console
+    from nvf.cli.render import console, number
     from nvf.journal.folders import names
 
     rows = [_status(each) for each in ([name] if name else names())]
@@ -121,7 +121,11 @@ def status(name: OptionalName = None, json: AsJson = False) -> None:
     for column in ("sweep", "status", "trials", *OUTCOMES, "open", "best", "measure", "task"):
         table.add_column(column, no_wrap=True)
     for row in rows:
-        table.add_row(*(str(row[column]) for column in row))
+        status = f"{row['status']}: {row['resume']}" if row["status"] == "died" else row["status"]
+        status += f" ({row['reason']})" if row["reason"] else ""
+        counts = [str(row[outcome]) for outcome in (*OUTCOMES, "open")]
+        trials = f"{row['finished']}/{row['trials']}"
+        table.add_row(row["sweep"], status, trials, *counts, number(row["best"]), row["measure"], row["task"])
     console().print(table if rows else "no sweeps yet: nvf sweep search_spaces/quickstart.yaml")
 
 
@@ -140,19 +144,19 @@ def _status(name: str) -> dict[str, Any]:
     state = _state(name)
     outcomes = [trial.outcome for trial in state.trials.values()]
     board = board_of(state)
-    best = next((row["value"] for row in board["trials"] if row["value"] is not None), None)
-    status = state.status
-    if status == "running" and not running(find(name)):
-        status = "died: nvf resume " + name
+    died = state.status == "running" and not running(find(name))
     return {
         "sweep": name,
-        "status": f"{status} ({state.reason})" if state.reason else status,
-        "trials": f"{state.finished}/{state.spec['search']['trials']}",
+        "status": "died" if died else state.status,
+        "reason": state.reason or None,
+        "finished": state.finished,
+        "trials": state.spec["search"]["trials"],
         **{outcome: outcomes.count(outcome) for outcome in OUTCOMES},
         "open": outcomes.count(None),
-        "best": None if best is None else round(best, 4),
+        "best": next((row["value"] for row in board["trials"] if row["value"] is not None), None),
         "measure": board["measure"],
         "task": state.started["task"]["name"],
+        "resume": f"nvf resume {name}" if died or state.status == "paused" else None,
     }
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from nvf.tasks.base import Overlap
-from nvf.tasks.leakage import sentence
+from nvf.overlap import Overlap, sentence
 
 WIDE = 220
 

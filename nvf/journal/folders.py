@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from nvf import paths
-from nvf.errors import JournalError, SweepError, nearest
+from nvf.errors import JournalError, UnknownName, nearest
 from nvf.journal.events import FILE
 
 
@@ -17,10 +17,10 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Path:
-    """Return the folder of the sweep called `name`, or raise `SweepError` with the nearest name."""
+    """Return the folder of the sweep called `name`, or raise `UnknownName` with the nearest name."""
     folder = paths.sweep(name)
     if name not in names():
-        raise SweepError(f"there is no sweep '{name}' in {paths.sweeps()}{nearest(name, names())}")
+        raise UnknownName(f"there is no sweep '{name}' in {paths.sweeps()}{nearest(name, names())}")
     return folder
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nvf.errors import SweepError
+from nvf.errors import SweepError, UnknownName
 from nvf.journal import folders
 from nvf.journal.events import Event
 from nvf.journal.leaderboard import best_trial
@@ -100,4 +100,4 @@ def _trial(state: SweepState, number: int | None) -> TrialState:
     if number is None:
         raise SweepError(f"no trial of sweep '{state.name}' has both a figure and a checkpoint: nothing to promote")
     known = ", ".join(map(str, state.trials)) or "none"
-    raise SweepError(f"sweep '{state.name}' has no trial {number}; its trials: {known}")
+    raise UnknownName(f"sweep '{state.name}' has no trial {number}; its trials: {known}")

@@ -15,14 +15,13 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from nvf.encoders import frozen
 from nvf.errors import EncoderError
+from nvf.overlap import Overlap, sentence
 from nvf.registry.candidates import Candidate
 from nvf.registry.evaluated import head_figures, measured, new_documents, other_corpora, results
 from nvf.registry.gates import Verdict
 from nvf.registry.markdown import bullets, table, when
 from nvf.registry.openings import Opening
 from nvf.systems import SYSTEMS
-from nvf.tasks.base import Overlap
-from nvf.tasks.leakage import sentence
 from nvf.tracking.names import cut
 from nvf.training import checkpoint, export
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nvf import seeding
-from nvf.errors import SweepError
+from nvf.errors import SweepError, UnknownName
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.objective import Objective
 from nvf.journal.replay import SweepState, TrialState
@@ -61,7 +61,7 @@ def choose(
     for number in trials:
         if number not in judged:
             known = ", ".join(map(str, sorted(judged))) or "none"
-            raise SweepError(f"sweep '{state.name}' has no trial {number} with a figure; those with one: {known}")
+            raise UnknownName(f"sweep '{state.name}' has no trial {number} with a figure; those with one: {known}")
     ailing = _ailing(state, rows)
     pool = [number for number in judged if number not in ailing] or judged
     found: list[TrialState] = []

@@ -17,7 +17,7 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from nvf.errors import SweepError, UsageError
+from nvf.errors import SweepError, UnknownName, UsageError
 from nvf.journal import events as journal
 from nvf.journal import folders
 from nvf.journal.events import Event
@@ -148,7 +148,7 @@ def _trial(state: SweepState, number: int) -> TrialState:
     trial = state.trials.get(number)
     if trial is None:
         known = ", ".join(map(str, state.trials)) or "none"
-        raise SweepError(f"sweep '{state.name}' has no trial {number}; its trials: {known}")
+        raise UnknownName(f"sweep '{state.name}' has no trial {number}; its trials: {known}")
     if not trial.records:
         raise SweepError(
             f"trial {number} of sweep '{state.name}' has no record, so there is nothing to compare with"

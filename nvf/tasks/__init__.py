@@ -19,9 +19,10 @@ import numpy as np
 
 from nvf import __version__, paths
 from nvf.errors import ParamsError, TaskError, nearest
+from nvf.overlap import Overlap
 from nvf.params import make
 from nvf.tasks import leakage
-from nvf.tasks.base import Overlap, Task
+from nvf.tasks.base import Task
 from nvf.tasks.beir import Beir
 from nvf.tasks.paragraphs import Paragraphs
 from nvf.tasks.progress import Progress

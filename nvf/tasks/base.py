@@ -15,6 +15,7 @@ import numpy as np
 
 from nvf import seeding
 from nvf.errors import TaskError
+from nvf.overlap import Overlap
 from nvf.types import BoolArray, FloatArray, IntArray, Queries
 
 
@@ -148,41 +149,6 @@ class Split:
     def select(self, rows: IntArray) -> Split:
         """Return the split with the queries at `rows` only."""
         return Split(self.name, self.queries.select(rows), self.qrels.select(rows), self.clean[rows], self.own[rows])
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """What one split shares with another; a row of the leak report.
-
-    Attributes
-    ----------
-    split, other
-        The judged split and the split that it is compared with.
-    queries
-        How many queries `split` has.
-    same_id, same_text, near
-        How many of them have, in `other`, a query of the same id / of the same normalised text / with a cosine above
-        `threshold` or the same normalised text.
-    judged
-        How many different documents are judged relevant in `split`.
-    shared
-        How many of those are judged relevant in `other` too.
-    queries_shared
-        How many queries of `split` have a relevant document that is judged relevant in `other`.
-    threshold
-        The cosine above which two queries count as near-duplicates.
-    """
-
-    split: str
-    other: str
-    queries: int
-    same_id: int
-    same_text: int
-    near: int
-    judged: int
-    shared: int
-    queries_shared: int
-    threshold: float
 
 
 @dataclass(frozen=True, slots=True)

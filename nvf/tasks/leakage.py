@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from nvf import seeding
-from nvf.tasks.base import Overlap, Split, Task
+from nvf.overlap import Overlap, sentence
+from nvf.tasks.base import Split, Task
 from nvf.types import BoolArray, FloatArray, IntArray, Queries
 
 THRESHOLDS = {"minilm": 0.85}
@@ -150,23 +151,3 @@ def report(splits: Mapping[str, Split], threshold: float) -> tuple[Overlap, ...]
 def describe(task: Task) -> list[str]:
     """Return one sentence for people about each pair of splits that leaks; none where nothing does."""
     return [sentence(row) for row in task.leaks if row.near or row.shared or row.same_id]
-
-
-def sentence(row: Overlap) -> str:
-    """Return what `row.split` shares with `row.other`, in one sentence."""
-    parts = []
-    if row.same_id:
-        parts.append(
-            f"{row.same_id:,} of {row.queries:,} {row.split} queries stand in {row.other} too, under the same id"
-        )
-    if row.near:
-        parts.append(
-            f"{row.near:,} of {row.queries:,} {row.split} queries have a near-duplicate in {row.other} "
-            f"(same text, or cosine above {row.threshold:g})"
-        )
-    if row.shared:
-        parts.append(
-            f"{row.shared / row.judged:.0%} of the documents judged relevant in {row.split} are so in {row.other} too "
-            f"({row.queries_shared:,} of {row.queries:,} queries have one)"
-        )
-    return f"leak: {'; '.join(parts)}"

@@ -20,7 +20,8 @@ from filelock import FileLock
 
 from nvf import paths
 from nvf.errors import TaskError
-from nvf.tasks.base import Corpus, Overlap, Qrels, Split, Task
+from nvf.overlap import Overlap
+from nvf.tasks.base import Corpus, Qrels, Split, Task
 from nvf.tasks.strings import open_strings, write_strings
 from nvf.types import Queries
 

@@ -93,7 +93,7 @@ def test_a_sweep_that_does_not_exist(nvf: Run, mlruns: Path) -> None:
     Journal.create(mlruns / "sweeps" / "small").close()
     for command in ("resume", "leaderboard", "status", "promote", "stop", "sync"):
         ran = nvf(command, "smal")
-        assert ran.code == 1
+        assert ran.code == 2
         assert "there is no sweep 'smal'" in ran.err and "did you mean 'small'?" in ran.err
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nvf.overlap import Overlap
 from nvf.tasks import leakage
-from nvf.tasks.base import Overlap, Qrels, Split
+from nvf.tasks.base import Qrels, Split
 from nvf.types import FloatArray, Queries
 
 

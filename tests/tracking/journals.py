@@ -27,7 +27,7 @@ def start(journal: Journal, name: str = NAME, objectives: tuple[str, ...] = ("nD
         format=FORMAT,
         sweep=name,
         nvf="0.1.0",
-        spec={"name": name, "task": {"source": "synthetic"}},
+        spec={"name": name, "task": {"source": "synthetic"}, "search": {"trials": 4}},
         spec_text=f"name: {name}\nsystem: linear\n",
         task={
             "name": "synthetic/uniform",

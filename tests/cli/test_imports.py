@@ -1,0 +1,51 @@
+"""What each command imports: the libraries that take seconds are loaded by those alone that need them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tracking import journals
+
+HEAVY = ("torch", "ray", "optuna", "mlflow", "sentence_transformers", "transformers", "pandas", "scipy", "pyarrow")
+CODE = """
+import sys
+from nvf.cli import main
+sys.argv = ["nvf", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    print(end.code or 0, *sorted(set(sys.modules) & set({heavy!r})), file=sys.stderr)
+"""
+NOTHING = {*HEAVY, "numpy"}
+"""What a command that reads journals does not need."""
+
+
+def loaded(*arguments: object) -> tuple[int, set[str]]:
+    """Run `nvf ARGS...` in a process of its own; return its exit code and which of `NOTHING` it imported."""
+    code = CODE.format(heavy=sorted(NOTHING))
+    done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+    ended, *names = done.stderr.splitlines()[-1].split()
+    return int(ended), set(names)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("--help", 0),
+        ("--version", 0),
+        ("sweeep", 2),
+        ("leaderboard nothing", 2),
+        ("list", 0),
+        ("list --json", 0),
+        ("status small", 0),
+        ("leaderboard small", 0),
+        ("leaderboard small --json", 0),
+    ],
+)
+def test_reading_imports_nothing_heavy(mlruns: Path, command: str, code: int) -> None:
+    journals.sweep(mlruns / "sweeps" / "small", name="small")
+    assert loaded(*command.split()) == (code, set())
