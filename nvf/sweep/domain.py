@@ -39,6 +39,22 @@ Single = Annotated[bool | int | float | str | None, BeforeValidator(_single)]
 """The value of a parameter."""
 
 
+def _form(value: dict[str, Any]) -> str:
+    """Return which of float, log, int and choice a domain is written as; `log: true` beside a range is no form."""
+    forms = [form for form in ("float", "log", "int", "choice") if isinstance(value.get(form), list)]
+    if len(forms) != 1:
+        raise ValueError("needs exactly one of float, log, int, choice with a list behind it")
+    (form,) = forms
+    for other in ("float", "int", "choice"):
+        if other in value and other != form:
+            raise ValueError(f"{other} = {value[other]!r} stands beside {form}; keep one of the two")
+    if form != "log" and "log" in value and not isinstance(value["log"], bool):
+        raise ValueError(f"log = {value['log']!r} must be true or false")
+    if form == "choice" and (extra := [name for name in ("step", "log") if name in value]):
+        raise ValueError(f"a choice has no {extra[0]}; leave it out, or write a range")
+    return form
+
+
 class Domain(Strict):
     """Where one parameter is searched: `{log: [a, b]}`, `{float: [a, b]}`, `{int: [a, b]}` or `{choice: [...]}`.
 
@@ -76,10 +92,8 @@ class Domain(Strict):
             raise ValueError(f"unknown key '{name}'{nearest(name, known)}")
         if "kind" in value:
             return value
-        forms = [form for form in ("float", "log", "int", "choice") if isinstance(value.get(form), list)]
-        if len(forms) != 1:
-            raise ValueError("needs exactly one of float, log, int, choice with a list behind it")
-        form, when = forms[0], value.get("when") or {}
+        form = _form(value)
+        when = value.get("when") or {}
         if not isinstance(when, dict):
             raise ValueError("when must be a mapping such as {system: linear}")
         read: dict[str, Any] = {"when": {k: tuple(v) if isinstance(v, list) else (v,) for k, v in when.items()}}
@@ -88,6 +102,8 @@ class Domain(Strict):
         pair = value[form]
         if len(pair) != 2 or not all(isinstance(end, int | float) and not isinstance(end, bool) for end in pair):
             raise ValueError(f"{pair} is not a range; write two numbers, [low, high]")
+        if form == "int" and any(end != end // 1 for end in pair):
+            raise ValueError(f"{pair} are not whole numbers; write whole ends, or {{float: [low, high]}}")
         return {
             **read,
             "kind": "int" if form == "int" else "float",

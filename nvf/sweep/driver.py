@@ -99,6 +99,8 @@ def start(
             ray_session.ask(cluster)  # before the long work, and before there is a journal
         if spec.storage is not None:
             archive.check(spec.storage)
+        if repeats := Space(spec, _misfit).repeats(spec.search.trials):
+            say(repeats)
         say(f"task: {spec.task['source']}")
         snapshot = tasks.build_snapshot(spec.task)
         task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)

@@ -32,6 +32,9 @@ def preview(path: str, overrides: list[str]) -> dict[str, Any]:
         "task": ", ".join(f"{name} {value}" for name, value in spec.task.items()),
         "resources": f"{spec.resources.cpu:g} CPU and {spec.resources.gpu:g} GPU a trial",
         "cost": _cost(spec),
+        "settings": space.distinct(spec.search.trials),
+        "trials": spec.search.trials,
+        "warnings": [sentence for sentence in (space.repeats(spec.search.trials),) if sentence],
         "samples": _samples(spec, space),
     }
 

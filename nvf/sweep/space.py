@@ -5,7 +5,7 @@ Compiled to Optuna's define-by-run form: a parameter whose condition does not ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -93,6 +93,29 @@ class Space:
                 chosen[name] = _suggest(trial, name, distribution(self._domains[name]))
         return chosen
 
+    def distinct(self, most: int) -> int:
+        """Return how many different settings there are, at most `most`: a range of floats without a step has more."""
+        return min(most, self._count(0, {}, most, None))
+
+    def _count(self, depth: int, chosen: dict[str, Any], most: int, system: str | None) -> int:
+        if system is None and len(self.systems) > 1:
+            found = 0
+            for each in self.systems:
+                found += self._count(depth, {SYSTEM: each}, most - found, each)
+                if found >= most:
+                    return most
+            return found
+        if depth == len(self._order):
+            return 1
+        name, found = self._order[depth], 0
+        if not self._active(name, chosen):
+            return self._count(depth + 1, chosen, most, system or self.systems[0])
+        for value in _values(self._domains[name], most):
+            found += self._count(depth + 1, {**chosen, name: value}, most - found, system or self.systems[0])
+            if found >= most:
+                return most
+        return found
+
     def _split(self, name: str) -> tuple[str | None, str]:
         """Return (system, parameter) of a name such as `linear.lr`; the system is None for a shared name."""
         first, _, rest = name.partition(".")
@@ -145,12 +168,37 @@ class Space:
             if other != SYSTEM and other not in self._domains and not self._owners(other):
                 names = {SYSTEM, *self._domains, *(param for bounds in self._bounds.values() for param in bounds)}
                 self._fail(("space", name, "when", other), f"unknown parameter '{other}'{nearest(other, names)}")
+            for value in domain.when[other]:
+                if not self._possible(other, value):
+                    self._fail(("space", name, "when", other), f"{other} is never {value!r}")
         for value in domain.when.get(SYSTEM, ()):
             if value not in self.systems:
                 self._fail(
                     ("space", name, "when", SYSTEM),
                     f"'{value}' is not among the systems{nearest(str(value), self.systems)}",
                 )
+
+    def _possible(self, name: str, value: Any) -> bool:
+        """Return whether a parameter can have a value: one that is drawn, or is within its bounds."""
+        if name == SYSTEM:
+            return True
+        if name in self._domains:
+            return _within(self._domains[name], value)
+        for system in self._owners(name):
+            try:
+                self._bounds[system][self._split(name)[1]].check(name, value)
+            except ParamsError:
+                continue
+            return True
+        return False
+
+    def repeats(self, trials: int) -> str | None:
+        """Return a sentence where there are fewer settings than trials."""
+        there = self.distinct(trials)
+        if there >= trials:
+            return None
+        settings = "1 setting" if there == 1 else f"{there:,} different settings"
+        return f"the space has {settings} for {trials:,} trials: trials repeat settings, each under a seed of its own"
 
     def _sorted(self) -> list[str]:
         """Return the names of the space so that each stands behind those its condition asks for."""
@@ -214,6 +262,19 @@ def distribution(domain: Domain) -> BaseDistribution:
     if domain.kind == "int":
         return IntDistribution(int(domain.low), int(domain.high), log=domain.log, step=int(domain.step or 1))
     return FloatDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
+
+
+def _values(domain: Domain, most: int) -> Iterable[Any]:
+    """Return the values of a domain, at least `most` of them where there are more."""
+    if domain.kind == "choice":
+        return domain.choices
+    if domain.kind == "int":
+        return range(int(domain.low), int(domain.high) + 1, int(domain.step or 1))
+    if domain.step is None:
+        return (domain.low + (domain.high - domain.low) * place / most for place in range(most))
+    return (
+        domain.low + domain.step * place for place in range(int((domain.high - domain.low) / domain.step + 1e-9) + 1)
+    )
 
 
 def _suggest(trial: BaseTrial, name: str, domain: BaseDistribution) -> Any:

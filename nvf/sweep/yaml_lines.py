@@ -16,6 +16,7 @@ from yaml.reader import ReaderError
 
 from nvf import paths
 from nvf.errors import SpecError
+from nvf.sweep import scalars
 
 KeyPath = tuple[str | int, ...]
 OPEN, CLOSE = "\ue000", "\ue001"
@@ -125,11 +126,9 @@ class Document:
 
     def _scalar(self, node: yaml.ScalarNode, at: KeyPath) -> Any:
         try:
-            value = yaml.SafeLoader("").construct_object(node)
-        except (ValueError, LookupError, OverflowError):
-            raise SpecError(
-                self.problem(at, f"'{node.value}' is not written as a number is; is it a text? use quotes")
-            ) from None
+            value = scalars.read(node)
+        except ValueError as error:
+            raise SpecError(self.problem(at, str(error))) from None
         if isinstance(value, int) and abs(value) >= 1 << 63:
             raise SpecError(self.problem(at, "is too large for a number; it must lie within 64 bits"))
         if isinstance(value, str):

@@ -16,6 +16,7 @@ from nvf.tasks.assemble import Judged, assemble, judge, make_corpus, query_ids
 from nvf.tasks.base import Task
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.progress import Progress
+from nvf.tasks.qrels import read_qrels
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, Queries
 
@@ -53,7 +54,7 @@ class Beir(Source[BeirParams]):
         files.existing(folder / "qrels" / "test.tsv", what)
         documents = files.read_texts(files.existing(folder / "corpus.jsonl", what))
         texts = files.read_texts(files.existing(folder / "queries.jsonl", what))
-        judgements = {name: files.read_qrels(path) for name, path in _qrels(folder).items()}
+        judgements = {name: read_qrels(path) for name, path in _qrels(folder).items()}
         asked = query_ids(judgement for split in judgements.values() for judgement in split)
         _check_known(asked, texts, folder / "queries.jsonl")
         corpus, queries = _vectors(params, documents, {query: texts[query] for query in asked}, progress)

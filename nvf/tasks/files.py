@@ -46,7 +46,7 @@ def read_texts(path: Path) -> dict[str, str]:
         if not name.strip():
             raise TaskError(f"{path}:{line}: the id is empty: nothing could be judged by it")
         if name in texts:
-            raise TaskError(f"{path}:{line}: the id '{_short(name)}' was given before; ids must be different")
+            raise TaskError(f"{path}:{line}: the id '{short(name)}' was given before; ids must be different")
         texts[name] = encodable(f"{title} {text}".strip())
     if not texts:
         raise TaskError(f'{path} is empty: it needs one {{"_id": ..., "text": ...}} per line')
@@ -83,45 +83,9 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield line, entry
 
 
-def read_qrels(path: Path) -> list[Judgement]:
-    """Return the judgements of a tab-separated `query-id  corpus-id  score` file, with or without a header.
-
-    A header is a first line whose third field is no number.
-    """
-    judged: dict[tuple[str, str], int] = {}
-    for line, content in enumerate(_read_text(path).split("\n"), start=1):
-        if not content.strip():
-            continue
-        fields = [field.strip() for field in content.split("\t")]
-        if len(fields) == 3 and _is_whole(fields[2]) and fields[0] and fields[1]:
-            query, document, grade = fields[0], fields[1], int(fields[2])
-            if abs(grade) > LARGEST:
-                raise TaskError(f"{path}:{line}: the grade {grade} is beyond ±{LARGEST}")
-            if judged.setdefault((query, document), grade) != grade:
-                raise TaskError(f"{path}:{line}: '{query}' and '{document}' were judged before, with another grade")
-        elif line > 1 or len(fields) != 3 or _is_number(fields[2]):
-            shown = repr(_short(content))
-            raise TaskError(f"{path}:{line}: expected query-id, corpus-id and a whole number between tabs: {shown}")
-    if not judged:
-        raise TaskError(f"{path} holds no judgements: remove it, or give at least one line")
-    return [(query, document, grade) for (query, document), grade in judged.items()]
-
-
-def _is_whole(text: str) -> bool:
-    return text.removeprefix("-").isdecimal() and len(text) < 20
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def read_ids(path: Path) -> list[str]:
     """Return the ids of a JSON list, or of a text file with one per line, in the order of the vectors' rows."""
-    content = _read_text(path)
+    content = read_text(path)
     if path.suffix == ".json":
         try:
             ids = json.loads(content)
@@ -196,7 +160,7 @@ def _opened(path: Path) -> IO[bytes]:
         raise TaskError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
     """Return the text of a file, with `\\n` behind every line."""
     with _opened(path) as file:
         content = file.read()
@@ -209,8 +173,9 @@ def _read_text(path: Path) -> str:
 
 def some(ids: Sequence[str]) -> str:
     """Return the first five ids in one line, for a message."""
-    return ", ".join(map(_short, ids[:5])) + (", ..." if len(ids) > 5 else "")
+    return ", ".join(map(short, ids[:5])) + (", ..." if len(ids) > 5 else "")
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return `text` for a message, cut where it is long."""
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

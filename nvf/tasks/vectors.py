@@ -12,6 +12,7 @@ from nvf.tasks import files
 from nvf.tasks.assemble import Judged, assemble, judge, make_corpus, query_ids
 from nvf.tasks.base import Task
 from nvf.tasks.progress import Progress
+from nvf.tasks.qrels import read_qrels
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, Queries
 
@@ -53,9 +54,7 @@ class Vectors(Source[VectorsParams]):
         rows = {document: row for row, document in enumerate(documents)}
 
         def judged(path: Path) -> Judged:
-            judgements = files.read_qrels(
-                files.existing(path, "judgements: query-id, corpus-id and grade between tabs")
-            )
+            judgements = read_qrels(files.existing(path, "judgements: query-id, corpus-id and grade between tabs"))
             ids = query_ids(judgements)
             _check_known(ids, at, path, params.queries_ids)
             chosen = [at[query] for query in ids]

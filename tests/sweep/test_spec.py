@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from nvf.errors import SpecError
+from nvf.sweep.space import Space
 from nvf.sweep.spec import Spec, load
+from nvf.sweep.yaml_lines import Document, KeyPath
 
 GOOD = """\
 name: small
@@ -49,7 +52,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("trials: 4", "trails: 4", 12, "search.trails: unknown key 'trails'; did you mean 'trials'?"),
         ("trials: 4", "trials: 0", 12, "search.trials: input should be greater than or equal to 1 (it is 0)"),
         ("trials: 4", "trials: many", 12, "search.trials"),
-        ("trials: 4", "trials: yes", 12, "search.trials: input should be a number (it is True)"),
+        ("trials: 4", "trials: true", 12, "search.trials: input should be a number (it is True)"),
         (
             "source: synthetic",
             "source: synthetik",
@@ -85,6 +88,21 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("name: small", "name: small\nname: again", 2, "stands here twice"),
         ("name: small", "name: [small", 2, "not valid YAML"),
         ("dim: 16", "dim: ${NVF_NO_SUCH}", 2, "NVF_NO_SUCH is not set"),
+        ("{log: [0.0001, 0.01]}", "{int: [0.4, 10]}", 7, "[0.4, 10] are not whole numbers"),
+        ("{log: [0.0001, 0.01]}", "{int: [0.4, 10], log: true}", 7, "[0.4, 10] are not whole numbers"),
+        ("{log: [0.0001, 0.01]}", "{int: [1, 10.5]}", 7, "[1, 10.5] are not whole numbers"),
+        ("{log: [0.0001, 0.01]}", '{float: [0.1, 1], log: "true"}', 7, "log = 'true' must be true or false"),
+        ("{log: [0.0001, 0.01]}", "{float: 3, log: [0.1, 1]}", 7, "float = 3 stands beside log"),
+        ("[query, shared]}", "[query, shared], step: 2}", 8, "a choice has no step"),
+        ("when: {system: two_stage}", "when: {linear.heads: shard}", 9, "linear.heads is never 'shard'"),
+        ("when: {system: two_stage}", "when: {linear.batch_size: 0}", 9, "linear.batch_size is never 0"),
+        ("trials: 4", "trials: 010", 12, "search.trials: '010' begins with 0, which some read as octal; write 10"),
+        ("trials: 4", "trials: 09", 12, "write 9, or a text in quotes"),
+        ("1h30m", "1:30", 14, "budget.time: '1:30' is a number to base 60 in YAML; write a duration as 1h30m"),
+        ("trials: 4", "trials: yes", 12, "'yes' is true or false to some and a text to others; write true"),
+        ("[query, shared]", "[on, off]", 8, "'on' is true or false to some"),
+        ("dim: 16", "dim: None", 2, "'None' is a text in YAML; write null"),
+        ("trials: 4", "trials: 1_", 12, "'1_' is not written as a number is"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, line: int, message: str) -> None:
@@ -183,3 +201,72 @@ def test_a_diagnosis_that_stops_is_one_there_is(tmp_path: Path) -> None:
         load(path)
     path.write_text("name: a\ntask: {source: synthetic}\nsystem: linear\nstop: memorisation\n")
     assert load(path)[0].stop == ("memorisation",)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("1e-4", 0.0001),
+        ("1E-4", 0.0001),
+        ("1.e-4", 0.0001),
+        ("+1e3", 1000.0),
+        ("1e3", 1000.0),
+        ("-.5", -0.5),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("1_000", 1000),
+        ("1_000.5", 1000.5),
+        ("0x10", 16),
+        ("0o17", 15),
+        ("-0", 0),
+        ("0", 0),
+        ("0.5", 0.5),
+        ("~", None),
+        ("null", None),
+        ("true", True),
+        ("'010'", "010"),
+        ("'1e-4'", "1e-4"),
+        ('"on"', "on"),
+        ("1e-4x", "1e-4x"),
+        ("v1_2", "v1_2"),
+        ("e5", "e5"),
+    ],
+)
+def test_numbers_are_read_as_people_mean_them(tmp_path: Path, written: str, value: object) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(f"value: [{written}]")
+    read = Document.read(path, [f"again={written}"]).data
+    for found in (read["value"][0], read["again"]):
+        assert (found, type(found)) == (value, type(value))
+
+
+def test_powers_of_ten_are_a_range(tmp_path: Path) -> None:
+    domain = read(tmp_path, GOOD.replace("[0.0001, 0.01]", "[1e-4, 1E-2]")).space["linear.lr"]
+    assert (domain.low, domain.high) == (0.0001, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("system", "space", "count"),
+    [
+        ("linear", "{}", 1),
+        ("linear", "{heads: {choice: [query, shared]}}", 2),
+        ("linear", "{heads: {choice: [query, shared]}, batch_size: {int: [8, 24], step: 8}}", 6),
+        ("linear", "{batch_size: {int: [8, 24], log: true}}", 17),
+        ("linear", "{temperature: {float: [0.05, 0.2], step: 0.05}}", 4),
+        ("linear", "{heads: {choice: [query, shared]}, batch_size: {int: [8, 9], when: {heads: query}}}", 3),
+        ("[linear, two_stage]", "{linear.heads: {choice: [query, shared]}}", 3),
+        ("linear", "{lr: {log: [0.001, 0.1]}}", 50),
+        ("[raw, linear]", "{linear.lr: {log: [0.001, 0.1]}}", 50),
+    ],
+)
+def test_settings_are_counted(tmp_path: Path, system: str, space: str, count: int) -> None:
+    text = f"name: few\ntask: {{source: synthetic}}\nsystem: {system}\nspace: {space}\n"
+    space_ = Space(read(tmp_path, text), fail)
+    assert space_.distinct(50) == count
+    said = space_.repeats(50)
+    assert (said is None) == (count == 50)
+    assert said is None or f"has {count} " in said
+
+
+def fail(at: KeyPath, error: object) -> NoReturn:
+    raise AssertionError(f"{at}: {error}")
