@@ -18,6 +18,7 @@ from nvf.systems.base import System
 from nvf.systems.bm25 import BM25
 from nvf.systems.cascade import Cascade
 from nvf.systems.context_mean import ContextMean
+from nvf.systems.fused import Fused
 from nvf.systems.hybrid import Hybrid
 from nvf.systems.jepa import Jepa
 from nvf.systems.linear import Linear
@@ -49,6 +50,7 @@ SYSTEMS: dict[str, type[System]] = {
         LVM,
         LVMRerank,
         Linear,
+        Fused,
         Nudge,
         Memory,
         Siamese,

@@ -44,6 +44,16 @@ class Documents:
         scores = queries @ self.vectors.T
         return scores if self.scale is None else scores * self.scale
 
+    def scores(self, queries: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Return (B, N) `cosines`, or with another scale (N,); documents of equal vectors get one score."""
+        if scale is None:
+            scores = self.cosines(queries)
+        else:
+            scores = queries @ self.vectors.T * scale
+        again, first = self.same
+        scores[:, again] = scores[:, first]
+        return scores
+
     def unit(self, rows: Tensor) -> Tensor:
         """Return the documents at `rows` (...), scaled to length 1: (..., D)."""
         vectors = self.vectors[rows]

@@ -118,16 +118,25 @@ class Linear(System):
         The document's head W is applied to the query instead, q . (d + W d) = (q + W^T q) . d, so that no transformed
         copy of the corpus is made; only the N lengths of d + W d are kept until the next step.
         """
+        asked, scale = self._asked(queries)
+        return self._documents.search(asked, k, scale)
+
+    @torch.no_grad()
+    def scores(self, queries: Queries) -> Tensor:
+        """Return (B, N) cosines after the heads of a block of queries with all documents."""
+        return self._documents.scores(*self._asked(queries))
+
+    def _asked(self, queries: Queries) -> tuple[Tensor, Tensor | None]:
+        """Return what is asked (B, D), and what the documents' dot products with it are scaled by; see `rank`."""
         self._heads.eval()
         asked = self._moved(self._query_head, as_tensor(queries.vectors, self.device))
         head = self._document_head
         if head is None:
-            return self._documents.search(asked, k)
+            return asked, None
         if self._scale is None:
             blocks = in_blocks(self._documents.vectors)
             self._scale = torch.cat([inverse_norms(block + head(block)) for block in blocks])
-        asked = asked + asked @ head.weight
-        return self._documents.search(asked, k, self._scale)
+        return asked + asked @ head.weight, self._scale
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Take the heads."""

@@ -23,7 +23,7 @@ from nvf.systems.judgements import Judgements
 from nvf.systems.kernel_ridge import KernelRidge
 from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
 from nvf.systems.transform import Transform
-from nvf.systems.words import Words
+from nvf.systems.words import Words, of_best
 from nvf.tasks.base import Corpus, Task
 from nvf.types import Queries, Ranking, as_tensor
 
@@ -231,9 +231,7 @@ class Memory(System):
 
     def _lexical(self, queries: Queries) -> Tensor:
         """Return (B, N) BM25 in parts of each query's best, times its weight; 0 where no document has a word of it."""
-        scores = self._words.scores(queries).to(self.device)
-        best = scores.amax(dim=1, keepdim=True)
-        return scores * torch.where(best > 0, self.params.lexical / best, 0)
+        return of_best(self._words.scores(queries).to(self.device), self.params.lexical)
 
     def _weights(self, queries: Tensor) -> Tensor:
         """Return (B, J) how much each training query says about queries (B, D)."""

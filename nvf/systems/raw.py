@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from nvf.systems.base import System
@@ -46,4 +47,11 @@ class Raw(System):
 
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents of the highest cosine."""
-        return self._documents.search(F.normalize(as_windows(queries.vectors, self.device)[:, -1]), k)
+        return self._documents.search(self._asked(queries), k)
+
+    def scores(self, queries: Queries) -> Tensor:
+        """Return (B, N) cosines of a block of queries with all documents."""
+        return self._documents.scores(self._asked(queries))
+
+    def _asked(self, queries: Queries) -> Tensor:
+        return F.normalize(as_windows(queries.vectors, self.device)[:, -1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,11 @@ from nvf.types import Queries
 
 K1, B = 1.5, 0.75
 """bm25s's own defaults: how soon a repeated word stops counting, and how much a long document is held back."""
+TOKENISERS = ("words", "identifiers")
+"""How a text is taken apart: by words alone, or the parts of snake_case and CamelCase as words besides the whole."""
+WORD = re.compile(r"\w+")
+SEAM = re.compile(r"_+|(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
+"""Where an identifier is taken apart."""
 
 
 class Words:
@@ -29,10 +35,12 @@ class Words:
         With texts; asked without them, `scores` raises.
     k1, b
         The two constants of the formula.
+    tokeniser
+        One of `TOKENISERS`, for queries and documents alike.
     """
 
-    def __init__(self, corpus: Corpus, k1: float = K1, b: float = B) -> None:
-        self._corpus, self._k1, self._b = corpus, k1, b
+    def __init__(self, corpus: Corpus, k1: float = K1, b: float = B, tokeniser: str = "words") -> None:
+        self._corpus, self._k1, self._b, self._tokeniser = corpus, k1, b, tokeniser
 
     def scores(self, queries: Queries) -> Tensor:
         """Return (Q, N) float32, 0 where query and document share no word; raises `TaskError` where there is no text.
@@ -46,7 +54,7 @@ class Words:
             lacking = "queries" if queries.texts is None else "documents"
             raise TaskError(f"BM25 needs the text of the {lacking}, and these are vectors only; leave BM25 out")
         scores = np.zeros((len(queries), len(self._corpus)), dtype=np.float32)
-        for row, words in zip(scores, stems(queries.texts), strict=True):
+        for row, words in zip(scores, stems(queries.texts, self._tokeniser), strict=True):
             if known := [word for word in words if word in self._index.vocab_dict]:
                 row[:] = self._index.get_scores(known)
         return torch.from_numpy(scores)
@@ -57,19 +65,45 @@ class Words:
 
         assert self._corpus.texts is not None, "checked by scores"
         index = bm25s.BM25(method="lucene", k1=self._k1, b=self._b)
-        index.index(stems(self._corpus.texts), show_progress=False)
+        index.index(stems(self._corpus.texts, self._tokeniser), show_progress=False)
         return index
 
 
-def stems(texts: Sequence[str]) -> list[list[str]]:
-    """Return the stems of each text."""
+def stems(texts: Sequence[str], tokeniser: str = "words") -> list[list[str]]:
+    """Return the stems of each text.
+
+    >>> stems(["the fit_transform of PCAModels"], "identifiers")
+    [['fit_transform', 'fit', 'transform', 'pcamodel', 'pca', 'model']]
+    """
     import bm25s
     import Stemmer
 
+    if tokeniser == "identifiers":
+        texts = [with_parts(text) for text in texts]
     words: list[list[str]] = bm25s.tokenize(
         list(texts), stopwords="en", stemmer=Stemmer.Stemmer("english"), return_ids=False, show_progress=False
     )
     return words
+
+
+def with_parts(text: str) -> str:
+    """Return `text` with the parts of each identifier behind it.
+
+    >>> with_parts("sklearn.TfidfVectorizer(max_df=1)")
+    'sklearn.TfidfVectorizer Tfidf Vectorizer(max_df max df=1)'
+    """
+
+    def taken_apart(found: re.Match[str]) -> str:
+        parts = SEAM.sub(" ", found[0]).strip()
+        return found[0] if " " not in parts else f"{found[0]} {parts}"
+
+    return WORD.sub(taken_apart, text)
+
+
+def of_best(scores: Tensor, weight: float = 1.0) -> Tensor:
+    """Return scores (B, N) in parts of each query's best, times `weight`; 0 where that is 0: no word in common."""
+    best = scores.amax(dim=1, keepdim=True)
+    return scores * torch.where(best > 0, weight / best, 0)
 
 
 def lacks_words(task: Task) -> str | None:

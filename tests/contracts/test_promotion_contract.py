@@ -29,6 +29,7 @@ from nvf.training import checkpoint
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SMALL = {
+    "fused.dense": "linear",
     "lvm.backbone.kind": "gru",
     "lvm.backbone.d_model": 16,
     "lvm.backbone.layers": 1,

@@ -19,6 +19,7 @@ from nvf.types import Queries, Ranking
 DOCUMENTS = 60
 SETTINGS = {
     "linear": {"lr": 3e-3},
+    "fused": {"dense": "linear", "linear.lr": 3e-3, "weight": 0.2},
     "cascade": {"first": "linear", "first_epochs": 2, "linear.lr": 3e-3, "depth": 12},
     "memory": {"learning.epochs": 3},
     "two_stage": {"stage_one.epochs": 2},
