@@ -55,7 +55,7 @@ class Words:
             raise TaskError(f"BM25 needs the text of the {lacking}, and these are vectors only; leave BM25 out")
         scores = np.zeros((len(queries), len(self._corpus)), dtype=np.float32)
         for row, words in zip(scores, stems(queries.texts, self._tokeniser), strict=True):
-            if known := [word for word in words if word in self._index.vocab_dict]:
+            if self._index and (known := [word for word in words if word in self._index.vocab_dict]):
                 row[:] = self._index.get_scores(known)
         return torch.from_numpy(scores)
 
@@ -64,8 +64,11 @@ class Words:
         import bm25s
 
         assert self._corpus.texts is not None, "checked by scores"
+        documents = stems(self._corpus.texts, self._tokeniser)
+        if not any(documents):
+            return None  # no document has a word: bm25s would divide by their mean length
         index = bm25s.BM25(method="lucene", k1=self._k1, b=self._b)
-        index.index(stems(self._corpus.texts, self._tokeniser), show_progress=False)
+        index.index(documents, show_progress=False)
         return index
 
 

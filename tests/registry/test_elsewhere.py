@@ -81,7 +81,7 @@ SETTINGS = {"lvm": SMALL, "lvm_rerank": {f"lvm.{name}": value for name, value in
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, kind in SYSTEMS.items() if kind.transfers and name not in ("bm25", "hybrid")]
+    "name", [name for name, kind in SYSTEMS.items() if kind.transfers and name not in ("bm25", "hybrid", "fused")]
 )
 def test_whoever_says_so_ranks_another_corpus(tmp_path: Path, name: str) -> None:
     """Restored on a corpus of four fifths the size, it ranks all of that and nothing else."""

@@ -28,7 +28,7 @@ def test_they_rank_by_the_mean_and_by_the_last(task: Task) -> None:
 def test_windows_are_for_the_systems_that_know_them(task: Task) -> None:
     applies = {name for name, kind in SYSTEMS.items() if kind.applies_to(task) is None}
     assert applies >= {"raw", "context_mean", "oracle", "amn", "two_tower", "siamese"}
-    assert not applies & {"bm25", "hybrid", "linear", "soft_attention", "two_stage"}
+    assert not applies & {"bm25", "hybrid", "fused", "linear", "soft_attention", "two_stage"}
 
 
 def test_what_is_no_window_is_named(task: Task) -> None:

@@ -162,7 +162,7 @@ def test_another_model_is_told_by_its_scores(words: Task, tmp_path: Path) -> Non
     assert export.furthest(tmp_path / "model", other, queries, words.corpus) > 1e-3
 
 
-@pytest.mark.parametrize("name", ["memory", "two_stage", "nudge", "bm25", "hybrid"])
+@pytest.mark.parametrize("name", ["memory", "two_stage", "nudge", "bm25", "hybrid", "fused"])
 def test_what_is_no_head_is_refused_with_what_to_use(name: str, words: Task, tmp_path: Path) -> None:
     system = systems.create(name, {}, words.corpus)
     with pytest.raises(UsageError, match=f"a {name} cannot be.*only asymmetric, jepa, linear.*`nvf search`.*to trec"):
