@@ -16,7 +16,7 @@ import nvf
 ROOT = Path(__file__).parents[1]
 TOP = """
 .ci .gitignore .pre-commit-config.yaml CHANGELOG.md LICENSE Makefile README.md constraints.txt pyproject.toml
-benchmarks docs jobs nvf search_spaces tests
+benchmarks docs jobs mlruns nvf search_spaces tests
 """
 ROOMS = """
 tasks encoders losses topk systems measures diagnostics indexes training

@@ -6,13 +6,12 @@ import contextlib
 import re
 import tempfile
 from pathlib import Path
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 import mlflow.artifacts
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from nvf import paths
 from nvf.errors import UsageError, nearest
@@ -89,7 +88,7 @@ def fetch(client: MlflowClient, version: ModelVersion) -> Path:
     """Return the folder of a version's model on this machine, downloaded once where it lies elsewhere."""
     source = client.get_model_version_download_uri(version.name, version.version)
     if source.startswith("file:"):
-        return Path(url2pathname(urlparse(source).path))
+        return Path(local_file_uri_to_path(source))  # type: ignore[no-untyped-call]
     folder = paths.cache() / "models" / f"{version.name}-{version.version}-{version.creation_timestamp}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
-from sqlalchemy import event
+from sqlalchemy import URL, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from nvf.errors import SweepError
@@ -102,7 +102,7 @@ class SearchStudy:
 
     def _export(self, partial: Path) -> None:
         partial.unlink(missing_ok=True)
-        storage = RDBStorage(f"sqlite:///{partial}")
+        storage = RDBStorage(URL.create("sqlite", database=str(partial)).render_as_string())
         # The file is made anew from the journal at any time: waiting for the disk at every row buys nothing.
         event.listen(storage.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         storage.engine.dispose()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import shutil
 import sqlite3
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +25,19 @@ EXTRAS = {"postgresql": "pip install 'nvf[postgres]'"}
 """What brings the driver of a database."""
 IMPATIENT = ("postgresql", "mysql")
 """Databases whose drivers know `connect_timeout`."""
+
+
+def address(path: Path) -> str:
+    """Return what MLflow takes for the SQLite database at `path`, whatever characters are in it."""
+    uri = URL.create("sqlite", database=str(path)).render_as_string()
+    # MLflow makes the folder that it reads behind `sqlite:///`, quoted as it is: `exp %231` beside `exp #1`
+    return uri.replace("sqlite", "sqlite+pysqlite", 1) if "%" in uri else uri
+
+
+def program() -> str:
+    """Return how the `mlflow` that belongs to this nvf is called in the user's shell."""
+    own = Path(sys.executable).with_name("mlflow")
+    return "mlflow" if shutil.which("mlflow") == str(own) else shlex.quote(str(own))
 
 
 def prepare(uri: str, timeout: int) -> None:
@@ -78,7 +94,7 @@ def _make(database: Path) -> None:
         database.parent.mkdir(parents=True, exist_ok=True)
         partial = database.with_name(f".{database.name}.partial")
         partial.unlink(missing_ok=True)
-        engine = create_engine(f"sqlite:///{partial}", poolclass=NullPool)
+        engine = create_engine(address(partial), poolclass=NullPool)
         _initialize_tables(engine)  # type: ignore[no-untyped-call]
         engine.dispose()
         os.replace(partial, database)
@@ -96,10 +112,10 @@ def _versions() -> list[str]:
 
 def _other_version(uri: str, found: str | None) -> str:
     if found in _versions():
-        shown = uri if safe(uri) == uri else '"$MLFLOW_TRACKING_URI"'
+        shown = shlex.quote(uri) if safe(uri) == uri else '"$MLFLOW_TRACKING_URI"'
         return (
             f"the database at {safe(uri)} was made by an older MLflow and needs a migration (schema {found}, not "
-            f"{_versions()[0]}): take a backup, then run: mlflow db upgrade {shown}"
+            f"{_versions()[0]}): take a backup, then run: {program()} db upgrade {shown}"
         )
     return (
         f"the database at {safe(uri)} was made by a newer MLflow than {mlflow.__version__} (schema {found}): install "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -16,13 +17,12 @@ from nvf.tracking import database
 
 EXPERIMENT = "nvf"
 UI_PORT = 5000
-SQLITE = "sqlite:///"
 _OWN = [name for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT") if name in os.environ]
 
 
 def tracking_uri() -> str:
     """Return `MLFLOW_TRACKING_URI`, else the SQLite database in mlruns/. It may hold credentials: show `safe` of it."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{paths.mlruns() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or database.address(paths.mlruns() / "mlflow.db")
 
 
 def is_server(uri: str) -> bool:
@@ -99,9 +99,15 @@ def experiment(mlflow: MlflowClient) -> str:
     if found.lifecycle_stage == "deleted":
         raise TrackingError(
             f"the MLflow experiment '{EXPERIMENT}' was deleted; "
-            f"restore it with `mlflow experiments restore --experiment-id {found.experiment_id}`"
+            f"restore it with: {command('experiments', 'restore', '--experiment-id', found.experiment_id)}"
         )
     return str(found.experiment_id)
+
+
+def command(*arguments: str) -> str:
+    """Return a command of MLflow's that works as it is printed, in the shell that nvf was called from."""
+    own = "" if os.environ.get("MLFLOW_TRACKING_URI") else f"MLFLOW_TRACKING_URI={shlex.quote(tracking_uri())} "
+    return f"{own}{database.program()} {shlex.join(arguments)}"
 
 
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -112,7 +118,7 @@ def _artifacts() -> str | None:
     """Return where artifacts go; a server decides itself."""
     if is_server(tracking_uri()):
         return None
-    return os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or f"file://{paths.mlruns() / 'artifacts'}"
+    return os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or (paths.mlruns() / "artifacts").as_uri()
 
 
 def artifacts(mlflow: MlflowClient) -> str:

@@ -75,7 +75,7 @@ def environment(uri: str) -> dict[str, str]:
     """Return the environment to serve in: without job execution it takes 2 processes instead of 10."""
     own = {
         "MLFLOW_BACKEND_STORE_URI": uri,
-        "MLFLOW_ARTIFACTS_DESTINATION": str(paths.mlruns() / "artifacts"),
+        "MLFLOW_ARTIFACTS_DESTINATION": (paths.mlruns() / "artifacts").as_uri(),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONWARNINGS": "ignore",
