@@ -14,6 +14,10 @@ from nvf.journal.events import plain
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="a sweep file, e.g. search_spaces/quickstart.yaml")]
 SweepName = Annotated[str, typer.Argument(metavar="NAME", help="the sweep's name")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+Wide = Annotated[bool, typer.Option("--wide", help="show every column, wider than the terminal")]
+Columns = Annotated[
+    str | None, typer.Option(metavar="A,B,...", help="show these columns: the names in the table's head, parameters")
+]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="override a key of the file")]
 Address = Annotated[str | None, typer.Option(help="a Ray cluster that is there already: auto, or host:port")]
 Trials = Annotated[int | None, typer.Option(min=1, help="how many trials in all")]
@@ -28,6 +32,11 @@ def seconds(text: str | None) -> float | None:
         return parse(text)
     except ValueError as error:
         raise UsageError(f"--time: {error}") from None
+
+
+def chosen(columns: str | None) -> list[str] | None:
+    """Return the names of a `--columns` option."""
+    return None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
 
 
 def print_json(value: Any) -> None:

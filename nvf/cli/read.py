@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from nvf.cli.options import AsJson, Set, SpecFile, SweepName, print_json
+from nvf.cli.options import AsJson, Columns, Set, SpecFile, SweepName, Wide, chosen, print_json
 
 Split = Annotated[str, typer.Option(help="dev or test; floors choose nothing, so test may be looked at here")]
 Top = Annotated[int, typer.Option(min=1, help="how many trials to show")]
-OUTCOMES = ("complete", "pruned", "stopped", "infeasible", "failed")
 OptionalName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="a sweep; all of them when left out")]
 
 
@@ -49,7 +48,7 @@ def tasks(json: AsJson = False) -> None:
     _described(described, as_json=json)
 
 
-def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, json: AsJson = False) -> None:
+def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, wide: Wide = False, json: AsJson = False) -> None:
     """Measure the floors (and ceiling) of a file's task only: all, clean, cold."""
     from nvf import tasks as rooms
     from nvf.cli.render import console
@@ -77,11 +76,9 @@ def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, json: AsJson 
     if json:
         print_json(report)
         return
-    table, notes = render(report)
-    out = console()
-    out.print(table)
-    for line in notes:
-        out.print(line)
+    out = console(wide=wide)
+    for part in render(report, out.width):
+        out.print(part)
     if loaded.evaluate:
         from nvf.cli.verdicts import floors_elsewhere
 
@@ -89,7 +86,9 @@ def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, json: AsJson 
             out.print(line)
 
 
-def leaderboard(name: SweepName, top: Top = 20, json: AsJson = False) -> None:
+def leaderboard(
+    name: SweepName, top: Top = 20, wide: Wide = False, columns: Columns = None, json: AsJson = False
+) -> None:
     """Show a sweep's trials, best first, floors beside them."""
     from nvf.cli.render import console
     from nvf.cli.render import leaderboard as render
@@ -99,45 +98,35 @@ def leaderboard(name: SweepName, top: Top = 20, json: AsJson = False) -> None:
     if json:
         print_json(board)
         return
-    table, notes = render(board, top)
-    out = console()
-    out.print(table)
-    for line in notes:
-        out.print(line)
+    out = console(wide=wide)
+    for part in render(board, out.width, top, chosen(columns)):
+        out.print(part)
 
 
-def status(name: OptionalName = None, json: AsJson = False) -> None:
+def status(name: OptionalName = None, wide: Wide = False, columns: Columns = None, json: AsJson = False) -> None:
     """Say how far a sweep is; all sweeps when no name is given."""
-    from rich.table import Table
-
-    from nvf.cli.render import console, number
+    from nvf.cli.render import console, sweeps
     from nvf.journal.folders import names
 
     rows = [_status(each) for each in ([name] if name else names())]
     if json:
         print_json(rows)
         return
-    table = Table(box=None)
-    for column in ("sweep", "status", "trials", *OUTCOMES, "open", "best", "measure", "task"):
-        table.add_column(column, no_wrap=True)
-    for row in rows:
-        status = f"{row['status']}: {row['resume']}" if row["status"] == "died" else row["status"]
-        status += f" ({row['reason']})" if row["reason"] else ""
-        counts = [str(row[outcome]) for outcome in (*OUTCOMES, "open")]
-        trials = f"{row['finished']}/{row['trials']}"
-        table.add_row(row["sweep"], status, trials, *counts, number(row["best"]), row["measure"], row["task"])
-    console().print(table if rows else "no sweeps yet: nvf sweep search_spaces/quickstart.yaml")
+    out = console(wide=wide)
+    for part in sweeps(rows, out.width, chosen(columns)):
+        out.print(part)
 
 
-def list_(json: AsJson = False) -> None:
+def list_(wide: Wide = False, columns: Columns = None, json: AsJson = False) -> None:
     """List all sweeps."""
-    status(None, json)
+    status(None, wide, columns, json)
 
 
 list_.__name__ = "list"
 
 
 def _status(name: str) -> dict[str, Any]:
+    from nvf.cli.render import OUTCOMES
     from nvf.journal.folders import find, running
     from nvf.journal.leaderboard import leaderboard as board_of
 

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from nvf.cli.columns import GAP, Column, fit, lines
 from nvf.overlap import Overlap, sentence
 
-WIDE = 220
+WHOLE = 10_000
+"""Cells of a line that goes to no terminal: nothing is left out of it or folded."""
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Return a console; where the output is no terminal, lines are not folded at 80 columns."""
-    made = Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
-    return (
-        made if made.is_terminal else Console(stderr=stderr, highlight=False, width=WIDE, soft_wrap=True, markup=False)
-    )
+class Page(Console):
+    """Prints to people: lines are folded between words, and what cannot be folded (a path, a link) stays whole."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print lines as rich does; the further lines of a folded one are set in."""
+        options = {"overflow": "ignore", "crop": False, **options}
+        super().print(*(self._hung(each) if isinstance(each, str) else each for each in objects), **options)
+
+    def _hung(self, line: str) -> Text:
+        hang = " " * (len(line) - len(line.lstrip()) + GAP)
+        folded = [""]
+        for word in re.findall(r"\s*\S+", line):
+            if folded[-1] and cell_len(folded[-1] + word) > self.width:
+                folded.append(hang + word.lstrip())
+            else:
+                folded[-1] += word
+        return Text("\n".join(folded))
+
+
+def console(*, stderr: bool = False, wide: bool = False) -> Page:
+    """Return a page as wide as the terminal, or as `COLUMNS` says.
+
+    Without either, or with `wide`, nothing is folded or left out.
+    """
+    made = Page(stderr=stderr, highlight=False, markup=False)
+    if wide or not (made.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
+        return Page(stderr=stderr, highlight=False, markup=False, width=WHOLE)
+    return made
 
 
 def aside() -> Callable[[str], None]:
@@ -32,18 +59,24 @@ def number(value: float | None, digits: int = 4) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def value(of: Any) -> str:
+    """Return a parameter's value as text; `-` for None.
+
+    >>> value(0.000312345), value("both"), value(None)
+    ('0.000312', 'both', '-')
+    """
+    if isinstance(of, float):
+        return f"{of:.3g}"
+    return "-" if of is None else str(of)
+
+
 def setting(params: Mapping[str, Any]) -> str:
     """Return chosen parameters in one line.
 
     >>> setting({"system": "linear", "lr": 0.000312345, "side": "both"})
     'lr=0.000312 side=both'
     """
-    shown = (
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in params.items()
-        if name != "system"
-    )
-    return " ".join(shown)
+    return " ".join(f"{name}={value(each)}" for name, each in params.items() if name != "system")
 
 
 def views(queries: Mapping[str, int], rows: Sequence[Mapping[str, Mapping[str, float]]]) -> tuple[list[str], list[str]]:
@@ -68,48 +101,147 @@ def views(queries: Mapping[str, int], rows: Sequence[Mapping[str, Mapping[str, f
     return shown, notes
 
 
-def leaderboard(board: Mapping[str, Any], top: int = 20) -> tuple[Table, list[str]]:
-    """Return the table of a leaderboard (see `nvf.journal.leaderboard`) and the lines to print under it."""
-    measure = board["measure"].split(" ")[-1]
-    measures = list(dict.fromkeys([measure if "@" in measure else "nDCG@10", "R@5"]))
+def leaderboard(
+    board: Mapping[str, Any], width: int, top: int = 20, chosen: Sequence[str] | None = None
+) -> Iterator[Text | str]:
+    """Yield what is printed of a leaderboard (see `nvf.journal.leaderboard`).
+
+    Parameters
+    ----------
+    board
+        As `nvf leaderboard --json` prints it.
+    width
+        Cells that a line may take; columns that do not fit are left out, which a line says.
+    top
+        How many trials are shown.
+    chosen
+        Names of the columns to show, or None for those that fit.
+    """
+    rows = board["trials"][:top]
     floors = {**board["ceiling_figures"], **board["floor_figures"]}
-    rows = [row["figures"] for row in board["trials"] if row["figures"]] + list(floors.values())
-    shown, notes = views(board["queries"], rows)
-    table = Table(title=f"{board['sweep']}: {board['measure']} on dev, best first", title_justify="left", box=None)
-    for name in ("", "trial", "system", "outcome", "epoch"):
-        table.add_column(name, justify="right" if name == "epoch" else "left", no_wrap=True)
-    for each in measures:
-        for view in shown:
-            table.add_column(each if view == "all" else f"{view} {each}", justify="right", no_wrap=True)
-    table.add_column("setting")
-    table.add_column("diagnoses")
-
-    def figures(of: Mapping[str, Any]) -> list[str]:
-        return [number(of.get(view, {}).get(each)) for each in measures for view in shown]
-
-    for place, row in enumerate(board["trials"][:top], start=1):
-        epoch = "-" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}"
-        names = ", ".join(row["diagnoses"])
-        cells = [str(place), f"{row['trial']:04d}", row["system"], row["outcome"], epoch]
-        table.add_row(*cells, *figures(row["figures"]), setting(row["params"]), names)
-    for name in board["ceiling_figures"]:
-        table.add_row("", "ceiling", name, "", "", *figures(floors[name]), "", "", style="dim")
-    for name in board["floor_figures"]:
-        table.add_row("", "floor", name, "", "", *figures(floors[name]), "", "", style="dim")
-    hidden = len(board["trials"]) - top
+    shown, notes = views(board["queries"], [row["figures"] for row in rows if row["figures"]] + list(floors.values()))
+    columns, left = fit(_columns(board, rows, floors, shown), width, chosen)
+    yield f"{board['sweep']}: {board['measure']} on dev, best first"
+    yield from lines(columns, None if chosen else width, [False] * len(rows) + [True] * len(floors))
+    name, hidden = board["sweep"], len(board["trials"]) - top
     if hidden > 0:
-        notes.append(f"{hidden} more trials: nvf leaderboard {board['sweep']} --top {len(board['trials'])}")
-    errors = [
+        yield f"{hidden} more trials: nvf leaderboard {name} --top {len(board['trials'])}"
+    if left:
+        yield f"left out at {width} columns: {', '.join(left)}; --wide shows all, --columns some"
+    if "setting" in left:
+        yield from settings(rows, width)
+    if "diagnoses" in left:
+        yield from _diagnosed(rows)
+    yield from [*notes, *leaks(board["leaks"]), *board["notes"], *_errors(board), *_faults(board), *verdict(board)]
+
+
+def _columns(
+    board: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Any], shown: Sequence[str]
+) -> list[Column]:
+    """Return every column of a leaderboard; below the trials come the ceilings and the floors."""
+    kinds = ["ceiling" if name in board["ceiling_figures"] else "floor" for name in floors]
+    blank = [""] * len(floors)
+    of = [*(row["figures"] for row in rows), *floors.values()]
+    main, *others = measures(board["measure"])
+
+    def own(name: str, cells: Iterable[str], rank: int | None = 0, *, right: bool = False, header: str = "") -> Column:
+        return Column(name=name, header=header or name, cells=[*cells, *blank], rank=rank, right=right)
+
+    def figures(measure: str, rank: int) -> list[Column]:
+        return [
+            Column(
+                name=measure,
+                header=f"{measure}\n{view}" if view == shown[0] else view,
+                cells=[number(each.get(view, {}).get(measure)) for each in of],
+                right=True,
+                rank=rank,
+            )
+            for view in shown
+        ]
+
+    asked = [(place, each) for place, each in enumerate(board["objectives"]) if each not in (main, *others)]
+    epochs = ["-" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}" for row in rows]
+    names = list(dict.fromkeys(name for row in rows for name in row["settings"]))
+    return [
+        Column(name="trial", header="trial", cells=[*(f"{row['trial']:04d}" for row in rows), *kinds]),
+        Column(name="system", header="system", cells=[*(row["system"] for row in rows), *floors]),
+        own("outcome", (row["outcome"] for row in rows)),
+        *(
+            own(each, (number(row["values"][place]) for row in rows), min(place, 1), right=True, header=_two(each))
+            for place, each in asked
+        ),
+        *figures(main, 0),
+        own("epoch", epochs, 2, right=True),
+        *(column for place, measure in enumerate(others) for column in figures(measure, 3 + place)),
+        own("diagnoses", (", ".join(row["diagnoses"]) for row in rows), 8),
+        own("setting", (setting(row["params"]) for row in rows), 9),
+        own("seed", (str(row["seed"]) for row in rows), None, right=True),
+        *(own(name, (value(row["settings"].get(name)) for row in rows), None, right=True) for name in names),
+    ]
+
+
+def measures(objective: str) -> list[str]:
+    """Return the measures that are shown where `objective` is optimised, the first of them first."""
+    measure = objective.split(" ")[-1]
+    return list(dict.fromkeys([measure if "@" in measure else "nDCG@10", "R@5"]))
+
+
+def _two(header: str) -> str:
+    """Return a long header in two lines.
+
+    >>> _two("latency_ms_p95")
+    'latency\\nms_p95'
+    """
+    return header.replace("_", "\n", 1) if "_" in header else header.replace(" ", "\n", 1)
+
+
+def settings(rows: Sequence[Mapping[str, Any]], width: int, top: int = 3) -> Iterator[Text | str]:
+    """Yield the settings of the best trials, one to a line, as many trials beside one another as fit."""
+    best = [row for row in rows if row["params"]][:top]
+    names = list(dict.fromkeys(name for row in best for name in row["params"] if name != "system"))
+    if not names:
+        return
+    table = [
+        Column(name="", header="setting of trial", cells=names),
+        *(
+            Column(
+                name="", header=f"{row['trial']:04d}", cells=[value(row["params"].get(name)) for name in names], rank=1
+            )
+            for row in best
+        ),
+    ]
+    while len(table) > 2 and sum(column.width + GAP for column in table) - GAP > width:
+        table.pop()
+    yield ""
+    yield from lines(table, width)
+    yield ""
+
+
+def _diagnosed(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield each diagnosis with the trials that have it."""
+    for name in dict.fromkeys(name for row in rows for name in row["diagnoses"]):
+        having = [f"{row['trial']:04d}" for row in rows if name in row["diagnoses"]]
+        yield f"{name}: {'all ' * (len(having) == len(rows) > 1)}{' '.join(having)}"
+
+
+def _errors(board: Mapping[str, Any], top: int = 5) -> list[str]:
+    found = [
         f"trial {row['trial']:04d} {row['outcome']}: {_last(row['error'])}" for row in board["trials"] if row["error"]
     ]
-    faults = [
+    return [*found[:top], *_more(found[top:], "with an error", board)]
+
+
+def _faults(board: Mapping[str, Any], top: int = 5) -> list[str]:
+    found = [
         f"trial {row['trial']:04d} after epoch {fault['epoch']}, {fault['fault'].replace('_', ' ')}: {fault['detail']}"
         for row in board["trials"]
         for fault in row["faults"]
     ]
-    if len(faults) > 5:
-        faults = [*faults[:5], f"{len(faults) - 5} more that were lived with: nvf leaderboard {board['sweep']} --json"]
-    return table, [*notes, *leaks(board["leaks"]), *board["notes"], *errors[:5], *faults, *verdict(board)]
+    return [*found[:top], *_more(found[top:], "that were lived with", board)]
+
+
+def _more(found: Sequence[str], what: str, board: Mapping[str, Any]) -> list[str]:
+    return [f"{len(found)} more {what}: nvf leaderboard {board['sweep']} --json"] if found else []
 
 
 def _last(error: str) -> str:
@@ -144,21 +276,68 @@ def verdict(board: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def floors(report: Mapping[str, Any]) -> tuple[Table, list[str]]:
-    """Return the table of `nvf floors` and the lines under it."""
+def floors(report: Mapping[str, Any], width: int) -> Iterator[Text | str]:
+    """Yield what is printed of `nvf floors`."""
     every = {**report["ceilings"], **report["floors"]}
     shown, notes = views(report["queries"], list(every.values()))
-    measures = list(next(iter(every.values()))["all"])
-    table = Table(title=f"{report['task']}: floors on {report['split']}", title_justify="left", box=None)
-    table.add_column("floor")
-    table.add_column("view")
-    table.add_column("queries", justify="right")
-    for measure in measures:
-        table.add_column(measure, justify="right")
-    for name, figures in every.items():
-        for view in shown:
-            if view in figures:
-                label = f"{name} (ceiling)" if name in report["ceilings"] else name
-                cells = [number(figures[view][measure]) for measure in measures]
-                table.add_row(label, view, str(report["queries"][view]), *cells)
-    return table, [*notes, *leaks(report["leaks"]), *report["notes"]]
+    rows = [(name, view) for name, figures in every.items() for view in shown if view in figures]
+    kind = {name: "ceiling" if name in report["ceilings"] else "floor" for name in every}
+    columns, left = fit(
+        [
+            Column(name="kind", header="", cells=[kind[name] for name, _ in rows]),
+            Column(name="name", header="name", cells=[name for name, _ in rows]),
+            Column(name="view", header="view", cells=[view for _, view in rows]),
+            Column(
+                name="queries", header="queries", cells=[str(report["queries"][view]) for _, view in rows], right=True
+            ),
+            *(
+                Column(
+                    name=measure,
+                    header=measure,
+                    cells=[number(every[name][view].get(measure)) for name, view in rows],
+                    right=True,
+                    rank=place,
+                )
+                for place, measure in enumerate(next(iter(every.values()))["all"])
+            ),
+        ],
+        width,
+    )
+    yield f"{report['task']}: floors on {report['split']}"
+    yield from lines(columns, width)
+    if left:
+        yield f"left out at {width} columns: {', '.join(left)}; nvf floors --wide shows all"
+    yield from [*notes, *leaks(report["leaks"]), *report["notes"]]
+
+
+OUTCOMES = ("complete", "pruned", "stopped", "infeasible", "failed")
+
+
+def sweeps(rows: Sequence[Mapping[str, Any]], width: int, chosen: Sequence[str] | None = None) -> Iterator[Text | str]:
+    """Yield what is printed of `nvf status` and `nvf list`; see `leaderboard` for `width` and `chosen`."""
+    if not rows:
+        yield "no sweeps yet: nvf sweep search_spaces/quickstart.yaml"
+        return
+
+    def column(name: str, cells: Iterable[str], rank: int | None = 0, *, right: bool = False) -> Column:
+        return Column(name=name, header=name, cells=list(cells), rank=rank, right=right)
+
+    counts = {name: [row[name] for row in rows] for name in (*OUTCOMES, "open")}
+    columns, left = fit(
+        [
+            column("sweep", (row["sweep"] for row in rows)),
+            column("status", (f"{row['status']} ({row['reason']})" if row["reason"] else row["status"] for row in rows)),
+            column("trials", (f"{row['finished']}/{row['trials']}" for row in rows), right=True),
+            # A count that is 0 for every sweep says nothing.
+            *(column(name, map(str, of), 5 if any(of) else None, right=True) for name, of in counts.items()),
+            column("best", (number(row["best"]) for row in rows), right=True),
+            column("measure", (row["measure"] for row in rows)),
+            column("task", (row["task"] for row in rows), 8),
+        ],
+        width,
+        chosen,
+    )
+    yield from lines(columns, None if chosen else width)
+    if left:
+        yield f"left out at {width} columns: {', '.join(left)}; --wide shows all, --columns some"
+    yield from (f"the driver of {row['sweep']} died: {row['resume']}" for row in rows if row["status"] == "died")

@@ -107,10 +107,8 @@ def _finish(result: Result, *, as_json: bool) -> int:
         print_json(board)
     else:
         out = console()
-        table, notes = leaderboard(board)
-        out.print(table)
-        for line in notes:
-            out.print(line)
+        for part in leaderboard(board, out.width):
+            out.print(part)
         out.print()
         if result.behind:
             out.print(f"MLflow is {result.behind} events behind the journal: nvf sync {name}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nvf.cli import render
+from nvf.errors import UsageError
 
 SPEC = """\
 name: small
@@ -87,6 +88,7 @@ def test_no_sweeps_yet(nvf: Any, mlruns: Path) -> None:
 BOARD: dict[str, Any] = {
     "sweep": "small",
     "measure": "nDCG@10",
+    "objectives": ["nDCG@10"],
     "floors": {"raw": 0.5, "bm25": 0.4},
     "floor_figures": {
         "raw": {"all": {"nDCG@10": 0.5, "R@5": 0.6}, "clean": {"nDCG@10": 0.5, "R@5": 0.6}, "cold": {"nDCG@10": 0.3}},
@@ -109,7 +111,10 @@ BOARD: dict[str, Any] = {
                 "clean": {"nDCG@10": 0.55, "R@5": 0.7},
                 "cold": {"nDCG@10": 0.1},
             },
+            "values": [0.55],
             "params": {"system": "linear", "lr": 0.001},
+            "settings": {"lr": 0.001, "rank": 4},
+            "seed": 0,
             "diagnoses": ["harmful_reranker"],
             "error": None,
             "faults": [],
@@ -118,20 +123,47 @@ BOARD: dict[str, Any] = {
 }
 
 
-def test_a_leaderboard_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    table, notes = render.leaderboard(BOARD)
-    render.console().print(table)
-    shown = capsys.readouterr().out
-    header, best, *floors = [line.split() for line in shown.splitlines()[1:]]
-    assert "clean nDCG@10" not in shown and "cold nDCG@10" in shown
-    assert best[:6] == ["1", "0003", "linear", "complete", "2/4", "0.5500"] and best[-1] == "harmful_reranker"
-    assert [line[:2] for line in floors] == [["floor", "raw"], ["floor", "bm25"]]
-    assert notes == [
+def told(width: int, **options: Any) -> list[str]:
+    return [part if isinstance(part, str) else part.plain for part in render.leaderboard(BOARD, width, **options)]
+
+
+def test_a_leaderboard_for_people() -> None:
+    assert told(100) == [
+        "small: nDCG@10 on dev, best first",
+        "                         nDCG@10                    R@5",
+        "trial  system  outcome       all    cold  epoch     all  cold  diagnoses         setting",
+        "0003   linear  complete   0.5500  0.1000    2/4  0.7000     -  harmful_reranker  lr=0.001",
+        "floor  raw                0.5000  0.3000         0.6000     -",
+        "floor  bm25               0.4000  0.2000         0.5000     -",
         "clean = all: the same 10 queries and figures, shown once",
         "a note",
         "best on dev: trial 0003, 0.5500, +0.0500 over the best floor (raw)",
         "but for cold documents it LOSES to the floor raw: 0.1000 against 0.3000 nDCG@10",
     ]
+
+
+def test_what_does_not_fit_is_named_and_shown_below() -> None:
+    assert told(52)[3:12] == [
+        "0003   linear  complete   0.5500  0.1000    2/4",
+        "floor  raw                0.5000  0.3000",
+        "floor  bm25               0.4000  0.2000",
+        "left out at 52 columns: R@5, diagnoses, setting; --wide shows all, --columns some",
+        "",
+        "setting of trial  0003",
+        "lr                0.001",
+        "",
+        "harmful_reranker: 0003",
+    ]
+
+
+def test_columns_are_chosen_by_name_parameters_among_them() -> None:
+    assert told(20, chosen=["trial", "rank", "R@5"])[1:4] == [
+        "           R@5",
+        "trial  rank     all  cold",
+        "0003      4  0.7000     -",
+    ]
+    with pytest.raises(UsageError, match="no column 'rnak'; did you mean 'rank'"):
+        told(20, chosen=["rnak"])
 
 
 def test_a_winner_that_loses_is_said_to_lose() -> None:
