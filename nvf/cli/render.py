@@ -326,7 +326,9 @@ def sweeps(rows: Sequence[Mapping[str, Any]], width: int, chosen: Sequence[str] 
     columns, left = fit(
         [
             column("sweep", (row["sweep"] for row in rows)),
-            column("status", (f"{row['status']} ({row['reason']})" if row["reason"] else row["status"] for row in rows)),
+            column(
+                "status", (f"{row['status']} ({row['reason']})" if row["reason"] else row["status"] for row in rows)
+            ),
             column("trials", (f"{row['finished']}/{row['trials']}" for row in rows), right=True),
             # A count that is 0 for every sweep says nothing.
             *(column(name, map(str, of), 5 if any(of) else None, right=True) for name, of in counts.items()),
