@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_named_and_shown_below() -> None:
 
 def test_columns_are_chosen_by_name_parameters_among_them() -> None:
     assert told(20, chosen=["trial", "rank", "R@5"])[1:4] == [
-        "           R@5",
+        "                R@5",
         "trial  rank     all  cold",
         "0003      4  0.7000     -",
     ]
