@@ -82,7 +82,7 @@ def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, wide: Wide = 
     if loaded.evaluate:
         from nvf.cli.verdicts import floors_elsewhere
 
-        for line in floors_elsewhere(report["evaluate"], loaded.measures()[0]):
+        for line in floors_elsewhere(report["evaluate"], loaded.measures()[0], out.width):
             out.print(line)
 
 

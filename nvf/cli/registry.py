@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nvf.cli.options import Address, AsJson, SweepName, print_json
+from nvf.cli.options import Address, AsJson, SweepName, Wide, print_json
 
 Model = Annotated[str | None, typer.Option(help="a registered model, e.g. models:/quickstart@champion")]
 Registered = Annotated[str, typer.Argument(metavar="MODEL", help="name of a registered model")]
@@ -93,6 +93,7 @@ def confirm(
         typer.Option(help="the registered model whose champion is judged besides; by default the sweep's name"),
     ] = None,
     address: Address = None,
+    wide: Wide = False,
     json: AsJson = False,
 ) -> int:
     """Train the finalists again over seeds, then judge each once on the sealed test split."""
@@ -118,8 +119,8 @@ def confirm(
     if json:
         print_json(result)
         return 0
-    out = console()
-    for part in verdicts.confirmation(result):
+    out = console(wide=wide)
+    for part in verdicts.confirmation(result, out.width):
         out.print(part)
     out.print(f"promote  nvf promote {name}")
     return 0

@@ -1,144 +1,213 @@
-"""A confirmation in words: a table of finalists and floors on test, and plain sentences on each finalist."""
+"""A confirmation for people: finalists and floors on test, then each finalist's comparisons, a verdict a line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
+from rich.text import Text
 
-from nvf.cli.render import leaks, number, setting
+from nvf.cli.columns import Column, fit, lines
+from nvf.cli.render import leaks, number, setting, settings
 
-WHERE = {"all": "on all queries", "clean": "on clean queries", "cold": "for cold documents"}
+VIEWS = ("all", "clean", "cold")
 
 
-def confirmation(result: Mapping[str, Any]) -> Iterator[Table | str]:
-    """Yield what is printed of the result of `nvf.registry.confirm.confirm`."""
-    yield _table(result)
+def confirmation(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
+    """Yield what is printed of the result of `nvf.registry.confirm.confirm`, in lines of `width` cells."""
+    views = [view for view in VIEWS if view in result["queries"]]
+    queries = ", ".join(f"{result['queries'][view]} {view}" for view in views)
+    yield f"{result['sweep']}: {result['compared']} on test ({queries} queries)"
+    yield from _table(result, views, width)
     yield from leaks(result["leaks"])
     if not result["cold"]:
         yield "no cold figure: the sweep withheld nothing (cold: 0)"
     for row in result["finalists"]:
-        yield from sentences(row, result)
-        yield gap(row, result)
-        yield from withheld(row, result)
+        yield ""
+        yield f"trial {row['trial']:04d} ({row['system']}), difference in {result['compared']} on test"
+        yield from comparisons(row, result, width)
+        yield from gap(row, result)
         if row["diagnoses"]:
-            yield f"  diagnosed while it was trained again: {', '.join(row['diagnoses'])}"
-    if result["stability"] is not None:
-        yield f"the finalists' order on dev holds over seeds with a Kendall tau of {result['stability']:.2f}"
+            yield f"  diagnosed when trained again: {', '.join(row['diagnoses'])}"
+    yield ""
+    yield from withheld(result, width)
+    if "setting" in left_out(result, views, width):
+        yield from settings(result["finalists"], width, top=len(result["finalists"]))
     if "evaluate" in result:
-        yield from elsewhere(result["evaluate"], result["compared"])
-    again = "" if result["opened"] == 1 else ": what is chosen now is chosen with test in view"
+        yield from elsewhere(result["evaluate"], result["compared"], width)
+    if result["stability"] is not None:
+        yield f"order of the finalists on dev over seeds: Kendall tau {result['stability']:.2f}"
     times = f"{result['opened']} time{'s' * (result['opened'] > 1)}"
-    yield f"test of {result['task']} was opened {times} by this sweep{again}"
+    yield f"test of {result['task']}: opened {times} by this sweep"
+    if result["opened"] > 1:
+        yield "  what is chosen now is chosen with test in view"
 
 
-def _table(result: Mapping[str, Any]) -> Table:
-    measures = list(dict.fromkeys([result["compared"], "R@5"]))
-    views = [view for view in WHERE if view in result["queries"]]
-    queries = ", ".join(f"{result['queries'][view]} {view}" for view in views)
-    table = Table(title=f"{result['sweep']}: on test ({queries} queries)", title_justify="left", box=None)
-    for name in ("trial", "system", "dev"):
-        table.add_column(name, no_wrap=True)
-    for each in measures:
-        for view in views:
-            table.add_column(each if view == "all" else f"{view} {each}", justify="right", no_wrap=True)
-    table.add_column("setting")
+def left_out(result: Mapping[str, Any], views: Sequence[str], width: int) -> list[str]:
+    """Return the columns of the table that do not fit."""
+    return fit(_columns(result, views), width)[1]
 
-    def figures(of: Mapping[str, Any]) -> list[str]:
-        return [number(of.get(view, {}).get(each)) for each in measures for view in views]
 
-    for row in result["finalists"]:
-        sd = "" if row["dev"]["sd"] is None else f" ± {row['dev']['sd']:.4f}"
-        dev = f"{number(row['dev']['mean'])}{sd}"
-        table.add_row(f"{row['trial']:04d}", row["system"], dev, *figures(row["test"]), setting(row["params"]))
+def _table(result: Mapping[str, Any], views: Sequence[str], width: int) -> Iterator[Text | str]:
+    columns, left = fit(_columns(result, views), width)
+    trials = len(result["finalists"])
+    yield from lines(columns, width, [False] * trials + [True] * (len(columns[0].cells) - trials))
+    if left:
+        yield f"left out at {width} columns: {', '.join(left)}; --wide shows all"
+
+
+def _columns(result: Mapping[str, Any], views: Sequence[str]) -> list[Column]:
+    rows = result["finalists"]
+    others: list[tuple[str, str, Mapping[str, Any]]] = [
+        (kind, name, of) for kind in ("ceiling", "floor") for name, of in result[f"{kind}s"].items()
+    ]
     if "champion" in result:
-        reigning = result["champion"]
-        table.add_row("champion", reigning["name"], "", *figures(reigning["figures"]), "", style="dim")
-    for kind in ("ceiling", "floor"):
-        for name, of in result[f"{kind}s"].items():
-            table.add_row(kind, name, "", *figures(of), "", style="dim")
-    return table
+        others.insert(0, ("champion", result["champion"]["name"], result["champion"]["figures"]))
+    blank = [""] * len(others)
+    figures = [*(row["test"] for row in rows), *(of for _, _, of in others)]
+    dev = [
+        number(row["dev"]["mean"]) + ("" if row["dev"]["sd"] is None else f" ± {row['dev']['sd']:.4f}") for row in rows
+    ]
+    return [
+        Column(name="trial", header="trial", cells=[*(f"{row['trial']:04d}" for row in rows), *(o[0] for o in others)]),
+        Column(name="system", header="system", cells=[*(row["system"] for row in rows), *(o[1] for o in others)]),
+        *(
+            Column(
+                name=measure,
+                header=f"{measure}\n{view}" if view == views[0] else view,
+                cells=[number(of.get(view, {}).get(measure)) for of in figures],
+                right=True,
+                rank=rank,
+            )
+            for measure, rank in dict([("R@5", 3), (result["compared"], 0)][::-1]).items()
+            for view in views
+        ),
+        Column(name="dev", header="dev", cells=[*dev, *blank], rank=2),
+        Column(name="setting", header="setting", cells=[*(setting(row["params"]) for row in rows), *blank], rank=9),
+    ]
 
 
-def sentences(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
-    """Yield how a finalist stands to each floor, and to the reigning champion, in every view."""
-    who = f"trial {row['trial']:04d} ({row['system']})"
+def comparisons(row: Mapping[str, Any], result: Mapping[str, Any], width: int) -> Iterator[Text]:
+    """Yield how a finalist stands to each floor, and to the reigning champion: a line and a verdict for each view."""
     others = {name: row["against"].get(name, {}) for name in result["floors"]}
     if "champion" in result:
         others[result["champion"]["name"]] = row["against_champion"]
-    for name, compared in others.items():
-        parts = [f"{where} it {against(compared[view], name)}" for view, where in WHERE.items() if view in compared]
-        if parts:
-            yield f"{who}: {'; '.join(parts)}"
-
-
-def against(compared: Mapping[str, Any], name: str) -> str:
-    """Return one comparison in words.
-
-    >>> against({"difference": 0.09, "low": 0.07, "high": 0.12, "p": 0.0001}, "raw")
-    'beats raw by 0.0900 [0.0700, 0.1200], p 0.0001'
-    >>> against({"difference": -0.01, "low": -0.03, "high": 0.01, "p": 0.3}, "raw")
-    'is not told from raw: -0.0100 [-0.0300, 0.0100], p 0.3'
-    """
-    difference, low, high = compared["difference"], compared["low"], compared["high"]
-    interval = f"[{low:.4f}, {high:.4f}], p {compared['p']:.2g}"
-    if low > 0:
-        return f"beats {name} by {difference:.4f} {interval}"
-    if high < 0:
-        return f"is worse than {name} by {-difference:.4f} {interval}"
-    return f"is not told from {name}: {difference:+.4f} {interval}"
-
-
-def gap(row: Mapping[str, Any], result: Mapping[str, Any]) -> str:
-    """Return the winner's curse: dev of the search, dev of the replicates, test."""
-    found = row["gap"]
-    searched, again, test = (number(found[name]) for name in ("search_dev", "replicates_dev", "test"))
-    over = f"{len(row['dev']['values'])} {'draws' if result['cold'] else 'seeds'}"
-    return (
-        f"  {result['measure']} {searched} on dev in the search; over {over} {again} on dev, {test} on test; "
-        f"latency p50 {row['latency_ms_p50']:.2f} ms, p95 {row['latency_ms_p95']:.2f} ms"
+    yield from compared(
+        [(name, view, of[view]) for name, of in others.items() for view in VIEWS if view in of],
+        width,
     )
 
 
-def withheld(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+def compared(rows: Sequence[tuple[str, str, Mapping[str, Any]]], width: int) -> Iterator[Text]:
+    """Yield a table of comparisons: to what, on what, difference, 95 % interval, p, verdict."""
+    if not rows:
+        return
+    each = [of for _, _, of in rows]
+    yield from lines(
+        [
+            Column(name="", header="  against", cells=["  " + name for name, _, _ in rows]),
+            Column(name="", header="", cells=[what for _, what, _ in rows]),
+            Column(name="", header="difference", cells=[f"{of['difference']:+.4f}" for of in each], right=True),
+            Column(name="", header="95 % interval", cells=[_interval(of) for of in each], right=True),
+            Column(name="", header="p", cells=[f"{of['p']:.2g}" for of in each]),
+            Column(name="", header="verdict", cells=[outcome(of) for of in each]),
+        ],
+        width,
+    )
+
+
+def _interval(of: Mapping[str, Any]) -> str:
+    low, high = ("open" if of[end] is None else f"{of[end]:+.4f}" for end in ("low", "high"))
+    return f"[{low}, {high}]"
+
+
+def outcome(of: Mapping[str, Any]) -> str:
+    """Return what a comparison says: better, worse or undecided.
+
+    >>> outcome({"difference": 0.09, "low": 0.07, "high": 0.12, "p": 0.0001})
+    'better'
+    """
+    if of["low"] is not None and of["low"] > 0:
+        return "better"
+    return "worse" if of["high"] is not None and of["high"] < 0 else "undecided"
+
+
+def gap(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the winner's curse (dev of the search, dev of the replicates, test), and the latency."""
+    found = row["gap"]
+    over = f"{len(row['dev']['values'])} {'draws' if result['cold'] else 'seeds'}"
+    dev, again, test = (number(found[name]) for name in ("search_dev", "replicates_dev", "test"))
+    yield f"  {result['measure']}: dev {dev} in the search, {again} over {over}; test {test}"
+    yield f"  latency: p50 {row['latency_ms_p50']:.2f} ms, p95 {row['latency_ms_p95']:.2f} ms"
+
+
+def withheld(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
     """Yield what the trainings with a share withheld give on all queries and for cold documents, beside the floors."""
     measure = result["compared"]
-    if "cold" not in row["withheld"]["mean"]:
+    of = {f"trial {row['trial']:04d}": row["withheld"] for row in result["finalists"]}
+    if any("cold" not in each["mean"] for each in of.values()):
         return
-    floors = [f"{name} {_pair(of, measure)}" for name, of in result["withheld_floors"].items()]
-    yield (
-        f"  with {result['cold']:.0%} of the judged documents withheld, {row['withheld']['draws']} draws, all / cold "
-        f"{measure}: {_pair(row['withheld'], measure)}; {', '.join(floors)}"
+    draws = max(each["draws"] for each in of.values())
+    yield f"{measure} with {result['cold']:.0%} of the judged documents withheld, over {draws} draws"
+    every = {**of, **{f"floor {name}": floor for name, floor in result["withheld_floors"].items()}}
+    yield from lines(
+        [
+            Column(name="", header="", cells=["  " + name for name in every]),
+            *(
+                Column(name="", header=view, cells=[_spread(of, view, measure) for of in every.values()])
+                for view in ("all", "cold")
+            ),
+        ],
+        width,
     )
 
 
-def _pair(over_draws: Mapping[str, Any], measure: str) -> str:
-    """Return `0.3704 ± 0.0021 / 0.1262 ± 0.0040`; without deviation where it is 0 or there is one draw."""
-    texts = []
-    for view in ("all", "cold"):
-        sd = over_draws["sd"][view][measure]
-        texts.append(f"{over_draws['mean'][view][measure]:.4f}{f' ± {sd:.4f}' if sd else ''}")
-    return " / ".join(texts)
+def _spread(over_draws: Mapping[str, Any], view: str, measure: str) -> str:
+    """Return `0.3704 ± 0.0021`; without deviation where it is 0 or there is one draw."""
+    sd = over_draws["sd"][view][measure]
+    return f"{over_draws['mean'][view][measure]:.4f}{f' ± {sd:.4f}' if sd else ''}"
 
 
-def elsewhere(found: Mapping[str, Any], measure: str) -> Iterator[str]:
-    """Yield what came of the other tasks, each finalist beside the floors."""
-    yield from floors_elsewhere(found, measure)
-    for row in found["finalists"]:
-        yield f"  trial {row['trial']:04d}: {_by_task(row, measure)}"
-        for name, compared in row["against"].items():
-            yield f"    on average it {against(compared, name)}"
+def elsewhere(found: Mapping[str, Any], measure: str, width: int) -> Iterator[Text | str]:
+    """Yield what came of the other tasks, each finalist beside the floors, and the differences on average."""
+    yield from floors_elsewhere(found, measure, width)
+    yield "difference of the averages"
+    yield from compared(
+        [
+            (f"trial {row['trial']:04d} to {name}", "all", of)
+            for row in found["finalists"]
+            for name, of in row["against"].items()
+        ],
+        width,
+    )
 
 
-def floors_elsewhere(found: Mapping[str, Any], measure: str) -> Iterator[str]:
-    """Yield the floors of the other tasks, and how their queries leak."""
-    yield f"{measure} on {' / '.join(found['tasks'])} (all queries):"
-    yield from (f"  {line}" for line in leaks(found["leaks"]))
-    for name, floor in found["floors"].items():
-        yield f"  floor {name}: {_by_task(floor, measure)}"
-
-
-def _by_task(of: Mapping[str, Any], measure: str) -> str:
-    each = " / ".join(number(figures["all"][measure]) for figures in of["figures"])
-    return f"{each}, average {number(of['average']['all'][measure])}"
+def floors_elsewhere(found: Mapping[str, Any], measure: str, width: int) -> Iterator[Text | str]:
+    """Yield the finalists, where there are any, and the floors on the other tasks, and how their queries leak."""
+    every = {
+        **{f"trial {row['trial']:04d}": row for row in found.get("finalists", ())},
+        **{f"floor {name}": floor for name, floor in found["floors"].items()},
+    }
+    yield f"{measure} on other tasks, all queries: {', '.join(f'({at}) {n}' for at, n in enumerate(found['tasks'], 1))}"
+    yield from lines(
+        [
+            Column(name="", header="", cells=["  " + name for name in every]),
+            *(
+                Column(
+                    name="",
+                    header=f"({place + 1})",
+                    cells=[number(of["figures"][place]["all"][measure]) for of in every.values()],
+                    right=True,
+                )
+                for place in range(len(found["tasks"]))
+            ),
+            Column(
+                name="",
+                header="average",
+                cells=[number(of["average"]["all"][measure]) for of in every.values()],
+                right=True,
+            ),
+        ],
+        width,
+    )
+    yield from leaks(found["leaks"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.table import Table
-
 from nvf.cli.verdicts import confirmation
 
 
@@ -58,20 +56,39 @@ def result() -> dict[str, Any]:
     }
 
 
-def test_each_finalist_is_told_of_in_plain_sentences() -> None:
-    table, *lines = confirmation(result())
-    assert isinstance(table, Table) and table.row_count == 2
-    assert lines == [
-        "trial 0002 (linear): on all queries it beats raw by 0.0900 [0.0700, 0.1100], p 0.012; on clean queries it is "
-        "not told from raw: +0.0100 [-0.0100, 0.0300], p 0.012; for cold documents it is worse than raw by 0.0300 "
-        "[-0.0500, -0.0100], p 0.012",
-        "  nDCG@10 0.3300 on dev in the search; over 5 draws 0.3200 on dev, 0.3700 on test; latency p50 0.50 ms, "
-        "p95 1.25 ms",
-        "  with 20% of the judged documents withheld, 5 draws, all / cold nDCG@10: 0.3700 ± 0.0040 / 0.0900 ± 0.0040; "
-        "raw 0.3200 / 0.1200",
-        "  diagnosed while it was trained again: buries_new_documents",
-        "the finalists' order on dev holds over seeds with a Kendall tau of 1.00",
-        "test of beir/nfcorpus was opened 2 times by this sweep: what is chosen now is chosen with test in view",
+def told(found: dict[str, Any], width: int = 80) -> list[str]:
+    return [part if isinstance(part, str) else part.plain for part in confirmation(found, width)]
+
+
+def test_a_confirmation_has_one_verdict_a_line() -> None:
+    assert told(result()) == [
+        "small: nDCG@10 on test (323 all, 294 clean, 313 cold queries)",
+        "               nDCG@10                     R@5",
+        "trial  system      all   clean    cold     all   clean    cold  dev",
+        "0002   linear   0.4100  0.3300  0.0900  0.2050  0.1650  0.0450  0.3200 ± 0.0030",
+        "floor  raw      0.3200  0.3200  0.1200  0.1600  0.1600  0.0600",
+        "left out at 80 columns: setting; --wide shows all",
+        "",
+        "trial 0002 (linear), difference in nDCG@10 on test",
+        "  against         difference       95 % interval  p      verdict",
+        "  raw      all       +0.0900  [+0.0700, +0.1100]  0.012  better",
+        "  raw      clean     +0.0100  [-0.0100, +0.0300]  0.012  undecided",
+        "  raw      cold      -0.0300  [-0.0500, -0.0100]  0.012  worse",
+        "  nDCG@10: dev 0.3300 in the search, 0.3200 over 5 draws; test 0.3700",
+        "  latency: p50 0.50 ms, p95 1.25 ms",
+        "  diagnosed when trained again: buries_new_documents",
+        "",
+        "nDCG@10 with 20% of the judged documents withheld, over 5 draws",
+        "              all              cold",
+        "  trial 0002  0.3700 ± 0.0040  0.0900 ± 0.0040",
+        "  floor raw   0.3200           0.1200",
+        "",
+        "setting of trial  0002",
+        "lr                0.001",
+        "",
+        "order of the finalists on dev over seeds: Kendall tau 1.00",
+        "test of beir/nfcorpus: opened 2 times by this sweep",
+        "  what is chosen now is chosen with test in view",
     ]
 
 
@@ -80,10 +97,10 @@ def test_a_sweep_that_withholds_nothing_says_so() -> None:
     found["cold"], found["opened"] = 0, 1
     row = found["finalists"][0]
     row["withheld"] = {"draws": 0, "mean": {}, "sd": {}, "figures": []}
-    lines = [line for line in confirmation(found) if isinstance(line, str)]
-    assert lines[0] == "no cold figure: the sweep withheld nothing (cold: 0)"
+    lines = told(found)
+    assert "no cold figure: the sweep withheld nothing (cold: 0)" in lines
     assert not any("draws" in line for line in lines)
-    assert lines[-1] == "test of beir/nfcorpus was opened 1 time by this sweep"
+    assert lines[-1] == "test of beir/nfcorpus: opened 1 time by this sweep"
 
 
 def test_other_tasks_are_told_of_with_their_average() -> None:
@@ -95,10 +112,13 @@ def test_other_tasks_are_told_of_with_their_average() -> None:
         "floors": {"raw": by_task},
         "finalists": [{"trial": 2, **by_task, "against": {"raw": line(0.0, -0.01, 0.01)}}],
     }
-    lines = [line for line in confirmation(found) if isinstance(line, str)]
-    assert lines[5:9] == [
-        "nDCG@10 on beir/scifact / beir/nfcorpus (all queries):",
-        "  floor raw: 0.6000 / 0.3000, average 0.4500",
-        "  trial 0002: 0.6000 / 0.3000, average 0.4500",
-        "    on average it is not told from raw: +0.0000 [-0.0100, 0.0100], p 0.012",
+    lines = told(found)
+    at = lines.index("nDCG@10 on other tasks, all queries: (1) beir/scifact, (2) beir/nfcorpus")
+    assert lines[at + 1 : at + 7] == [
+        "                 (1)     (2)  average",
+        "  trial 0002  0.6000  0.3000   0.4500",
+        "  floor raw   0.6000  0.3000   0.4500",
+        "difference of the averages",
+        "  against                 difference       95 % interval  p      verdict",
+        "  trial 0002 to raw  all     +0.0000  [-0.0100, +0.0100]  0.012  undecided",
     ]
