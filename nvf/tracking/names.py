@@ -7,6 +7,7 @@ import posixpath
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from nvf.measures.parse import key
@@ -16,22 +17,27 @@ SYSTEM, TASK, SEED, FINGERPRINT = "nvf.system", "nvf.task", "nvf.seed", "nvf.tas
 COMMIT, DIRTY, DRIVER = "nvf.git_commit", "nvf.git_dirty", "nvf.driver"
 OUTCOME, DIAGNOSES, ERROR, FAULTS = "nvf.outcome", "nvf.diagnoses", "nvf.error", "nvf.faults"
 BEST_EPOCH, PROMOTED, CONFIRMED = "nvf.best_epoch", "nvf.promoted", "nvf.confirmed"
-SKIPPED, ARTIFACTS, THROUGH = "nvf.skipped", "nvf.artifacts", "nvf.through"
+SKIPPED, ARTIFACTS, THROUGH, BUDGET = "nvf.skipped", "nvf.artifacts", "nvf.through", "nvf.budget"
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 
 VALUE = "value"
-"""The trial's first objective at its best epoch."""
+"""The first objective: of a trial at its best epoch so far, of a sweep at its best trial."""
+GAIN = "over_best_floor"
+"""By how much the sweep's best trial beats its best floor."""
 
 STATUS = {
     "complete": "FINISHED",
-    "pruned": "KILLED",
-    "stopped": "KILLED",
+    "pruned": "FINISHED",
+    "stopped": "FINISHED",
     "infeasible": "FAILED",
     "failed": "FAILED",
     "killed": "KILLED",
     "running": "RUNNING",
+    "floor": "FINISHED",
+    "ceiling": "FINISHED",
 }
-"""Outcome -> status of the run. A pruned or stopped trial ended early: as FINISHED it would pass for a complete one."""
+"""Outcome -> status of the run. The UI marks all but FINISHED as failures, and a pruned trial is none: the outcome,
+a column of the saved views, says what ended early."""
 
 TAG_LENGTH = 5_000
 PARAM_LENGTH = 6_000
@@ -57,6 +63,15 @@ def cut(text: str, length: int = TAG_LENGTH) -> str:
     """Return `text` without what PostgreSQL cannot keep (NUL), shortened to `length` where it is longer."""
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def date(at: float, precision: str = "seconds") -> str:
+    """Return a moment, in seconds since 1970, as people read it.
+
+    >>> date(0), date(1.5, "milliseconds")
+    ('1970-01-01 00:00:00 UTC', '1970-01-01 00:00:01.500 UTC')
+    """
+    return f"{datetime.fromtimestamp(round(at, 3), UTC).replace(tzinfo=None).isoformat(' ', precision)} UTC"
 
 
 def times(seen: Mapping[str, Sequence[int]]) -> str:

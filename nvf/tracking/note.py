@@ -1,61 +1,128 @@
-"""The leaderboard as the description of a sweep's MLflow run."""
+"""The description of a sweep's MLflow run: its leaderboard, its confirmation, and what was promoted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 LENGTH = 7_800
 """Characters; MLflow keeps 8,000."""
+VIEWS = ("all", "clean", "cold")
+GAP = "&emsp;"
+"""Between the cells of a table: the UI draws it without any space."""
 
 
-def markdown(board: Mapping[str, Any]) -> str:
-    """Return `nvf.journal.leaderboard.leaderboard` as markdown: trials best first, floors, leaks, notes.
+def markdown(
+    board: Mapping[str, Any],
+    confirmed: Mapping[str, Any] | None = None,
+    promoted: Iterable[str] = (),
+    links: Mapping[str, str] | None = None,
+) -> str:
+    """Return the description as markdown.
 
-    The table ends where the note would grow over `LENGTH`; the rest is counted.
+    The table of trials ends where the text would grow over `LENGTH`; the rest is counted.
+
+    Parameters
+    ----------
+    board
+        As `nvf.journal.leaderboard.leaderboard` returns it.
+    confirmed
+        The result of the last confirmation.
+    promoted
+        A line for each promotion.
+    links
+        Title -> address of pages in the UI.
     """
-    head = _table(["trial", "system", "outcome", "epochs", board["measure"], "cold", "diagnoses"])
-    tail = "\n".join(["", *_floors(board), *_leaks(board["leaks"]), *(f"- {note}" for note in board["notes"])])
-    rows = [_row(board, trial) for trial in board["trials"]]
-    room = LENGTH - len("\n".join(head)) - len(tail) - 100
-    shown: list[str] = []
-    while len(shown) < len(rows) and room >= len(rows[len(shown)]):
-        room -= len(rows[len(shown)]) + 1
-        shown.append(rows[len(shown)])
-    more = [f"\n... and {len(rows) - len(shown)} more"] if len(shown) < len(rows) else []
-    title = f"**{board['sweep']}** ({board['status']}): {board['measure']} on dev, best epoch of each trial\n"
-    return "\n".join([title, *head, *shown, *more, tail])[:LENGTH]
-
-
-def _table(columns: Sequence[str]) -> list[str]:
-    return [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
-
-
-def _row(board: Mapping[str, Any], trial: Mapping[str, Any]) -> str:
-    cold = trial["figures"].get("cold", {}).get(board["measure"].split(" ")[-1])
-    diagnoses = ", ".join(trial["diagnoses"])
-    cells = [f"{trial['trial']:04d}", trial["system"], trial["outcome"], str(trial["epochs"])]
-    return f"| {' | '.join([*cells, _number(trial['value']), _number(cold), diagnoses])} |"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
-def _floors(board: Mapping[str, Any]) -> list[str]:
-    """The figures that a trial has to beat, and those that it cannot."""
     measure = board["measure"].split(" ")[-1]
-    lines = []
-    for kind, by_name in (("floor", board["floor_figures"]), ("ceiling", board["ceiling_figures"])):
-        for name, views in by_name.items():
-            parts = [f"{view} {_number(values.get(measure))}" for view, values in views.items() if measure in values]
-            lines.append(f"- {kind} `{name}`: {', '.join(parts)}")
-    return lines
+    views = [view for view in VIEWS if any(view in of for of in board["floor_figures"].values())] or ["all"]
+    shown = measure if "@" in measure else "nDCG@10"
+    columns = ["trial", "system", "outcome", "best epoch", "epochs run", *_titles(shown, views), "diagnoses"]
+    rows = [_trial(board, trial, shown, views) for trial in board["trials"]]
+    tail = "\n".join([*_floors(board, shown, views), *_parts(board, confirmed, promoted)])
+    title = (
+        f"**{board['sweep']}** ({board['status']}): {board['measure']} on dev, best epoch of each trial, best first\n"
+    )
+    head = [_links(links or {}), title, *_head(columns)]
+    room = LENGTH - len("\n".join(head)) - len(tail) - 100
+    fitting: list[str] = []
+    while len(fitting) < len(rows) and room >= len(rows[len(fitting)]):
+        room -= len(rows[len(fitting)]) + 1
+        fitting.append(rows[len(fitting)])
+    more = [f"\n... and {len(rows) - len(fitting)} more\n"] if len(fitting) < len(rows) else [""]
+    return "\n".join([*head, *fitting, *more, tail]).strip()[:LENGTH]
+
+
+def _parts(board: Mapping[str, Any], confirmed: Mapping[str, Any] | None, promoted: Iterable[str]) -> list[str]:
+    lines = [*_leaks(board["leaks"]), *board["notes"], *promoted]
+    return [*(_confirmation(confirmed) if confirmed else []), "", *(f"- {line}" for line in lines)]
+
+
+def _links(links: Mapping[str, str]) -> str:
+    return " | ".join(f"[{title}]({address})" for title, address in links.items()) + "\n" if links else ""
+
+
+def _head(columns: Sequence[str]) -> list[str]:
+    return [_row(columns), "|" + " --- |" * len(columns)]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(f"{cell}{GAP}" if cell else "" for cell in cells) + " |"
+
+
+def _titles(measure: str, views: Sequence[str]) -> list[str]:
+    return [measure if view == "all" else f"{view} {measure}" for view in views]
+
+
+def _figures(figures: Mapping[str, Mapping[str, float]], measure: str, views: Sequence[str]) -> list[str]:
+    return [_number(figures.get(view, {}).get(measure)) for view in views]
+
+
+def _number(value: float | None, form: str = ".4f") -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _trial(board: Mapping[str, Any], trial: Mapping[str, Any], measure: str, views: Sequence[str]) -> str:
+    epoch = "-" if trial["best_epoch"] is None else str(trial["best_epoch"])
+    cells = [f"{trial['trial']:04d}", trial["system"], trial["outcome"], epoch, str(trial["epochs"])]
+    return _row([*cells, *_figures(trial["figures"], measure, views), ", ".join(trial["diagnoses"])])
+
+
+def _floors(board: Mapping[str, Any], measure: str, views: Sequence[str]) -> list[str]:
+    """Return a table of what a trial has to beat, and of what it cannot."""
+    kinds = (("ceiling", board["ceiling_figures"]), ("floor", board["floor_figures"]))
+    rows = [_row([kind, name, *_figures(of, measure, views)]) for kind, by in kinds for name, of in by.items()]
+    return [*_head(["", "untrained", *_titles(measure, views)]), *rows] if rows else []
+
+
+def _confirmation(result: Mapping[str, Any]) -> list[str]:
+    """Return the last confirmation: finalists and floors on test, and how far they are apart."""
+    measure, finalists = result["compared"], result["finalists"]
+    views = [view for view in VIEWS if any(view in row["test"] for row in finalists)]
+    figures = {f"{row['trial']:04d} {row['system']}": row["test"] for row in finalists}
+    figures |= {f"floor {name}": of for name, of in result["floors"].items()}
+    times = f"{result['opened']} time{'s' * (result['opened'] > 1)}"
+    return [
+        f"\n**Confirmation {result['confirmation']}** on test, opened {times}; {result['seeds']} seeds\n",
+        *_head(["", *_titles(measure, views)]),
+        *(_row([name, *_figures(of, measure, views)]) for name, of in figures.items()),
+        "",
+        *_head(["trial", "against", f"{measure}: difference", "95 % interval", "p"]),
+        *(
+            _row([f"{row['trial']:04d}", name, *_difference(line)])
+            for row in finalists
+            for name, line in row.get("against", {}).items()
+        ),
+    ]
+
+
+def _difference(line: Mapping[str, Any]) -> list[str]:
+    low, high = _number(line["low"], "+.4f"), _number(line["high"], "+.4f")
+    return [_number(line["difference"], "+.4f"), f"{low} to {high}", _number(line["p"], ".3f")]
 
 
 def _leaks(leaks: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
-        f"- leaks of {leak['split']} into {leak['other']}: {leak['near']} of {leak['queries']} queries are "
+        f"leaks of {leak['split']} into {leak['other']}: {leak['near']} of {leak['queries']} queries are "
         f"near-duplicates, {leak['queries_shared']} share a judged document"
         for leak in leaks
         if leak["near"] or leak["queries_shared"]

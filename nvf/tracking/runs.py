@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-from nvf.journal.replay import SweepState, TrialState
+from nvf.journal.replay import SweepState
 from nvf.tracking import names
 
 GONE = {ErrorCode.Name(code) for code in (INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST)}
 """With what MLflow answers a write to a run that was deleted."""
 
-Key = int | None
-"""The number of a trial, or None for the sweep itself."""
+Key = int | str | None
+"""The number of a trial, the name of a floor or ceiling, or None for the sweep itself."""
 
 
 @dataclass(slots=True)
@@ -71,11 +71,15 @@ def _pages(mlflow: MlflowClient, experiment: str, wanted: str) -> Iterator[Run]:
 
 def find(mlflow: MlflowClient, experiment: str, state: SweepState) -> dict[Key, Shown]:
     """Return the runs that there are of this very sweep."""
-    found: dict[Key, Shown] = {}
-    for run in search(mlflow, experiment, state.name, identity(state)):
-        number = run.data.tags.get(names.TRIAL)
-        found[None if number is None else int(number)] = Shown.of(run)
-    return found
+    return {key(run): Shown.of(run) for run in search(mlflow, experiment, state.name, identity(state))}
+
+
+def key(run: Run) -> Key:
+    """Return what a run of a sweep shows."""
+    tags = run.data.tags
+    if tags[names.KIND] == "trial":
+        return int(tags[names.TRIAL])
+    return None if tags[names.KIND] == "sweep" else tags[names.SYSTEM]
 
 
 def exists(mlflow: MlflowClient, run: str) -> bool:
@@ -89,8 +93,8 @@ def exists(mlflow: MlflowClient, run: str) -> bool:
 
 
 def identity(state: SweepState) -> str:
-    """Return what tells a sweep from another one of the same name, on a server that teams share."""
-    return f"{state.started['t']:.3f}"
+    """Return what tells a sweep from another one of the same name, on a server that teams share: when it began."""
+    return names.date(state.started["t"], "milliseconds")
 
 
 def sweep_tags(state: SweepState) -> dict[str, str]:
@@ -109,11 +113,74 @@ def sweep_tags(state: SweepState) -> dict[str, str]:
     return tags
 
 
-def trial_tags(state: SweepState, trial: TrialState) -> dict[str, str]:
-    """Return the tags that a trial's run is made with."""
-    return sweep_tags(state) | {
-        names.KIND: "trial",
-        names.TRIAL: str(trial.number),
-        names.SYSTEM: trial.system,
-        names.SEED: str(trial.seed),
+def tags(state: SweepState, key: Key) -> dict[str, str]:
+    """Return the tags that a run is made with."""
+    match key:
+        case None:
+            return sweep_tags(state)
+        case int():
+            trial = state.trials[key]
+            own = {names.TRIAL: str(key), names.SYSTEM: trial.system, names.SEED: str(trial.seed)}
+            return sweep_tags(state) | {names.KIND: "trial"} | own
+        case str():
+            return sweep_tags(state) | {names.KIND: kind(state, key), names.SYSTEM: key}
+
+
+def kind(state: SweepState, name: str) -> str:
+    """Return whether what needs no training is a floor or a ceiling."""
+    return "ceiling" if name in state.ceilings else "floor"
+
+
+def name(state: SweepState, key: Key) -> str:
+    """Return the name of a run."""
+    match key:
+        case None:
+            return state.name
+        case int():
+            return f"{state.name}/{key:04d} {state.trials[key].system}"
+        case str():
+            return f"{state.name}/{kind(state, key)} {key}"
+
+
+def params(state: SweepState, key: Key) -> dict[str, Any]:
+    """Return the parameters of a run: those of a sweep as it began, for MLflow lets no parameter change.
+
+    A trial has all its settings under the names that its system gives them, and those that are searched under the
+    names that the sweep file gives them, too: `lr` and `linear.lr`, where the file says so.
+    """
+    match key:
+        case None:
+            return _of_sweep(state)
+        case int():
+            trial = state.trials[key]
+            return {**trial.chosen, "system": trial.system, **trial.params}
+        case str():
+            return {"system": key}
+
+
+def _of_sweep(state: SweepState) -> dict[str, Any]:
+    spec = state.started["spec"]
+    search, budget = spec.get("search", {}), spec.get("budget", {})
+    found = {
+        "task": state.started["task"]["name"],
+        "systems": ", ".join(spec.get("system", ())),
+        "measure": ", ".join(state.started["objectives"]),
+        "seed": state.started["seed"],
+        "sampler": search.get("sampler"),
+        "trials": search.get("trials"),
+        "epochs": budget.get("epochs"),
+        "time": budget.get("time"),
+        "pruner": spec.get("pruner", {}).get("kind"),
+        "cold": spec.get("cold"),
     }
+    return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def budget(state: SweepState) -> str:
+    """Return the budget that is in force: a sweep that is gone on with may have got more.
+
+    It says `40 trials of 10 epochs, 1800 s in all`.
+    """
+    trials, spent = state.spec.get("search", {}).get("trials", "?"), state.spec.get("budget", {})
+    time = f", {spent['time']:.0f} s in all" if spent.get("time") else ""
+    return f"{trials} trials of {spent.get('epochs', '?')} epochs{time}"

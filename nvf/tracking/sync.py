@@ -98,7 +98,7 @@ def forget(folder: Path) -> int:
     try:
         experiment = server.experiment(mlflow)
         found = list(runs.search(mlflow, experiment, state.name, runs.identity(state)))
-        for run in sorted(found, key=lambda run: run.data.tags[names.KIND], reverse=True):
+        for run in sorted(found, key=lambda run: run.data.tags[names.KIND] == "sweep"):
             mlflow.delete_run(run.info.run_id)
         views.remove(mlflow, experiment, state.name, state.started["t"])
     except NvfError:

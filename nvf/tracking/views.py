@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mlflow import MlflowClient
@@ -23,10 +23,64 @@ TAG = "mlflow.sharedViewState."
 LENGTH = 20_000
 """Characters that MLflow keeps of such a tag."""
 MODES = {"leaderboard": "TABLE", "learning curves": "CHART", "all against cold": "CHART", "parameters": "CHART"}
-COLUMNS = 12
-"""Parameters that get a column of their own: each view must stay below `LENGTH`."""
+COLUMNS = 16
+"""Parameters that get a column of their own."""
+AXES, PARALLEL, SCATTERS, CURVES = 12, 6, 8, 8
+"""The most of a parallel plot, and of each kind of chart."""
+TRAINING = "workflowType=machine_learning"
+"""What opens a page of the UI in "Model training" mode, rather than in that for chats."""
+ROWS = 50
+"""With more of them the UI draws the curves of the first 20 alone: the best."""
+SWEEPS = "all sweeps"
+"""The view of the experiment in which sweeps are compared."""
+EXPERIMENT_NOTE = (
+    "Sweeps of nvf. Each has a run of its own, with a run inside it for every floor, ceiling and trial.\n\n"
+    f'The menu "Views" holds **{SWEEPS}** beside each other, and four views of each sweep: its leaderboard, its '
+    "learning curves, all against cold, and its parameters."
+)
 
 Chart = dict[str, Any]
+
+OVERVIEW = hashlib.sha256(SWEEPS.encode()).hexdigest()[:32]
+WIDTH = 150
+"""Pixels of a column of figures: its title is longer than MLflow's 100 show."""
+
+
+class Columns:
+    """The parameters that the runs of a sweep have, by system.
+
+    A run logs what is searched under the name that the sweep file gives it, `linear.lr` or `lr`; here stand the same.
+    """
+
+    def __init__(self) -> None:
+        self._chosen: dict[str, set[str]] = {}
+        self._logged: dict[str, set[str]] = {}
+        self.changes = 0
+        """How often anything came or went."""
+
+    @property
+    def systems(self) -> list[str]:
+        """The systems that were tried."""
+        return sorted(self._chosen)
+
+    @property
+    def searched(self) -> list[str]:
+        """Names of all that is searched, but for the system."""
+        return sorted(set().union(*self._chosen.values()) - {"system"})
+
+    def add(self, system: str, chosen: Iterable[str], logged: Iterable[str]) -> None:
+        """Take in a trial: what was chosen for it, and all that its run logs."""
+        before = (self._chosen.get(system, set()), self._logged.get(system, set(logged)))
+        after = (before[0] | set(chosen), before[1] & set(logged))
+        if system not in self._chosen or after != before:
+            self._chosen[system], self._logged[system] = after
+            self.changes += 1
+
+    def axes(self, system: str) -> list[str]:
+        """Return the axes of a system's parallel plot, which leaves out every run that lacks one of them."""
+        own = sorted(self._chosen[system] & self._logged[system] - {"system"})[:AXES]
+        others = (self._logged[other] for other in self._logged if other != system)
+        return ["system", *own] if any(set(own) <= logged for logged in others) else own
 
 
 def view_id(sweep: str, started: float, view: str) -> str:
@@ -36,13 +90,26 @@ def view_id(sweep: str, started: float, view: str) -> str:
 
 def link(experiment: str, state: SweepState, view: str = "leaderboard") -> str:
     """Return the address that opens a sweep's view in the UI."""
-    return (
-        f"{ui_address()}/#/experiments/{experiment}/runs?workflowType=machine_learning"
-        f"&viewStateShareKey={view_id(state.name, state.started['t'], view)}&compareRunsMode={MODES[view]}"
-    )
+    return f"{ui_address()}/{inside(experiment, state, view)}"
 
 
-def save(mlflow: MlflowClient, experiment: str, state: SweepState, parent: str, chosen: Sequence[str]) -> None:
+def inside(experiment: str, state: SweepState, view: str) -> str:
+    """Return the address of a sweep's view for a page of the UI itself, wherever that is served."""
+    return _address(experiment, view_id(state.name, state.started["t"], view), MODES[view])
+
+
+def overview(experiment: str) -> str:
+    """Return the address that opens the view of all sweeps, behind the UI's own address."""
+    return _address(experiment, OVERVIEW, "TABLE")
+
+
+def _address(experiment: str, view: str, mode: str) -> str:
+    return f"#/experiments/{experiment}/runs?{TRAINING}&viewStateShareKey={view}&compareRunsMode={mode}"
+
+
+def save(
+    mlflow: MlflowClient, experiment: str, state: SweepState, parent: str, columns: Columns, *, confirmed: bool
+) -> None:
     """Save the views of a sweep in the experiment.
 
     Parameters
@@ -53,15 +120,36 @@ def save(mlflow: MlflowClient, experiment: str, state: SweepState, parent: str, 
         The sweep.
     parent
         Id of the sweep's run: the views show the runs inside it.
-    chosen
-        Names of the searched parameters.
+    columns
+        What is searched.
+    confirmed
+        Whether there are figures on test.
     """
     created = round(state.started["t"] * 1000)
     for view in MODES:
-        content = json.dumps(_state(view, state, parent, chosen), separators=(",", ":"))
-        body = json.dumps({"name": f"{state.name}: {view}", "createdAt": created, "state": content})
-        assert len(body) <= LENGTH, f"the view '{view}' has {len(body)} characters"
+        body = _body(f"{state.name}: {view}", created, _state(view, state, parent, columns, confirmed=confirmed))
         mlflow.set_experiment_tag(experiment, TAG + view_id(state.name, state.started["t"], view), body)
+
+
+def introduce(mlflow: MlflowClient, experiment: str) -> None:
+    """Save the view of all sweeps in the experiment, and describe it unless somebody has."""
+    found = mlflow.get_experiment(experiment)
+    wanted = {TAG + OVERVIEW: _body(SWEEPS, found.creation_time or 0, _overview())}
+    if names.NOTE not in found.tags:
+        wanted[names.NOTE] = EXPERIMENT_NOTE
+    for name, text in wanted.items():
+        if found.tags.get(name) != text:
+            mlflow.set_experiment_tag(experiment, name, text)
+
+
+def _body(name: str, created: int, state: dict[str, Any]) -> str:
+    """Return a view as MLflow keeps it, without its last charts where it would grow too long."""
+    while True:
+        content = json.dumps(state, separators=(",", ":"))
+        body = json.dumps({"name": name, "createdAt": created, "state": content})
+        if len(body) <= LENGTH:
+            return body
+        state["compareRunCharts"].pop()
 
 
 def remove(mlflow: MlflowClient, experiment: str, sweep: str, started: float) -> None:
@@ -73,22 +161,59 @@ def remove(mlflow: MlflowClient, experiment: str, sweep: str, started: float) ->
             mlflow.delete_experiment_tag(experiment, name)
 
 
-def _state(view: str, state: SweepState, parent: str, chosen: Sequence[str]) -> dict[str, Any]:
+def _state(view: str, state: SweepState, parent: str, columns: Columns, *, confirmed: bool) -> dict[str, Any]:
     objective = state.objectives[0]
-    charts = [{"uuid": f"{view}-{place}", **chart} for place, chart in enumerate(_charts(view, state, chosen))]
-    sections = dict.fromkeys(chart["metricSectionId"] for chart in charts)
+    rows = state.spec.get("search", {}).get("trials", 0) + len(state.floors) + len(state.ceilings)
+    return _page(
+        view,
+        f"tags.`{names.SWEEP}` = '{state.name}' and tags.`{names.PARENT}` = '{parent}'",
+        _sorted_by(objective),
+        _columns(state, columns, confirmed=confirmed),
+        _charts(view, state, columns),
+        ascending=objective.sign < 0,
+        few=view == "learning curves" and rows > ROWS,
+    )
+
+
+def _overview() -> dict[str, Any]:
+    metrics = (names.VALUE, names.GAIN, *(key("nDCG@10", "best", view) for view in ("all", "clean", "cold")))
+    params = ("measure", "task", "systems", "sampler", "seed", "trials", "epochs")
+    columns = [
+        *(f"metrics.`{name}`" for name in metrics),
+        *(f"params.`{name}`" for name in params),
+        *(f"tags.`{name}`" for name in (names.OUTCOME, names.CONFIRMED, names.PROMOTED)),
+    ]
+    bars = [{**_chart("BAR", "best trial"), "metricKey": name} for name in metrics[:3]]
+    return _page("sweeps", f"tags.`{names.KIND}` = 'sweep'", names.GAIN, columns, bars)
+
+
+def _page(
+    place: str,
+    wanted: str,
+    order: str,
+    columns: Sequence[str],
+    charts: Iterable[Chart],
+    *,
+    ascending: bool = False,
+    few: bool = False,
+) -> dict[str, Any]:
+    """Return what the UI keeps of a page of runs: which ones, sorted by what, with which columns and charts."""
+    numbered = [{"uuid": f"{place}-{number}", **chart} for number, chart in enumerate(charts)]
+    sections = dict.fromkeys(chart["metricSectionId"] for chart in numbered)
     return {
-        "searchFilter": f"tags.`{names.SWEEP}` = '{state.name}' and tags.`{names.PARENT}` = '{parent}'",
-        "orderByKey": f"metrics.`{_sorted_by(objective)}`",
-        "orderByAsc": objective.sign < 0,
+        "searchFilter": wanted,
+        "orderByKey": f"metrics.`{order}`",
+        "orderByAsc": ascending,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
-        "selectedColumns": _columns(state, chosen),
+        "selectedColumns": columns,
+        "columnOrder": columns,  # else by the alphabet
+        "columnWidths": {name: WIDTH for name in columns if name.startswith("metrics.")},
         "runsExpanded": {},
-        "runsHiddenMode": "FIRST_20_RUNS" if view == "learning curves" else "SHOW_ALL",
-        "compareRunCharts": charts,
+        "runsHiddenMode": "FIRST_20_RUNS" if few else "SHOW_ALL",
+        "compareRunCharts": numbered,
         "compareRunSections": [
             {"uuid": section, "name": section, "display": True, "isReordered": True, "columns": 2}
             for section in sections
@@ -102,28 +227,27 @@ def _sorted_by(objective: Objective) -> str:
     return names.VALUE if objective.name in LATENCIES else key(objective.name, "best", objective.view)
 
 
-def _columns(state: SweepState, chosen: Sequence[str]) -> list[str]:
+def _columns(state: SweepState, columns: Columns, *, confirmed: bool) -> list[str]:
     metrics = dict.fromkeys([_sorted_by(state.objectives[0]), *_best(state)])
+    if confirmed:
+        metrics[key(_measure(state), "test")] = None
     return [
         *(f"metrics.`{name}`" for name in metrics),
+        *(f"tags.`{name}`" for name in (names.OUTCOME, names.BEST_EPOCH)),
         "params.`system`",
-        *(f"params.`{names.clean(name)}`" for name in _searched(chosen)),
-        *(f"tags.`{name}`" for name in (names.OUTCOME, names.DIAGNOSES)),
+        *(f"params.`{names.clean(name)}`" for name in columns.searched[:COLUMNS]),
+        f"tags.`{names.DIAGNOSES}`",
     ]
 
 
-def _searched(chosen: Sequence[str]) -> list[str]:
-    return [name for name in chosen if name != "system"][:COLUMNS]
-
-
 def _best(state: SweepState) -> Iterator[str]:
-    """Metrics of the best epoch: what is searched, each view of it, and R@5; more columns would hide them."""
+    """Metrics of the best epoch: R@5, and each view of what is searched; more columns would hide them."""
     own = _measure(state)
-    for view in ("all", "cold", "clean"):
-        if view != "clean" or any("clean" in figures for figures in state.floors.values()):
-            yield key(own, "best", view)
     if "R@5" in state.started["measures"] and own != "R@5":
         yield key("R@5", "best")
+    for view in ("all", "clean", "cold"):
+        if view != "clean" or any("clean" in figures for figures in state.floors.values()):
+            yield key(own, "best", view)
 
 
 def _measure(state: SweepState) -> str:
@@ -132,60 +256,56 @@ def _measure(state: SweepState) -> str:
     return searched[0] if searched else str(state.started["measures"][0])
 
 
-def _charts(view: str, state: SweepState, chosen: Sequence[str]) -> list[Chart]:
+def _charts(view: str, state: SweepState, columns: Columns) -> Iterator[Chart]:
     measure = _measure(state)
     match view:
         case "learning curves":
             keys = [key(measure, "dev", kind) for kind in ("all", "cold")]
             keys += [key(str(other), "dev") for other in state.started["measures"] if str(other) != measure]
-            return [_line(name) for name in keys[:8]]
+            yield from map(_line, keys[:CURVES])
         case "all against cold":
-            return [_scatter(key(measure, "best", "cold"), key(measure, "best")), *_latency(state.objectives, measure)]
+            yield _scatter(key(measure, "best", "cold"), key(measure, "best"))
+            for objective in state.objectives:
+                if objective.name in LATENCIES:
+                    yield _scatter(objective.name, key(measure, "best"))
         case "parameters":
-            params = ["system", *_searched(chosen)]
-            return [
-                {
-                    "type": "PARALLEL",
-                    "metricSectionId": "parameters",
-                    "selectedParams": [names.clean(name) for name in params],
-                    "selectedMetrics": [names.VALUE],
-                    "runsCountToCompare": 100,
-                    "showAllRuns": True,
-                    "deleted": False,
-                    "isGenerated": False,
-                },
-                *(_scatter(names.clean(name), names.VALUE, xtype="PARAM") for name in _searched(chosen)[:6]),
-            ]
-    return []
+            yield from _parallel(columns)
+            for name in columns.searched[:SCATTERS]:
+                yield _scatter(names.clean(name), names.VALUE, xtype="PARAM")
 
 
-def _latency(objectives: Sequence[Objective], measure: str) -> Iterator[Chart]:
-    for objective in objectives:
-        if objective.name in LATENCIES:
-            yield _scatter(objective.name, key(measure, "best"))
+def _parallel(columns: Columns) -> Iterator[Chart]:
+    """One plot for all systems with the floors beside them, and one for the parameters of each."""
+    several = len(columns.systems) > 1
+    of_each = [columns.axes(system) for system in columns.systems[:PARALLEL]]
+    for axes in dict.fromkeys(map(tuple, [["system"] * several, *of_each])):
+        if axes:
+            yield {
+                **_chart("PARALLEL", "parameters"),
+                "selectedParams": [names.clean(name) for name in axes],
+                "selectedMetrics": [names.VALUE],
+                "showAllRuns": True,
+            }
 
 
 def _line(metric: str) -> Chart:
     return {
-        "type": "LINE",
-        "metricSectionId": "dev",
+        **_chart("LINE", "dev"),
         "metricKey": metric,
         "selectedMetricKeys": [metric],
         "xAxisKey": "step",
         "lineSmoothness": 0,
-        "runsCountToCompare": 20,
-        "deleted": False,
-        "isGenerated": False,
     }
 
 
 def _scatter(x: str, y: str, xtype: str = "METRIC") -> Chart:
     return {
-        "type": "SCATTER",
-        "metricSectionId": "best epoch" if xtype == "METRIC" else "parameters",
+        **_chart("SCATTER", "best epoch" if xtype == "METRIC" else "parameters"),
         "xaxis": {"key": x, "type": xtype},
         "yaxis": {"key": y, "type": "METRIC"},
-        "runsCountToCompare": 100,
-        "deleted": False,
-        "isGenerated": False,
     }
+
+
+def _chart(kind: str, section: str) -> Chart:
+    counted = {"runsCountToCompare": 100, "deleted": False, "isGenerated": False}
+    return {"type": kind, "metricSectionId": section, **counted}

@@ -27,13 +27,17 @@ def trials(state: replay.SweepState) -> list[dict[str, Any]]:
 
 
 def runs(home: Any, name: str) -> dict[str, Any]:
-    """MLflow's runs of a sweep by trial number; the parent under `sweep`."""
+    """MLflow's runs of a sweep by trial number; the sweep's own under `sweep`, floors and ceilings by name."""
     client = mlflow.MlflowClient(f"sqlite:///{home.folder / 'mlruns' / 'mlflow.db'}")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     found = client.search_runs(experiments, f"tags.`nvf.sweep` = '{name}'", max_results=1000)
-    by_number = {run.data.tags.get("nvf.trial", "sweep"): run for run in found}
+    by_number = {_called(run.data.tags): run for run in found}
     assert len(by_number) == len(found), "no run is doubled"
     return by_number
+
+
+def _called(tags: dict[str, str]) -> str:
+    return {"sweep": "sweep", "trial": tags.get("nvf.trial", "")}.get(tags["nvf.kind"], tags.get("nvf.system", ""))
 
 
 def test_a_sweep_from_file_to_champion(home: Any) -> None:
@@ -49,7 +53,8 @@ def test_a_sweep_from_file_to_champion(home: Any) -> None:
     state = home.state("small")
     assert state.status == "ended" and len(state.trials) == 6
     found = runs(home, "small")
-    assert len(found) == 7 and not [run for run in found.values() if run.info.status == "RUNNING"]
+    assert found.keys() == {"sweep", *board["floors"], *board["ceilings"], *map(str, range(6))}
+    assert not [run for run in found.values() if run.info.status == "RUNNING"]
     for number, trial in state.trials.items():
         run = found[str(number)]
         assert run.data.tags["nvf.outcome"] == trial.outcome
@@ -75,7 +80,7 @@ def test_a_sweep_from_file_to_champion(home: Any) -> None:
     assert code == 0, err
     assert len(json.loads(out)["trials"]) == 8
     assert trials(home.state("small"))[:6] == trials(state), "what was finished is left alone"
-    assert len(runs(home, "small")) == 9
+    assert len(runs(home, "small")) == len(found) + 2
 
 
 @pytest.mark.slow

@@ -60,14 +60,14 @@ def study(folder: Path) -> list[tuple[Any, ...]]:
 
 
 def runs(uri: str, name: str) -> dict[str, Any]:
-    """Return MLflow's runs of a sweep by trial ("sweep" is the parent): status, parameters, every step of every metric.
+    """Return MLflow's runs of a sweep by trial, floor or kind: status, parameters, every step of every metric.
 
     Asserts that no run is doubled and none is left RUNNING.
     """
     client = mlflow.MlflowClient(uri)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     found = client.search_runs(experiments, f"tags.`nvf.sweep` = '{name}'", max_results=1000)
-    by_trial = {run.data.tags.get("nvf.trial", "sweep"): run for run in found}
+    by_trial = {_key(run.data.tags): run for run in found}
     assert len(by_trial) == len(found), "a run is doubled"
     assert not [run for run in found if run.info.status == "RUNNING"]
     return {
@@ -82,3 +82,9 @@ def runs(uri: str, name: str) -> dict[str, Any]:
         }
         for trial, run in by_trial.items()
     }
+
+
+def _key(tags: dict[str, str]) -> str:
+    """Return the number of a trial, the name of a floor or ceiling, or `sweep`."""
+    kind = tags["nvf.kind"]
+    return kind if kind == "sweep" else tags["nvf.trial"] if kind == "trial" else f"{kind} {tags['nvf.system']}"

@@ -20,14 +20,20 @@ def figures_of(value: float) -> dict[str, Any]:
     }
 
 
-def start(journal: Journal, name: str = NAME, objectives: tuple[str, ...] = ("nDCG@10",)) -> None:
+def start(journal: Journal, name: str = NAME, objectives: tuple[str, ...] = ("nDCG@10",), **spec: Any) -> None:
     journal.append(
         "sweep_started",
         sync=True,
         format=FORMAT,
         sweep=name,
         nvf="0.1.0",
-        spec={"name": name, "task": {"source": "synthetic"}, "search": {"trials": 4}},
+        spec={
+            "name": name,
+            "task": {"source": "synthetic"},
+            "budget": {"epochs": 3},
+            "search": {"trials": 4},
+            **spec,
+        },
         spec_text=f"name: {name}\nsystem: linear\n",
         task={
             "name": "synthetic/uniform",
@@ -99,6 +105,49 @@ def sweep(folder: Path, trials: int = 4, epochs: int = 3, name: str = NAME) -> N
                 record(journal, trial, epoch, 0.4 + 0.02 * trial + 0.01 * min(epoch, 2) - 0.005 * (epoch == 3))
             end_trial(journal, trial, outcome, "ValueError: boom\n  in line 3" if outcome == "failed" else None)
         journal.append("sweep_ended", sync=True, reason="trials", clock={})
+
+
+def several_systems(folder: Path, name: str = "quick", trials: int = 8) -> None:
+    """Write a sweep of two systems as the quickstart's: each parameter belongs to one of them, but for `batch_size`."""
+    with Journal.create(folder) as journal:
+        search = {"sampler": "tpe", "trials": trials, "seed": 7}
+        start(journal, name, system=["fused", "linear"], search=search)
+        for trial in range(trials):
+            system = ("fused", "linear")[trial % 2]
+            own = {"fused": {"weight": 0.1 * trial, "k1": 0.9 + trial}, "linear": {"lr": 0.001 * (trial + 1)}}[system]
+            chosen = {"system": system, **{f"{system}.{each}": value for each, value in own.items()}}
+            journal.append(
+                "trial_started",
+                sync=True,
+                trial=trial,
+                system=system,
+                params={"batch_size": 256, **own},
+                chosen=chosen,
+                distributions={},
+                seed=7,
+                epochs=3,
+            )
+            for epoch in range(4 if system == "linear" else 1):
+                record(journal, trial, epoch, 0.42 + 0.01 * trial + 0.01 * epoch)
+            end_trial(journal, trial, "complete")
+        journal.append("sweep_ended", sync=True, reason="trials", clock={})
+
+
+def confirmed(journal: Journal, number: int, trial: int, value: float) -> None:
+    """Confirm a trial: `value` on test against 0.3 of the floor `raw`."""
+    line = {"queries": 100, "difference": value - 0.3, "low": value - 0.35, "high": value - 0.25, "p": 0.001}
+    row = {"trial": trial, "system": "linear", "test": figures_of(value), "against": {"raw": line}}
+    result = {
+        "confirmation": number,
+        "opened": number,
+        "seeds": 3,
+        "compared": "nDCG@10",
+        "floors": {"raw": figures_of(0.3)},
+        "ceilings": {"oracle": figures_of(0.8)},
+        "finalists": [row],
+    }
+    journal.append("test_opened", confirmation=number, times=number, finalists=[trial], clock={})
+    journal.append("confirmed", confirmation=number, result=result)
 
 
 def expected_metrics(events: list[dict[str, Any]], trial: int) -> set[tuple[str, int, int, float]]:

@@ -22,14 +22,14 @@ def test_a_journal_is_shown_whole(postgres: Postgres, mlruns: Path, monkeypatch:
     folder = paths.sweep(journals.NAME)
     journals.sweep(folder)
     first, second = sync(folder), sync(folder)
-    assert (first.runs, second.runs, second.metrics) == (5, 0, 0)
+    assert (first.runs, second.runs, second.metrics) == (7, 0, 0)
     mlflow, parent, trials = shown()
     events = read(folder)
     for trial, run in trials.items():
         of_epochs = {point for point in points(mlflow, run) if not point[0].startswith(("best", "value"))}
         assert of_epochs == journals.expected_metrics(events, trial)
     assert parent.info.artifact_uri.startswith(f"file://{mlruns}/artifacts/")
-    assert forget(folder) == 5
+    assert forget(folder) == 7
 
 
 def test_a_database_that_refuses_is_named_without_the_password(

@@ -13,7 +13,7 @@ from nvf.errors import JournalError
 from nvf.journal.events import Journal, read
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import replay
-from nvf.tracking import names, server
+from nvf.tracking import names, server, views
 from nvf.tracking.note import markdown
 from nvf.tracking.sync import forget, sync
 from tests.tracking import journals
@@ -30,8 +30,16 @@ def shown(name: str = journals.NAME) -> tuple[MlflowClient, Run, dict[int, Run]]
     found = mlflow.search_runs([server.experiment(mlflow)], f"tags.`nvf.sweep` = '{name}'", max_results=1000)
     parents = [run for run in found if run.data.tags[names.KIND] == "sweep"]
     trials = {int(run.data.tags[names.TRIAL]): run for run in found if run.data.tags[names.KIND] == "trial"}
-    assert len(parents) == 1 and len(trials) == len(found) - 1
+    untrained = [run.data.tags[names.SYSTEM] for run in found if run.data.tags[names.KIND] in ("floor", "ceiling")]
+    assert len(parents) == 1 and len(trials) + len(set(untrained)) == len(found) - 1
     return mlflow, parents[0], trials
+
+
+def untrained(name: str = journals.NAME) -> dict[str, Run]:
+    """The runs of floors and ceilings, by name."""
+    mlflow = server.client()
+    found = mlflow.search_runs([server.experiment(mlflow)], f"tags.`nvf.sweep` = '{name}'", max_results=1000)
+    return {run.data.tags[names.SYSTEM]: run for run in found if run.data.tags[names.KIND] in ("floor", "ceiling")}
 
 
 def points(mlflow: MlflowClient, run: Run) -> set[tuple[str, int, int, float]]:
@@ -67,7 +75,7 @@ def test_twice_adds_nothing(mlruns: Path, folder: Path) -> None:
     first = sync(folder)
     before = dump(mlruns / "mlflow.db")
     second = sync(folder)
-    assert (first.runs, second.runs, second.metrics) == (5, 0, 0)
+    assert (first.runs, second.runs, second.metrics) == (7, 0, 0)
     assert dump(mlruns / "mlflow.db") == before
 
 
@@ -90,7 +98,7 @@ def test_outcomes_are_told_apart(folder: Path) -> None:
     told = {trial: (run.info.status, run.data.tags[names.OUTCOME]) for trial, run in trials.items()}
     assert told == {
         0: ("FINISHED", "complete"),
-        1: ("KILLED", "pruned"),
+        1: ("FINISHED", "pruned"),
         2: ("FAILED", "failed"),
         3: ("FINISHED", "complete"),
     }
@@ -117,9 +125,6 @@ def test_runs_are_tagged_and_nested_and_named(folder: Path) -> None:
         "nvf.system": "linear",
     }
     assert {name: run.data.tags[name] for name in wanted} == wanted
-    assert parent.data.metrics["floor_raw/nDCG_at_10"] == 0.45
-    assert parent.data.metrics["floor_raw_cold/R_at_5"] == pytest.approx(0.325)
-    assert parent.data.metrics["ceiling_oracle/nDCG_at_10"] == 0.9
     assert "linear" in Path(mlflow.download_artifacts(parent.info.run_id, "spec.yaml")).read_text()
 
 
@@ -128,17 +133,100 @@ def test_the_note_is_the_leaderboard_with_floors_and_leaks(folder: Path) -> None
     sync(folder)
     note = shown()[1].data.tags["mlflow.note.content"]
     rows = [line for line in note.splitlines() if line.startswith("| 00")]
-    assert rows[0] == "| 0003 | linear | complete | 3 | 0.4800 | 0.2400 | harmful_reranker |"
+    assert cells(rows[0]) == "0003 linear complete 2 3 0.4800 0.4700 0.2400 harmful_reranker".split()
     assert [row[2:6] for row in rows] == ["0003", "0002", "0001", "0000"]
-    assert "- floor `raw`: all 0.4500, clean 0.4400, cold 0.2250" in note
+    assert "| best epoch&emsp; | epochs run&emsp; |" in note
+    floors = [cells(line) for line in note.splitlines() if line.startswith(("| floor", "| ceiling"))]
+    assert floors == ["ceiling oracle 0.9000 0.8900 0.4500".split(), "floor raw 0.4500 0.4400 0.2250".split()]
     assert "3 of 100 queries are near-duplicates, 12 share a judged document" in note
+
+
+def cells(row: str) -> list[str]:
+    return row.replace("&emsp;", "").strip("| ").split(" | ")
+
+
+def test_a_confirmed_and_promoted_sweep_says_so_in_its_note(folder: Path) -> None:
+    journals.sweep(folder)
+    journal, _ = Journal.open(folder)
+    with journal:
+        journals.confirmed(journal, 1, 3, 0.5)
+        journal.append("promoted", trial=3, model="lexical-gap", version=2, alias="champion", forced=None)
+    sync(folder)
+    _, parent, trials = shown()
+    note = parent.data.tags[names.NOTE]
+    assert "**Confirmation 1** on test, opened 1 time; 3 seeds" in note
+    lines = [cells(line) for line in note.splitlines() if line.startswith("|")]
+    assert ["0003 linear", "0.5000", "0.4900", "0.2500"] in lines
+    assert ["floor raw", "0.3000", "0.2900", "0.1500"] in lines
+    assert ["0003", "raw", "+0.2000", "+0.1500 to +0.2500", "0.001"] in lines
+    assert "UTC: trial 0003 as lexical-gap/2@champion" in note
+    assert {run.data.tags[names.PROMOTED] for run in (parent, trials[3])} == {"lexical-gap/2@champion"}
+
+
+def test_floors_and_ceilings_are_runs_beside_the_trials(folder: Path) -> None:
+    journals.sweep(folder)
+    sync(folder)
+    mlflow, parent, _ = shown()
+    runs = untrained()
+    assert {name: run.data.tags[names.KIND] for name, run in runs.items()} == {"raw": "floor", "oracle": "ceiling"}
+    for name, value in (("raw", 0.45), ("oracle", 0.9)):
+        run = runs[name]
+        assert (run.info.status, run.data.tags[names.PARENT]) == ("FINISHED", parent.info.run_id)
+        assert run.data.params == {"system": name}
+        for metric in ("dev/nDCG_at_10", "best/nDCG_at_10", "value"):
+            found = mlflow.get_metric_history(run.info.run_id, metric)
+            assert [(each.step, each.value) for each in found] == [(0, value), (3, value)], metric
+        assert run.data.metrics["dev_cold/R_at_5"] == pytest.approx(value / 2 + 0.1)
+
+
+def test_the_best_is_there_at_every_step(folder: Path) -> None:
+    journals.sweep(folder)
+    sync(folder)
+    mlflow, _, trials = shown()
+    for metric in ("best/nDCG_at_10", "value"):
+        found = mlflow.get_metric_history(trials[3].info.run_id, metric)
+        assert [(each.step, each.value) for each in found] == [
+            (step, pytest.approx(value)) for step, value in enumerate([0.46, 0.47, 0.48, 0.48])
+        ]
+
+
+def test_a_sweep_bears_the_figures_of_its_best_trial_and_how_it_was_searched(folder: Path) -> None:
+    journals.several_systems(folder, journals.NAME)
+    sync(folder)
+    mlflow, parent, trials = shown()
+    found = mlflow.get_metric_history(parent.info.run_id, "value")
+    # the even trials are of one epoch, so every odd one beats all before it
+    assert [(each.step, round(each.value, 9)) for each in found] == [
+        (1, 0.42), (2, 0.46), (3, 0.46), (4, 0.48), (5, 0.48), (6, 0.5), (7, 0.5), (8, 0.52)
+    ]  # fmt: skip
+    best = {name: value for name, value in trials[7].data.metrics.items() if name.startswith("best")}
+    assert best.items() <= parent.data.metrics.items()
+    assert parent.data.metrics["over_best_floor"] == pytest.approx(0.52 - 0.45)
+    assert parent.data.params == {
+        "task": "synthetic/uniform",
+        "systems": "fused, linear",
+        "measure": "nDCG@10",
+        "sampler": "tpe",
+        "seed": "7",
+        "trials": "8",
+        "epochs": "3",
+    }
+    assert parent.data.tags[names.BUDGET] == "8 trials of 3 epochs"
+
+
+def test_what_is_searched_bears_the_name_of_the_sweep_file_too(folder: Path) -> None:
+    journals.several_systems(folder, journals.NAME)
+    sync(folder)
+    trials = shown()[2]
+    assert trials[1].data.params == {"system": "linear", "batch_size": "256", "lr": "0.002", "linear.lr": "0.002"}
+    assert set(trials[2].data.params) == {"system", "batch_size", "weight", "k1", "fused.weight", "fused.k1"}
 
 
 def test_the_note_of_a_large_sweep_fits(folder: Path) -> None:
     journals.sweep(folder, trials=200, epochs=1)
     note = markdown(leaderboard(replay(read(folder))))
     assert 6000 < len(note) <= 7800
-    assert "more\n" in note and "floor `raw`" in note
+    assert "more\n" in note and "| floor" in note
 
 
 def test_what_mlflow_cannot_keep_is_told(folder: Path) -> None:
@@ -222,19 +310,20 @@ def test_another_sweep_of_the_same_name_gets_runs_of_its_own(folder: Path, tmp_p
     sync(folder)
     other = tmp_path / "elsewhere"
     journals.sweep(other, trials=2)
-    assert sync(other).runs == 3
-    assert forget(other) == 3
+    assert sync(other).runs == 5
+    assert forget(other) == 5
     assert len(shown()[2]) == 4
 
 
 def test_forget_takes_runs_and_views(mlruns: Path, folder: Path) -> None:
     journals.sweep(folder)
     sync(folder)
-    assert forget(folder) == 5
+    assert forget(folder) == 7
     mlflow = server.client()
     experiment = server.experiment(mlflow)
     assert list(mlflow.search_runs([experiment])) == []
-    assert not [tag for tag in mlflow.get_experiment(experiment).tags if "sharedViewState" in tag]
+    left = [tag for tag in mlflow.get_experiment(experiment).tags if tag.startswith(views.TAG)]
+    assert left == [views.TAG + views.OVERVIEW], "the view of all sweeps is no sweep's own"
 
 
 def test_the_latency_objective_is_minimised(folder: Path) -> None:
@@ -254,17 +343,16 @@ def test_what_test_gave_is_shown_with_how_often_it_was_opened(folder: Path) -> N
     for number in (1, 2):
         journal, _ = Journal.open(folder)
         with journal:
-            finalist = {"trial": 3, "test": journals.figures_of(0.4 + 0.01 * number)}
-            result = {"opened": number, "floors": {"raw": journals.figures_of(0.3)}, "finalists": [finalist]}
-            journal.append("test_opened", confirmation=number, times=number, finalists=[3], clock={})
-            journal.append("confirmed", confirmation=number, result=result)
+            journals.confirmed(journal, number, 3, 0.4 + 0.01 * number)
     sync(folder)
     assert sync(folder).metrics == 0
     mlflow, parent, trials = shown()
     history = [metric for metric in mlflow.get_metric_history(trials[3].info.run_id, "test/nDCG_at_10")]
     assert [(metric.step, metric.value) for metric in history] == [(1, pytest.approx(0.41)), (2, pytest.approx(0.42))]
     assert {"test_clean/nDCG_at_10", "test_cold/nDCG_at_10"} <= set(trials[3].data.metrics)
-    assert parent.data.metrics["test_floor_raw/nDCG_at_10"] == pytest.approx(0.3)
+    beside = {name: run.data.metrics["test/nDCG_at_10"] for name, run in untrained().items()}
+    assert beside == {"raw": pytest.approx(0.3), "oracle": pytest.approx(0.8)}
+    assert parent.info.end_time == round(read(folder)[-5]["t"] * 1000), "it ended before it was confirmed"
     for run in (parent, trials[3]):
         assert run.data.tags[names.CONFIRMED].endswith("UTC, test opened 2 times")
     assert names.CONFIRMED not in trials[0].data.tags

@@ -2,19 +2,35 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from nvf import paths
 from nvf.journal.events import Journal, read
 from nvf.journal.replay import replay
-from nvf.tracking import server, views
+from nvf.tracking import names, server, views
 from nvf.tracking.sync import sync
 from tests.tracking import journals
+from tests.tracking.test_projection import shown
 
 
 def saved() -> dict[str, str]:
     mlflow = server.client()
     tags = mlflow.get_experiment(server.experiment(mlflow)).tags
-    return {tag.removeprefix(views.TAG): text for tag, text in tags.items() if tag.startswith(views.TAG)}
+    own = {tag.removeprefix(views.TAG): text for tag, text in tags.items() if tag.startswith(views.TAG)}
+    assert json.loads(own.pop(views.OVERVIEW))["name"] == "all sweeps"
+    return own
+
+
+def state_of(folder: Path, view: str) -> dict[str, Any]:
+    state = replay(read(folder))
+    text = saved()[views.view_id(state.name, state.started["t"], view)]
+    found: dict[str, Any] = json.loads(json.loads(text)["state"])
+    return found
+
+
+def parallel(folder: Path) -> list[list[str]]:
+    charts = state_of(folder, "parameters")["compareRunCharts"]
+    return [chart["selectedParams"] for chart in charts if chart["type"] == "PARALLEL"]
 
 
 def test_each_sweep_has_its_views_and_saving_again_replaces_them() -> None:
@@ -39,17 +55,69 @@ def test_the_link_opens_the_leaderboard_of_this_sweep_best_first() -> None:
     view = json.loads(json.loads(saved()[place])["state"])
     assert view["orderByKey"] == "metrics.`best/nDCG_at_10`" and view["orderByAsc"] is False
     assert view["searchFilter"].startswith("tags.`nvf.sweep` = 'lexical-gap' and tags.`mlflow.parentRunId` = '")
+    assert view["columnOrder"] == view["selectedColumns"]
     assert view["selectedColumns"] == [
         "metrics.`best/nDCG_at_10`",
-        "metrics.`best_cold/nDCG_at_10`",
-        "metrics.`best_clean/nDCG_at_10`",
         "metrics.`best/R_at_5`",
+        "metrics.`best_clean/nDCG_at_10`",
+        "metrics.`best_cold/nDCG_at_10`",
+        "tags.`nvf.outcome`",
+        "tags.`nvf.best_epoch`",
         "params.`system`",
         "params.`rank`",
         "params.`temperature`",
-        "tags.`nvf.outcome`",
         "tags.`nvf.diagnoses`",
     ]
+    assert parallel(folder) == [["rank", "temperature"]]
+
+
+def test_every_parameter_that_a_view_names_is_one_that_runs_log() -> None:
+    """A parallel plot leaves out each run that lacks one of its axes: every system has a plot of its own."""
+    folder = paths.sweep("quick")
+    journals.several_systems(folder)
+    sync(folder)
+    assert parallel(folder) == [["system"], ["fused.k1", "fused.weight"], ["linear.lr"]]
+    logged = {trial: set(run.data.params) for trial, run in shown("quick")[2].items()}
+    for axes, trials in zip(parallel(folder), (8, 4, 4), strict=True):
+        assert sum(set(axes) <= each for each in logged.values()) == trials
+    columns = [name[8:-1] for name in state_of(folder, "leaderboard")["selectedColumns"] if name.startswith("params")]
+    assert columns == ["system", "fused.k1", "fused.weight", "linear.lr"]
+    assert set(columns) <= set().union(*logged.values())
+
+
+def test_a_parameter_that_is_searched_under_a_condition_takes_no_run_out_of_the_plot() -> None:
+    found = views.Columns()
+    found.add("linear", ["lr", "linear.rank"], ["system", "lr", "rank", "linear.rank"])
+    found.add("linear", ["lr"], ["system", "lr", "rank"])
+    assert found.searched == ["linear.rank", "lr"] and found.axes("linear") == ["lr"]
+    found.add("fused", ["lr"], ["system", "lr"])
+    assert found.axes("fused") == found.axes("linear") == ["system", "lr"]
+    changes = found.changes
+    found.add("linear", ["lr"], ["system", "lr", "rank"])
+    assert found.changes == changes
+
+
+def test_figures_on_test_get_a_column_once_there_are_some() -> None:
+    folder = paths.sweep(journals.NAME)
+    journals.sweep(folder)
+    sync(folder)
+    assert "metrics.`test/nDCG_at_10`" not in state_of(folder, "leaderboard")["selectedColumns"]
+    journal, _ = Journal.open(folder)
+    with journal:
+        journals.confirmed(journal, 1, 3, 0.5)
+    sync(folder)
+    assert "metrics.`test/nDCG_at_10`" in state_of(folder, "leaderboard")["selectedColumns"]
+
+
+def test_the_experiment_is_described_unless_somebody_did() -> None:
+    journals.sweep(paths.sweep(journals.NAME), trials=1)
+    sync(paths.sweep(journals.NAME))
+    mlflow = server.client()
+    experiment = server.experiment(mlflow)
+    assert "Sweeps of nvf" in mlflow.get_experiment(experiment).tags[names.NOTE]
+    mlflow.set_experiment_tag(experiment, names.NOTE, "ours")
+    sync(paths.sweep(journals.NAME))
+    assert mlflow.get_experiment(experiment).tags[names.NOTE] == "ours"
 
 
 def test_views_of_many_long_parameters_fit(mlruns: Path) -> None:
