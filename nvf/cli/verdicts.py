@@ -9,6 +9,7 @@ from rich.text import Text
 
 from nvf.cli.columns import Column, fit, lines
 from nvf.cli.render import leaks, number, setting, settings
+from nvf.measures.comparison import Comparison
 
 VIEWS = ("all", "clean", "cold")
 
@@ -110,7 +111,7 @@ def compared(rows: Sequence[tuple[str, str, Mapping[str, Any]]], width: int) -> 
             Column(name="", header="difference", cells=[f"{of['difference']:+.4f}" for of in each], right=True),
             Column(name="", header="95 % interval", cells=[_interval(of) for of in each], right=True),
             Column(name="", header="p", cells=[f"{of['p']:.2g}" for of in each]),
-            Column(name="", header="verdict", cells=[outcome(of) for of in each]),
+            Column(name="", header="verdict", cells=[Comparison.of(of).outcome() for of in each]),
         ],
         width,
     )
@@ -119,17 +120,6 @@ def compared(rows: Sequence[tuple[str, str, Mapping[str, Any]]], width: int) -> 
 def _interval(of: Mapping[str, Any]) -> str:
     low, high = ("open" if of[end] is None else f"{of[end]:+.4f}" for end in ("low", "high"))
     return f"[{low}, {high}]"
-
-
-def outcome(of: Mapping[str, Any]) -> str:
-    """Return what a comparison says: better, worse or undecided.
-
-    >>> outcome({"difference": 0.09, "low": 0.07, "high": 0.12, "p": 0.0001})
-    'better'
-    """
-    if of["low"] is not None and of["low"] > 0:
-        return "better"
-    return "worse" if of["high"] is not None and of["high"] < 0 else "undecided"
 
 
 def gap(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:

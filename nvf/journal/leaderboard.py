@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from nvf.journal.objective import Objective
 from nvf.journal.replay import SweepState, TrialState
 
 
@@ -50,24 +52,39 @@ def _row(state: SweepState, trial: TrialState) -> dict[str, Any]:
         "settings": trial.settings,
         "seed": trial.seed,
         "diagnoses": diagnoses(state, trial),
+        "beats_floors": None if best is None else beats_floors(state, best),
         "error": trial.error,
         "faults": trial.faults,
     }
 
 
 def diagnoses(state: SweepState, trial: TrialState) -> list[str]:
-    """Return the names of what is wrong with a trial at its best record or its last; `under_floor` among them."""
-    objective = state.objectives[0]
-    best = trial.best(objective)
+    """Return the names of what is wrong with a trial at its best record or its last."""
+    best = trial.best(state.objectives[0])
     if best is None:
         return []
-    found = [diagnosis["name"] for record in (best, trial.records[-1]) for diagnosis in record["diagnoses"]]
-    names = list(dict.fromkeys(found))
-    value = objective.of(best)
-    floors = [floor for figures in state.floors.values() if (floor := objective.of_figures(figures)) is not None]
-    if value is not None and floors and value < max(floors):
-        names.append("under_floor")
-    return names
+    return list(dict.fromkeys(each["name"] for record in (best, trial.records[-1]) for each in record["diagnoses"]))
+
+
+def best_floor(state: SweepState) -> tuple[str, float] | None:
+    """Return the best floor on dev by the sweep's first measure, with its figure; None where there is none."""
+    by = _quality(state)
+    floors = {name: value for name, of in state.floors.items() if by and (value := by.of_figures(of)) is not None}
+    return max(floors.items(), key=lambda pair: pair[1], default=None)
+
+
+def beats_floors(state: SweepState, record: Mapping[str, Any]) -> bool | None:
+    """Return whether a record's figure on dev, by the sweep's first measure, lies above that of every floor.
+
+    It is what "beats the floors" means of a trial, everywhere; None where either has no such figure.
+    """
+    by, floor = _quality(state), best_floor(state)
+    value = by.of(record) if by else None
+    return None if value is None or floor is None else value > floor[1]
+
+
+def _quality(state: SweepState) -> Objective | None:
+    return next((each for each in state.objectives if each.view), None)
 
 
 def best_trial(state: SweepState) -> TrialState | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from nvf import seeding
+from nvf.measures.comparison import Comparison
 from nvf.types import FloatArray
 
 LEVEL = 0.95
@@ -16,30 +16,6 @@ RESAMPLES, RESAMPLES_OF_MANY, MANY = 9999, 1999, 2000
 """How often is drawn, and how often where there are more than `MANY` queries, whose mean is nearly normal anyway."""
 HELD = 4_000_000
 """How many drawn values are held at once (32 MB)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One system's figure minus another's, over the same queries.
-
-    Attributes
-    ----------
-    queries
-        How many.
-    difference
-        Mean over the queries.
-    low, high
-        Its 95 % interval: the percentile bootstrap over queries.
-    p
-        Probability of a mean at least so far from 0 if the two were the same: the two-sided randomisation test, in
-        which every query's difference keeps or changes its sign. Never below 1 / (draws + 1).
-    """
-
-    queries: int
-    difference: float
-    low: float
-    high: float
-    p: float
 
 
 def compare(ours: FloatArray, theirs: FloatArray, *seed: int | str) -> Comparison:
@@ -97,13 +73,3 @@ def holm(ps: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(ps) - place) * ps[index]))
         adjusted[index] = highest
     return adjusted
-
-
-def needed(comparison: Comparison, margin: float) -> int | None:
-    """Return how many queries it would take until an interval of this spread leaves `margin` on one side.
-
-    None where the difference lies on the margin, and no number would do.
-    """
-    half = (comparison.high - comparison.low) / 2
-    distance = abs(comparison.difference - margin)
-    return None if distance == 0 else int(np.ceil(comparison.queries * (half / distance) ** 2))

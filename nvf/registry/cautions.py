@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nvf.journal.leaderboard import diagnoses
+from nvf.journal.leaderboard import beats_floors, best_floor, diagnoses
 from nvf.journal.replay import SweepState, TrialState
 
 Record = Mapping[str, Any]
@@ -36,20 +36,27 @@ def _reopened(opened: int) -> Iterator[str]:
 
 
 def _under_floors(state: SweepState, record: Record) -> Iterator[str]:
-    """Yield a sentence for each floor that the record lies under in some view, by the sweep's first measure."""
-    measure = next((each.name for each in state.objectives if each.view), None)
+    """Yield whether the record loses to the floors, and each floor that is better in another view."""
+    by = next((each for each in state.objectives if each.view), None)
+    if by is None:
+        return
+    lost = best_floor(state) if beats_floors(state, record) is False else None
+    if lost is not None:
+        name, value = lost
+        yield f"does not beat the floor `{name}` on dev by {by}: {by.of(record):.4f} against {value:.4f}"
     for name, floor in state.floors.items():
+        said = by.view if lost is not None and name == lost[0] else None
         under = [
-            f"{view} {figures[measure]:.4f} against {floor[view][measure]:.4f}"
+            f"{view} {figures[by.name]:.4f} against {floor[view][by.name]:.4f}"
             for view, figures in record["figures"].items()
-            if measure is not None and view in floor and figures[measure] < floor[view][measure]
+            if view in floor and view != said and figures[by.name] < floor[view][by.name]
         ]
         if under:
-            yield f"lies under the floor `{name}` on dev by {measure}: {', '.join(under)}"
+            yield f"the floor `{name}` is better on dev by {by.name}: {', '.join(under)}"
 
 
 def _named(state: SweepState, trial: TrialState) -> Iterator[str]:
-    found = [name for name in diagnoses(state, trial) if name != "under_floor"]
+    found = diagnoses(state, trial)
     if found:
         yield f"diagnosed: {', '.join(found)}"
 

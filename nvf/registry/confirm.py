@@ -119,7 +119,8 @@ def confirm(
     except TrackingError as error:
         say(f"MLflow is behind, which nvf sync {name} mends: {error}")
     archive.keep(folder, state.spec.get("storage"), say)
-    return result
+    told: dict[str, Any] = confirmed["result"]  # as journaled: what is read again is what was returned
+    return told
 
 
 def _begin(journal: Journal, events: list[Event], finalists: list[int], seeds: int, say: Say) -> Confirmation:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nvf.measures.comparison import Comparison
 from nvf.measures.parse import VIEWS
 from nvf.registry.candidates import Candidate
 from nvf.registry.findings import measure_of
 from nvf.registry.gates import RAW
-from nvf.registry.markdown import difference, number, table, told
+from nvf.registry.markdown import difference, number, table
 from nvf.systems import SYSTEMS
 from nvf.types import Figures
 
 NEW_DOCUMENTS = {
     "better": "it finds them better",
     "worse": "**it buries them**: train it again as documents come in, or rank them by the raw vectors",
-    "not told apart": "neither is shown to find them better",
+    "undecided": "neither is shown to find them better",
 }
 
 
@@ -61,7 +62,7 @@ def new_documents(candidate: Candidate) -> str:
     said = f"**New documents** are found with {measure} {figures['cold'][measure]:.4f} on {split}"
     line = (candidate.row or {}).get("against", {}).get(RAW, {}).get("cold")
     if line is not None:
-        return f"{said}, {difference(line)} against the raw vectors: {NEW_DOCUMENTS[told(line)]}."
+        return f"{said}, {difference(line)} against the raw vectors: {NEW_DOCUMENTS[Comparison.of(line).outcome()]}."
     raw = floors.get(RAW, {}).get("cold", {}).get(measure)
     return f"{said}; by the raw vectors with {number(raw)}."
 
@@ -77,7 +78,7 @@ def other_corpora(candidate: Candidate) -> str:
         return f"{said}; how well was not measured."
     return (
         f"{said}: on average over {', '.join(found['tasks'])} it is {difference(line)} against the raw vectors, "
-        f"{told(line)}."
+        f"{Comparison.of(line).outcome()}."
     )
 
 
@@ -108,7 +109,7 @@ def _compared(candidate: Candidate) -> Iterator[str]:
         return
     others = {name: candidate.row["against_champion"] for name, _ in _champion(candidate)}
     rows = [
-        (name, view, line["queries"], difference(line), f"{line['p']:.2g}", told(line))
+        (name, view, line["queries"], difference(line), f"{line['p']:.2g}", Comparison.of(line).outcome())
         for name, lines in {**others, **candidate.row["against"]}.items()
         for view, line in ((view, lines[view]) for view in VIEWS if view in lines)
     ]

@@ -83,8 +83,7 @@ def _ailing(state: SweepState, rows: Sequence[Mapping[str, Any]]) -> dict[int, s
     """Return the trials that the sweep's gates would refuse for a diagnosis, each with its names."""
     if not Spec.model_validate(state.spec).gates.diagnoses:
         return {}
-    named = {row["trial"]: [name for name in row["diagnoses"] if name != "under_floor"] for row in rows}
-    return {number: ", ".join(names) for number, names in named.items() if names}
+    return {row["trial"]: ", ".join(row["diagnoses"]) for row in rows if row["diagnoses"]}
 
 
 def plan(state: SweepState, finalists: Sequence[TrialState], seeds: int) -> list[Part]:

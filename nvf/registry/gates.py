@@ -1,8 +1,8 @@
 """What a finalist must show on test before it may become the champion: one small function for each gate.
 
 A gate reads what `nvf confirm` found and what the sweep file's `gates:` asks for. It opens nothing: test was judged
-once, by the confirmation. A difference is judged by its 95 % interval, which may not say; then the gate names how many
-queries it would take.
+once, by the confirmation. A difference is judged by its 95 % interval and its p (`Comparison.outcome`), which may not
+decide; then the gate says about how many queries would.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nvf.errors import GateRefused
-from nvf.measures.significance import Comparison, needed
+from nvf.measures.comparison import Comparison
+from nvf.registry.markdown import number
 from nvf.sweep.spec import Gates
 
 RAW = "raw"
@@ -31,7 +32,7 @@ class Verdict:
     gate
         floors, cold, champion, diagnoses, leaks, gain, least, latency or bytes.
     outcome
-        `passes`; `worse`: the whole interval lies on the wrong side; `undecided`: it straddles the margin; `refused`: a
+        `passes`; `worse`: the difference lies on the wrong side; `undecided`: interval or p do not decide; `refused`: a
         limit is not kept.
     said
         A sentence with the figures.
@@ -89,7 +90,9 @@ def floors(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
             continue
         lines = row["against"][floor]
         view = "clean" if "clean" in lines else "all"
-        yield difference("floors", comparison(lines[view]), 0.0, f"`{floor}` on {view} queries by {result['compared']}")
+        yield difference(
+            "floors", Comparison.of(lines[view]), 0.0, f"`{floor}` on {view} queries by {result['compared']}"
+        )
 
 
 def cold(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
@@ -97,7 +100,7 @@ def cold(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
     line = row["against"].get(RAW, {}).get("cold")
     if gates.cold_margin is not None and line is not None:
         yield difference(
-            "cold", comparison(line), -gates.cold_margin, f"`{RAW}` on cold documents by {result['compared']}"
+            "cold", Comparison.of(line), -gates.cold_margin, f"`{RAW}` on cold documents by {result['compared']}"
         )
 
 
@@ -105,8 +108,8 @@ def diagnoses(row: Finalist, gates: Gates) -> Iterator[Verdict]:
     """No diagnosis in the record of the checkpoint that would be promoted."""
     found = row["champion"]["record"]["diagnoses"] if gates.diagnoses else []
     for each in found:
-        shown = f" (it is {each['value']:.4g})" if isinstance(each.get("value"), int | float) else ""
-        yield Verdict("diagnoses", "refused", f"its record shows {each['name']}{shown}")
+        shown = f"{number(each['figure'], '.3g')}, threshold {number(each['threshold'], '.3g')}"
+        yield Verdict("diagnoses", "refused", f"its record shows {each['name']} ({shown})")
 
 
 def leaks(result: Result, gates: Gates) -> Iterator[Verdict]:
@@ -160,27 +163,18 @@ def weight(size: int, gates: Gates) -> Iterator[Verdict]:
 
 
 def difference(gate: str, line: Comparison, margin: float, other: str) -> Verdict:
-    """Return whether the interval of a difference to `other` lies above `margin`, below it, or astride."""
+    """Return whether a difference to `other` lies above `margin`, below it, or is undecided."""
     half = (line.high - line.low) / 2
     said = f"{line.difference:+.4f} ± {half:.4f} against {other} ({line.queries} queries"
+    if line.disagree:
+        said += f", p {line.p:.2g}"
     if margin:
         said += f", margin {margin:+g}"
-    if line.low > margin:
+    outcome = line.outcome(margin)
+    if outcome == "better":
         return Verdict(gate, "passes", f"passes at {said})")
-    if line.high < margin:
+    if outcome == "worse":
         return Verdict(gate, "worse", f"worse: {said})")
-    queries = needed(line, margin) if half < float("inf") else None
+    queries = line.needed(margin)
     enough = f"; about {queries:,} would decide" if queries is not None else ""
     return Verdict(gate, "undecided", f"undecided: {said}{enough})", queries)
-
-
-def comparison(line: Mapping[str, Any]) -> Comparison:
-    """Return a comparison as journaled: JSON has no infinity, and holds None for an end that is open."""
-    low, high = line["low"], line["high"]
-    return Comparison(
-        line["queries"],
-        line["difference"],
-        -float("inf") if low is None else low,
-        float("inf") if high is None else high,
-        line["p"],
-    )

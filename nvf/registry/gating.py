@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mlflow import MlflowClient
 
 from nvf.errors import GateRefused
+from nvf.measures.comparison import Comparison
 from nvf.measures.evaluate import depth, evaluate
 from nvf.measures.significance import compare
 from nvf.registry import gates, versions
@@ -66,7 +67,7 @@ def against(client: MlflowClient, model: str, reigning: int, candidate: Candidat
     other = f"version {reigning} by {measure_of(candidate.state)}"
     known = (candidate.result or {}).get("champion")
     if known is not None and candidate.row is not None and (known["model"], known["version"]) == (model, reigning):
-        line = gates.comparison(candidate.row["against_champion"]["all"])
+        line = Comparison.of(candidate.row["against_champion"]["all"])
         yield gates.difference("champion", line, -asked.champion_margin, other)
         return
     version = client.get_model_version(model, str(reigning))

@@ -49,10 +49,3 @@ def difference(line: Mapping[str, Any]) -> str:
     '+0.0162 [+0.0050, -]'
     """
     return f"{line['difference']:+.4f} [{number(line['low'], '+.4f')}, {number(line['high'], '+.4f')}]"
-
-
-def told(line: Mapping[str, Any]) -> str:
-    """Return `better` or `worse` where the whole interval lies on one side of 0, else `not told apart`."""
-    if line["low"] is not None and line["low"] > 0:
-        return "better"
-    return "worse" if line["high"] is not None and line["high"] < 0 else "not told apart"

@@ -7,8 +7,8 @@ from typing import Any
 from nvf.cli.verdicts import confirmation
 
 
-def line(difference: float, low: float, high: float) -> dict[str, float]:
-    return {"difference": difference, "low": low, "high": high, "p": 0.012}
+def line(difference: float, low: float, high: float, p: float = 0.012) -> dict[str, float]:
+    return {"queries": 300, "difference": difference, "low": low, "high": high, "p": p}
 
 
 def over_draws(all_: float, cold: float, sd: float) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def figures(*values: float) -> dict[str, dict[str, float]]:
 
 
 def result() -> dict[str, Any]:
-    against = {"all": line(0.09, 0.07, 0.11), "clean": line(0.01, -0.01, 0.03), "cold": line(-0.03, -0.05, -0.01)}
+    against = {"all": line(0.09, 0.07, 0.11), "clean": line(0.01, -0.01, 0.03, 0.4), "cold": line(-0.03, -0.05, -0.01)}
     row = {
         "trial": 2,
         "system": "linear",
@@ -72,7 +72,7 @@ def test_a_confirmation_has_one_verdict_a_line() -> None:
         "trial 0002 (linear), difference in nDCG@10 on test",
         "  against         difference       95 % interval  p      verdict",
         "  raw      all       +0.0900  [+0.0700, +0.1100]  0.012  better",
-        "  raw      clean     +0.0100  [-0.0100, +0.0300]  0.012  undecided",
+        "  raw      clean     +0.0100  [-0.0100, +0.0300]  0.4    undecided",
         "  raw      cold      -0.0300  [-0.0500, -0.0100]  0.012  worse",
         "  nDCG@10: dev 0.3300 in the search, 0.3200 over 5 draws; test 0.3700",
         "  latency: p50 0.50 ms, p95 1.25 ms",
@@ -110,7 +110,7 @@ def test_other_tasks_are_told_of_with_their_average() -> None:
         "tasks": ["beir/scifact", "beir/nfcorpus"],
         "leaks": [],
         "floors": {"raw": by_task},
-        "finalists": [{"trial": 2, **by_task, "against": {"raw": line(0.0, -0.01, 0.01)}}],
+        "finalists": [{"trial": 2, **by_task, "against": {"raw": line(0.0, -0.01, 0.01, 1.0)}}],
     }
     lines = told(found)
     at = lines.index("nDCG@10 on other tasks, all queries: (1) beir/scifact, (2) beir/nfcorpus")
@@ -119,6 +119,18 @@ def test_other_tasks_are_told_of_with_their_average() -> None:
         "  trial 0002  0.6000  0.3000   0.4500",
         "  floor raw   0.6000  0.3000   0.4500",
         "difference of the averages",
-        "  against                 difference       95 % interval  p      verdict",
-        "  trial 0002 to raw  all     +0.0000  [-0.0100, +0.0100]  0.012  undecided",
+        "  against                 difference       95 % interval  p  verdict",
+        "  trial 0002 to raw  all     +0.0000  [-0.0100, +0.0100]  1  undecided",
+    ]
+
+
+def test_a_verdict_agrees_with_its_interval_and_its_p() -> None:
+    found = result()
+    found["finalists"][0]["against"] = {
+        "raw": {"all": line(-0.03, -0.05, -0.01, 0.2), "clean": line(0.03, -0.01, 0.05), "cold": line(0.03, 0.01, 0.05)}
+    }
+    assert [shown.split()[-1] for shown in told(found) if shown.startswith("  raw ")] == [
+        "undecided",
+        "undecided",
+        "better",
     ]

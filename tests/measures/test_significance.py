@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from nvf.measures.significance import Comparison, compare, holm, needed
+from nvf.measures.comparison import Comparison
+from nvf.measures.significance import compare, holm
 
 
 def test_intervals_cover_and_the_null_is_uniform() -> None:
@@ -49,12 +50,6 @@ def test_holm() -> None:
     assert holm([0.01, 0.02, 0.03, 0.5]) == pytest.approx([0.04, 0.06, 0.06, 0.5])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
     assert holm([]) == []
-
-
-def test_how_many_queries_it_takes() -> None:
-    straddling = Comparison(100, -0.01, -0.05, 0.03, 0.5)
-    assert needed(straddling, -0.02) == 1600
-    assert needed(straddling, -0.01) is None
 
 
 def test_many_queries_are_quick() -> None:

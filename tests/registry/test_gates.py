@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from nvf.diagnostics.embedding_collapse import Spread, embedding_collapse
 from nvf.errors import GateRefused
 from nvf.measures.significance import compare
 from nvf.registry.gates import check, verdicts
 from nvf.sweep.spec import Gates
+from nvf.training.record import Record
 
 SIZE = 1000
 SILENT = {"queries": 300, "difference": 0.03, "low": 0.01, "high": 0.05, "p": 0.001}
@@ -38,8 +40,10 @@ STRICT = Gates(
 )
 
 
-def line(difference: float, half: float) -> dict[str, Any]:
-    return {"queries": 300, "difference": difference, "low": difference - half, "high": difference + half, "p": 0.5}
+def line(difference: float, half: float, p: float | None = None) -> dict[str, Any]:
+    """A comparison whose interval and p agree where no p is given."""
+    p = p or (0.001 if abs(difference) > half else 0.5)
+    return {"queries": 300, "difference": difference, "low": difference - half, "high": difference + half, "p": p}
 
 
 def planted(path: str, value: Any, *, leak: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -68,20 +72,42 @@ def test_a_good_finalist_passes_every_gate() -> None:
     check(found, STRICT, "trial 0001 of s")
 
 
+def collapsed() -> list[dict[str, Any]]:
+    """The diagnoses of a record as the journal holds it, from the detector."""
+    found = embedding_collapse("query", Spread(20.0, 0.1, -2.0), Spread(10.0, 0.95, -0.1), 32, 0.1)
+    made = Record(epoch=1, losses={}, figures={}, diagnoses=tuple(found), clock={})
+    return list(made.to_json()["diagnoses"])
+
+
 @pytest.mark.parametrize(
     ("path", "value", "gate", "outcome", "said"),
     [
         ("against/raw/clean", line(-0.03, 0.01), "floors", "worse", r"worse: -0.0300 ± 0.0100 against `raw` on clean"),
         ("against/raw/clean", line(0.005, 0.02), "floors", "undecided", r"about 4,800 would decide"),
+        (
+            "against/raw/clean",
+            {**line(0.03, 0.01), "p": 0.08},
+            "floors",
+            "undecided",
+            r"\(300 queries, p 0.08; about 377 would decide\)",
+        ),
+        ("against/raw/clean", line(-0.03, 0.01, 0.2), "floors", "undecided", r"undecided: -0.0300.*p 0.2"),
+        (
+            "against/raw/cold",
+            line(-0.08, 0.01, 0.2),
+            "cold",
+            "undecided",
+            r"undecided: -0.0800.*p 0.2, margin",
+        ),
         ("against/raw/clean", line(0.0, 0.0), "floors", "undecided", r"\+0.0000 ± 0.0000"),
         ("against/raw/cold", line(-0.08, 0.01), "cold", "worse", r"on cold documents .*margin -0.02"),
         ("against/raw/cold", line(-0.01, 0.02), "cold", "undecided", r"about 1,200 would decide"),
         (
             "champion/record/diagnoses",
-            [{"name": "embedding_collapse", "value": 0.95}],
+            collapsed(),
             "diagnoses",
             "refused",
-            r"embedding_collapse \(it is 0.95\)",
+            r"its record shows embedding_collapse \(0\.95, threshold 0\.9\)",
         ),
         ("test/all/R@5", 0.45, "gain", "refused", r"\+0.0600 from `raw`'s, \+0.1000 is asked"),
         ("test/all/Success@1", 0.59, "least", "refused", r"Success@1 is 0.5900, 0.6 is asked"),

@@ -106,7 +106,7 @@ def test_outcomes_are_told_apart(folder: Path) -> None:
     assert trials[2].data.tags[names.ERROR].startswith("ValueError: boom")
     artifact = Path(mlflow.download_artifacts(trials[2].info.run_id, "error.txt"))
     assert artifact.read_text() == "ValueError: boom\n  in line 3"
-    assert trials[0].data.tags[names.DIAGNOSES] == "harmful_reranker, under_floor"
+    assert trials[0].data.tags[names.DIAGNOSES] == "harmful_reranker"
     assert trials[3].data.tags[names.DIAGNOSES] == "harmful_reranker"
 
 
