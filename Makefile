@@ -9,7 +9,7 @@ export NVF_DATA
 
 .PHONY: sweep test lint format slow faults browser ui bench install clean
 
-sweep: $(READY)  ## the main job: search pydocs with linear and two_stage; a new sweep each time
+sweep: $(READY)  ## the main job: search pydocs with fused and linear; a new sweep each time
 	@name=quickstart; [ ! -e mlruns/sweeps/quickstart ] || name=quickstart-$$(date +%Y%m%d-%H%M%S); \
 	$(BIN)/nvf sweep search_spaces/quickstart.yaml --name $${NAME:-$$name}
 

@@ -24,6 +24,8 @@ from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
 from nvf.sweep.surroundings import commit
 from nvf.sweep.yaml_lines import KeyPath
+from nvf.systems import SYSTEMS
+from nvf.tasks.base import Task
 from nvf.tasks.snapshot import open_snapshot
 from nvf.tracking import archive
 from nvf.tracking.projector import Projector
@@ -104,6 +106,7 @@ def start(
         say(f"task: {spec.task['source']}")
         snapshot = tasks.build_snapshot(spec.task)
         task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)
+        _check_systems(spec, task)
         for options in spec.evaluate:  # only looked at by a confirmation, which comes too late to find them amiss
             say(f"evaluate: {options['source']}")
             tasks.carry(task, open_snapshot(tasks.build_snapshot(options)), "test")
@@ -222,6 +225,14 @@ def resume(
 
 class NameTaken(SpecError):
     """A sweep of this name exists."""
+
+
+def _check_systems(spec: Spec, task: Task) -> None:
+    """Raise `SpecError` where a system cannot work on the task, naming those that can."""
+    for name in spec.system:
+        if (reason := SYSTEMS[name].applies_to(task)) is not None:
+            fit = [each for each, kind in SYSTEMS.items() if kind.trained and kind.applies_to(task) is None]
+            raise SpecError(f"system: '{name}' cannot search this task: {reason}; these can: {', '.join(fit)}")
 
 
 def _write_floors(journal: events.Journal, state: replay.SweepState, found: Floors) -> None:

@@ -75,6 +75,20 @@ def test_a_gate_that_names_a_floor(nvf: Run, mlruns: Path, tmp_path: Path, gates
     assert not (mlruns / "sweeps" / "small").exists()
 
 
+@pytest.mark.parametrize(
+    ("system", "reason"), [("fused", "has no text"), ("lvm", "not a window"), ("context_mean", "not a window")]
+)
+def test_a_system_that_cannot_search_the_task(nvf: Run, mlruns: Path, tmp_path: Path, system: str, reason: str) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(
+        SPEC.replace("system: linear", f"system: {system}").replace("space: {lr: {log: [0.001, 0.01]}}\n", "")
+    )
+    done = nvf("sweep", path)
+    _refused(done, f"system: '{system}' cannot search this task")
+    assert reason in str(done) and "linear" in str(done)
+    assert not (mlruns / "sweeps" / "small").exists()
+
+
 def test_a_missing_file(nvf: Run, mlruns: Path, tmp_path: Path) -> None:
     _refused(nvf("sweep", tmp_path / "none.yaml"), "none.yaml: cannot be read (No such file or directory)")
     path = tmp_path / "spec.yaml"

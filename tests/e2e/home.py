@@ -35,6 +35,8 @@ class Home:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    patience: float = 240
+    """Seconds that `run` gives a command."""
 
     @property
     def database(self) -> str:
@@ -68,7 +70,7 @@ class Home:
     def run(self, *arguments: object) -> tuple[int, str, str]:
         """Run `nvf ARGS...` to its end; returns exit code, standard output, standard error."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=self.patience)
         return process.returncode, out, err
 
     def state(self, name: str) -> replay.SweepState:
