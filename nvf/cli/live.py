@@ -1,4 +1,4 @@
-"""Live progress of a sweep: one line that renews itself on a terminal, plain lines otherwise."""
+"""Live progress of a sweep: a line or two that renew themselves on a terminal, now and then a plain line elsewhere."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import time
 from types import TracebackType
 from typing import Self
 
+from rich.cells import cell_len
 from rich.live import Live
 from rich.text import Text
 
 from nvf.cli.render import console
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import SweepState
+from nvf.tasks.progress import Pace, clock
 
-EVERY = 10.0
-"""Seconds between plain lines when no trial ends."""
+OFTEN = 0.2
+"""Seconds between two looks at the state on a terminal."""
 
 
 class Progress:
@@ -25,8 +27,9 @@ class Progress:
         self._live = (
             Live(console=self._console, refresh_per_second=4, transient=True) if self._console.is_terminal else None
         )
-        self._began = time.monotonic()
-        self._finished_before: int | None = None
+        self._pace = Pace()
+        self._seen = False
+        self._first: tuple[float, float] | None = None
         self._last = (0.0, -1)
 
     def __enter__(self) -> Self:
@@ -44,53 +47,73 @@ class Progress:
 
     def watch(self, state: SweepState) -> None:
         """Show `state`, not more often than is of use."""
-        if self._finished_before is None:
-            self._finished_before = state.finished
-            self._began = time.monotonic()
+        if not self._seen:
+            self._seen, self._pace, self._began_with = True, Pace(), done(state)
         now = time.monotonic()
+        if self._first is None and done(state) > self._began_with:
+            self._first = (now, done(state))
         if self._live is not None:
-            if now - self._last[0] > 0.2 or state.finished != self._last[1]:
+            if now - self._last[0] > OFTEN or state.finished != self._last[1]:
                 self._last = (now, state.finished)
-                self._live.update(Text(self.line(state)))
-        elif now - self._last[0] > EVERY or state.finished != self._last[1]:
+                self._live.update(Text(packed(self.parts(state), self._console.width)))
+        elif self._pace.due() or (state.finished == state.spec["search"]["trials"] != self._last[1]):
             self._last = (now, state.finished)
-            self._console.print(self.line(state))
+            self._console.print("  ".join(self.parts(state)))
 
-    def line(self, state: SweepState) -> str:
-        """Return the state in one line: trials by outcome, best against the floors, time left."""
+    def parts(self, state: SweepState) -> list[str]:
+        """Return what is told of the state: clock and time left, trials by outcome, best and best floor."""
         counts = {"running": 0, "pruned": 0, "stopped": 0, "infeasible": 0, "failed": 0, "paused": 0}
         for trial in state.trials.values():
             name = trial.outcome or ("paused" if trial.paused else "running")
             counts[name] = counts.get(name, 0) + 1
-        total = state.spec["search"]["trials"]
-        parts = [
-            f"{state.finished}/{total} trials",
+        trials = [
+            f"{state.finished}/{state.spec['search']['trials']} trials",
             *(f"{count} {name}" for name, count in counts.items() if count and name != "complete"),
         ]
-        elapsed = time.monotonic() - self._began
-        return f"{_clock(elapsed)}  {', '.join(parts)}  {self._best(state)}  {self._left(state, elapsed)}".rstrip()
+        return [", ".join([clock(self._pace.elapsed), *self._left(state)]), ", ".join(trials), *_best(state)]
 
-    def _best(self, state: SweepState) -> str:
-        board = leaderboard(state)
-        floors = " ".join(f"{name} {value:.4f}" for name, value in board["floors"].items() if value is not None)
-        best = next((row for row in board["trials"] if row["value"] is not None), None)
-        shown = (
-            "no figure yet"
-            if best is None
-            else f"best {best['value']:.4f} (trial {best['trial']:04d} {best['system']})"
-        )
-        return f"{board['measure']}: {shown} | floors: {floors}"
-
-    def _left(self, state: SweepState, elapsed: float) -> str:
-        done = state.finished - (self._finished_before or 0)
-        if done <= 0:
-            return ""
-        left = elapsed / done * (state.spec["search"]["trials"] - state.finished)
+    def _left(self, state: SweepState) -> list[str]:
+        """Return about how long it takes yet, by the pace since the first epoch came in: what starts is no measure."""
+        left = state.spec["search"]["trials"] - done(state)
+        if self._first is None or left <= 0:
+            return []
+        began, before = self._first
+        gained = done(state) - before
+        if gained <= 0:
+            return []
+        seconds = (time.monotonic() - began) / gained * left
         if state.spec["budget"]["time"] is not None:
-            left = min(left, max(0.0, state.spec["budget"]["time"] - elapsed))
-        return f"| about {_clock(left)} left"
+            seconds = min(seconds, max(0.0, state.spec["budget"]["time"] - self._pace.elapsed))
+        return [f"about {clock(seconds)} left"]
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+def done(state: SweepState) -> float:
+    """Return how many trials are done; one that runs counts by its epochs."""
+    opened = (trial for trial in state.trials.values() if trial.outcome is None)
+    return state.finished + sum(max(trial.epoch, 0) / max(trial.epochs, 1) for trial in opened)
+
+
+def packed(parts: list[str], width: int) -> str:
+    """Return parts in as few lines of `width` cells as hold them.
+
+    >>> packed(["one", "two", "three"], 8)
+    'one  two\\nthree'
+    """
+    shown = [parts[0]]
+    for part in parts[1:]:
+        if cell_len(shown[-1]) + 2 + cell_len(part) <= width:
+            shown[-1] += f"  {part}"
+        else:
+            shown.append(part)
+    return "\n".join(shown)
+
+
+def _best(state: SweepState) -> list[str]:
+    board = leaderboard(state)
+    best = next((row for row in board["trials"] if row["value"] is not None), None)
+    trial = (
+        "no figure yet" if best is None else f"best {best['value']:.4f} (trial {best['trial']:04d} {best['system']})"
+    )
+    floors = {name: value for name, value in board["floors"].items() if value is not None}
+    name = max(floors, key=lambda each: floors[each], default=None)
+    return [f"{board['measure']}: {trial}", *([f"best floor {floors[name]:.4f} ({name})"] if name else [])]

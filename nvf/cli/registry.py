@@ -102,6 +102,7 @@ def confirm(
     from nvf.cli import verdicts
     from nvf.cli.render import aside, console
     from nvf.registry.confirm import confirm as run
+    from nvf.tasks.progress import show
 
     try:
         result = run(
@@ -112,6 +113,7 @@ def confirm(
             model=model,
             address=address,
             say=aside(),
+            progress=show,
         )
     except KeyboardInterrupt:
         print("interrupted; what was trained is kept, and the same command goes on", file=sys.stderr)

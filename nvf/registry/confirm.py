@@ -30,6 +30,7 @@ from nvf.sweep.replicate import carry_out
 from nvf.sweep.spec import Spec
 from nvf.systems import SYSTEMS
 from nvf.tasks.base import Task
+from nvf.tasks.progress import Progress, quiet
 from nvf.tracking import archive
 from nvf.tracking.sync import sync
 
@@ -70,6 +71,7 @@ def confirm(
     model: str | None = None,
     address: str | None = None,
     say: Say = lambda line: None,
+    progress: Progress = quiet,
 ) -> dict[str, Any]:
     """Confirm the finalists of a sweep and return the result, as `nvf confirm --json` prints it.
 
@@ -89,6 +91,8 @@ def confirm(
         A running Ray cluster, or None.
     say
         Told of each step in a line.
+    progress
+        Shows how many trainings are done.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def confirm(
         snapshot, task = snapshot_of(events, state)
         bench = Bench.of(state, task, folder, reigning(model or name, task, say))
         current = _begin(journal, events, [trial.number for trial in finalists], seeds, say)
-        _train(journal, state, current, plan(state, finalists, seeds), snapshot, address, say)
+        _train(journal, state, current, plan(state, finalists, seeds), snapshot, address, say, progress)
         times = _open_test(journal, events, current, say)
         result = _judge(bench, current, finalists, times)
         confirmed = journal.append("confirmed", sync=True, confirmation=current.number, result=result)
@@ -149,6 +153,7 @@ def _train(
     snapshot: Path,
     address: str | None,
     say: Say,
+    progress: Progress,
 ) -> None:
     """Train what is not in yet and journal it; raises where a training failed or a signal came."""
     place = journal.path.parent / FOLDER / str(current.number)
@@ -165,15 +170,15 @@ def _train(
         event = journal.append("replicate", sync=True, confirmation=current.number, part=part.to_json(), **fields)
         if event["error"] is not None:
             failed.append((part, event["error"]))
+            say(f"trial {part.trial:04d}, seed {part.place}: the training failed")
         else:
             current.replicates[part] = event
-        say(
-            f"trained {len(current.replicates)}/{len(parts)}: trial {part.trial:04d}, seed {part.place}"
-            f"{', a share withheld' if part.withheld else ''}"
-        )
+        advance(1)
 
-    if not carry_out([order(part, state, snapshot, place) for part in left], done, address=address, say=say):
-        raise KeyboardInterrupt
+    say(f"{len(left)} trainings of {len(current.finalists)} finalists, {current.seeds} seeds each")
+    with progress("trainings", len(left)) as advance:
+        if not carry_out([order(part, state, snapshot, place) for part in left], done, address=address, say=say):
+            raise KeyboardInterrupt
     if failed:
         part, error = failed[0]
         raise SweepError(

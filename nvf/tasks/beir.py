@@ -101,8 +101,8 @@ def _vectors(
     params: BeirParams, documents: Mapping[str, str], queries: Mapping[str, str], progress: Progress | None
 ) -> tuple[FloatArray, FloatArray]:
     if params.vectors is None:
-        corpus = embed(list(documents.values()), params.encoder, params.max_length, progress)
-        return corpus, embed(list(queries.values()), params.encoder, params.max_length, progress)
+        corpus = embed(list(documents.values()), params.encoder, params.max_length, progress, what="documents")
+        return corpus, embed(list(queries.values()), params.encoder, params.max_length, progress, what="queries")
     return stored(params.vectors, "corpus", list(documents)), stored(params.vectors, "queries", list(queries))
 
 

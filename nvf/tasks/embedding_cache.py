@@ -33,11 +33,14 @@ def embed(
     max_length: int,
     progress: reports.Progress | None = None,
     device: str = "cpu",
+    what: str = "texts",
 ) -> FloatArray:
     """Return the (len(texts), D) float32 unit vectors of `texts`, in their order; new texts are encoded and kept.
 
     Several processes may ask at once: one encodes, the others wait for it. An encode that was interrupted goes on where
     it stopped. The array is a memory map where the texts lie in the cache one after the other, as after a first encode.
+
+    `what` is what the progress calls the texts: documents, queries.
 
     Raises
     ------
@@ -47,7 +50,7 @@ def embed(
     store = _Store(paths.cache() / "vectors" / f"{frozen.fingerprint(encoder_name)}-{max_length}")
     keys = [_key(text) for text in texts]
     if not store.knows(keys):
-        _encode_missing(store, dict(zip(keys, texts, strict=True)), encoder_name, max_length, progress, device)
+        _encode_missing(store, dict(zip(keys, texts, strict=True)), encoder_name, max_length, progress, device, what)
     return store.read(keys)
 
 
@@ -58,6 +61,7 @@ def _encode_missing(
     max_length: int,
     progress: reports.Progress | None,
     device: str,
+    what: str,
 ) -> None:
     store.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(store.folder / "lock"):
@@ -66,7 +70,7 @@ def _encode_missing(
         if not missing:
             return
         encoder = frozen.load(encoder_name, max_length, device)
-        with (progress or reports.show)(f"encoding with {encoder_name}", len(missing)) as advance:
+        with (progress or reports.show)(f"encoding {what} with {encoder_name}", len(missing)) as advance:
             for start in range(0, len(missing), CHUNK):
                 chunk = missing[start : start + CHUNK]
                 store.append(chunk, encoder.encode([wanted[key] for key in chunk]))

@@ -65,7 +65,7 @@ class Paragraphs(Source[ParagraphsParams]):
         documents = {name: texts for found in splits.values() for name, texts in found.items()}
         ids = [f"{name}:{place}" for name, texts in documents.items() for place in range(len(texts))]
         texts = [text for document in documents.values() for text in document]
-        vectors = embed(texts, params.encoder, params.max_length, progress)
+        vectors = embed(texts, params.encoder, params.max_length, progress, what="paragraphs")
         ends = np.cumsum([len(document) for document in documents.values()])
         rows = {name: np.arange(end - len(documents[name]), end) for name, end in zip(documents, ends, strict=True)}
         return assemble(

@@ -103,8 +103,10 @@ class PyDocs(Source[PyDocsParams]):
         splits = _draw(find_pairs(by_split(params.train, params.dev, params.test)), params)
         pairs = [pair for split in splits.values() for pair in split]
         rows = {pair.name: row for row, pair in enumerate(pairs)}
-        documents = embed([pair.document for pair in pairs], params.encoder, params.max_length, progress)
-        queries = embed([pair.query for pair in pairs], params.encoder, params.max_length, progress)
+        documents = embed(
+            [pair.document for pair in pairs], params.encoder, params.max_length, progress, what="documents"
+        )
+        queries = embed([pair.query for pair in pairs], params.encoder, params.max_length, progress, what="queries")
 
         def judged(split: Sequence[Pair]) -> Judged:
             ids = [pair.name for pair in split]

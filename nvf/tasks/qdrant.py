@@ -265,7 +265,9 @@ def _asked(log: Sequence[Logged], params: QdrantParams, dim: int, progress: repo
     texts = [query.text for query in log if query.vector is None and query.text is not None]
     if texts and params.encoder is None:
         raise TaskError(f"{path} has {len(texts):,} queries without vectors: name the encoder of the collection")
-    encoded = iter(embed(texts, params.encoder, params.max_length, progress) if texts and params.encoder else ())
+    encoded = iter(
+        embed(texts, params.encoder, params.max_length, progress, what="queries") if texts and params.encoder else ()
+    )
     vectors = np.empty((len(log), dim), dtype=np.float32)
     for query, row in zip(log, vectors, strict=True):
         vector = next(encoded) if query.vector is None else query.vector

@@ -85,8 +85,10 @@ class Triples(Source[TriplesParams]):
         documents, queries = list(read.documents), list(read.queries)
         # The id of a query and that of a document must differ: a document of a query's own id is never its answer.
         if params.vectors is None:
-            corpus = make_corpus(_numbered("d", len(documents)), _embed(documents, params, progress), documents)
-            asked = Queries(_numbered("q", len(queries)), _embed(queries, params, progress), queries)
+            corpus = make_corpus(
+                _numbered("d", len(documents)), _embed(documents, "documents", params, progress), documents
+            )
+            asked = Queries(_numbered("q", len(queries)), _embed(queries, "queries", params, progress), queries)
         else:
             corpus = make_corpus(documents, stored(params.vectors, "corpus", documents))
             asked = Queries([f"{query}?" for query in queries], stored(params.vectors, "queries", queries))
@@ -118,8 +120,8 @@ def _numbered(prefix: str, count: int) -> list[str]:
     return [f"{prefix}{row:07d}" for row in range(count)]
 
 
-def _embed(texts: list[str], params: TriplesParams, progress: Progress | None) -> FloatArray:
-    return embed(texts, params.encoder, params.max_length, progress)
+def _embed(texts: list[str], what: str, params: TriplesParams, progress: Progress | None) -> FloatArray:
+    return embed(texts, params.encoder, params.max_length, progress, what=what)
 
 
 def _notes(read: Read) -> list[str]:

@@ -18,7 +18,7 @@ def test_lines_come_every_few_seconds_with_an_estimate(
             advance(1000)
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "encoding: 2,000 of 4,000, about 12 s left\nencoding: 4,000 of 4,000, about 0 s left\n"
+    assert err == "encoding: 2,000 of 4,000, about 0:12 left\nencoding: 4,000 of 4,000, done in 0:24\n"
 
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
