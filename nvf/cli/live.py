@@ -29,7 +29,6 @@ class Progress:
         )
         self._pace = Pace()
         self._seen = False
-        self._first: tuple[float, float] | None = None
         self._last = (0.0, -1)
 
     def __enter__(self) -> Self:
@@ -48,10 +47,9 @@ class Progress:
     def watch(self, state: SweepState) -> None:
         """Show `state`, not more often than is of use."""
         if not self._seen:
-            self._seen, self._pace, self._began_with = True, Pace(), done(state)
+            self._seen, self._pace = True, Pace(done(state))
         now = time.monotonic()
-        if self._first is None and done(state) > self._began_with:
-            self._first = (now, done(state))
+        self._pace.reached(done(state))
         if self._live is not None:
             if now - self._last[0] > OFTEN or state.finished != self._last[1]:
                 self._last = (now, state.finished)
@@ -73,18 +71,11 @@ class Progress:
         return [", ".join([clock(self._pace.elapsed), *self._left(state)]), ", ".join(trials), *_best(state)]
 
     def _left(self, state: SweepState) -> list[str]:
-        """Return about how long it takes yet, by the pace since the first epoch came in: what starts is no measure."""
-        left = state.spec["search"]["trials"] - done(state)
-        if self._first is None or left <= 0:
-            return []
-        began, before = self._first
-        gained = done(state) - before
-        if gained <= 0:
-            return []
-        seconds = (time.monotonic() - began) / gained * left
-        if state.spec["budget"]["time"] is not None:
-            seconds = min(seconds, max(0.0, state.spec["budget"]["time"] - self._pace.elapsed))
-        return [f"about {clock(seconds)} left"]
+        """Return about how long it takes yet, where that is known; the sweep's own time ends it at the latest."""
+        limit = state.spec["budget"]["time"]
+        left = self._pace.left(state.spec["search"]["trials"], roughly=False)
+        rest = None if limit is None else max(0.0, limit - self._pace.elapsed)
+        return [each for each in [left] if each] + ([] if rest is None else [f"at most {clock(rest)}"])
 
 
 def done(state: SweepState) -> float:
@@ -110,7 +101,9 @@ def packed(parts: list[str], width: int) -> str:
 
 def _best(state: SweepState) -> list[str]:
     board = leaderboard(state)
-    best = next((row for row in board["trials"] if row["value"] is not None), None)
+    judged = (row for row in board["trials"] if row["value"] is not None)
+    # A trial that has just begun shows the untrained system, which is nobody's achievement.
+    best = next((row for row in judged if row["best_epoch"] or row["outcome"] != "running"), None)
     trial = (
         "no figure yet" if best is None else f"best {best['value']:.4f} (trial {best['trial']:04d} {best['system']})"
     )

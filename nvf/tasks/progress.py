@@ -17,22 +17,45 @@ MOST_SECONDS_BETWEEN_LINES = 60.0
 
 
 class Pace:
-    """Says when the next plain line is due: every ten seconds at first, every minute in the end."""
+    """How fast something goes: what is done after how many seconds, and when the next plain line is due.
 
-    def __init__(self) -> None:
-        self.began = self._last = time.monotonic()
+    The pace is taken from the first report on, for what comes before it (a cluster that starts) comes once.
+    """
+
+    def __init__(self, before: float = 0.0) -> None:
+        """Begin now, where `before` was done already."""
+        self._began = self._printed = time.monotonic()
+        self._done = self._before = before
+        self._after = 0.0
+        self._first: tuple[float, float] | None = None
 
     @property
     def elapsed(self) -> float:
         """Seconds since the beginning."""
-        return time.monotonic() - self.began
+        return time.monotonic() - self._began
+
+    def reached(self, done: float) -> None:
+        """Take down that so much is done by now."""
+        if done > self._done:
+            self._done, self._after = done, self.elapsed
+            self._first = self._first or (self._after, done)
+
+    def left(self, total: float, *, roughly: bool = True) -> str:
+        """Return `about 0:45 left`, or nothing where that is not known; `roughly`: from a single report, too."""
+        if self._first is None or self._done >= total:
+            return ""
+        began, before = self._first if self._done > self._first[1] else (0.0, self._before)
+        if not began and not roughly:
+            return ""
+        pace = (self._after - began) / (self._done - before)
+        return f"about {clock(max(0.0, pace * (total - self._done) - (self.elapsed - self._after)))} left"
 
     def due(self) -> bool:
-        """Return whether a line is due, and take it as printed where it is."""
+        """Return whether a line is due (every ten seconds at first, every minute later), and take it as printed."""
         pause = min(max(SECONDS_BETWEEN_LINES, self.elapsed / 10), MOST_SECONDS_BETWEEN_LINES)
-        if time.monotonic() - self._last < pause:
+        if time.monotonic() - self._printed < pause:
             return False
-        self._last = time.monotonic()
+        self._printed = time.monotonic()
         return True
 
 
@@ -58,31 +81,34 @@ def quiet(what: str, total: int) -> Iterator[Advance]:
     yield lambda done: None
 
 
-def _left(elapsed: float, done: int, total: int) -> str:
-    return f"about {clock(elapsed / done * (total - done))} left" if 0 < done < total else ""
-
-
 @contextmanager
 def _bar(what: str, total: int) -> Iterator[Advance]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as RichProgress
+    from rich.text import Text
+
+    pace, sofar = Pace(), 0
+
+    class Left(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(pace.left(total))
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
+        Left(),
     )
-    pace, sofar = Pace(), 0
     with RichProgress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
-        task = bar.add_task(what, total=total, left="")
+        task = bar.add_task(what, total=total)
 
         def advance(done: int) -> None:
             nonlocal sofar
             sofar += done
-            bar.update(task, advance=done, left=_left(pace.elapsed, sofar, total))
+            pace.reached(sofar)
+            bar.update(task, advance=done)
 
         yield advance
 
@@ -94,8 +120,9 @@ def _lines(what: str, total: int) -> Iterator[Advance]:
     def advance(done: int) -> None:
         nonlocal sofar
         sofar += done
+        pace.reached(sofar)
         if pace.due() or (sofar == total and pace.elapsed >= SECONDS_BETWEEN_LINES):
-            end = _left(pace.elapsed, sofar, total) or f"done in {clock(pace.elapsed)}"
+            end = pace.left(total) or f"done in {clock(pace.elapsed)}"
             print(f"{what}: {sofar:,} of {total:,}, {end}", file=sys.stderr, flush=True)
 
     yield advance
