@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nvf import __version__
-from nvf.cli import cluster, export, read, registry, reproduce, restore, sweep
+from nvf.cli import cluster, export, read, registry, reproduce, restore, search, sweep
 from nvf.errors import NvfError
 from nvf.redaction import safe
 
@@ -38,7 +38,7 @@ def _nvf(
     """Take the options of `nvf` itself, which stand before a command."""
 
 
-for group in (sweep, read, registry, export, reproduce, restore, cluster):
+for group in (sweep, read, registry, search, export, reproduce, restore, cluster):
     for command in group.COMMANDS:
         app.command()(command)
 

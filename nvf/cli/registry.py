@@ -1,4 +1,4 @@
-"""Commands around the champion: confirm, promote, rollback, history, card, search, ui, sync."""
+"""Commands around the champion: confirm, promote, rollback, history, card, ui, sync."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ import typer
 
 from nvf.cli.options import Address, AsJson, SweepName, Wide, print_json
 
-Model = Annotated[str | None, typer.Option(help="a registered model, e.g. models:/quickstart@champion")]
 Registered = Annotated[str, typer.Argument(metavar="MODEL", help="name of a registered model")]
 Alias = Annotated[str, typer.Option(help="the alias")]
-Text = Annotated[str, typer.Argument(metavar="TEXT", help="the question")]
-Hits = Annotated[int, typer.Option("--top", min=1, help="how many answers")]
 
 
 def promote(
@@ -76,11 +73,13 @@ def card(
     model: Annotated[
         str | None, typer.Argument(metavar="MODEL", help="models:/NAME@champion, models:/NAME/3 or NAME")
     ] = None,
+    json: AsJson = False,
 ) -> None:
     """Print a version's model card, and what happened to it since."""
     from nvf.registry.shown import show
 
-    print(show(model), end="")
+    shown = show(model)
+    print_json(asdict(shown)) if json else print(shown.card, end="")
 
 
 def confirm(
@@ -128,20 +127,6 @@ def confirm(
     return 0
 
 
-def search(text: Text, model: Model = None, top: Hits = 10, json: AsJson = False) -> None:
-    """Ask the champion."""
-    from nvf.registry.search import search as run
-
-    hits = run(text, top, model)
-    if json:
-        print_json([asdict(hit) for hit in hits])
-        return
-    for hit in hits:
-        print(f"{hit.rank:>3}  {hit.score:8.4f}  {hit.id}")
-        if hit.text:
-            print(f"               {' '.join(hit.text.split())[:160]}")
-
-
 def ui(
     port: Annotated[int | None, typer.Option(help="the port to serve on")] = None,
     host: Annotated[str, typer.Option(help="the address to serve on")] = "127.0.0.1",
@@ -169,4 +154,4 @@ def sync(name: SweepName, json: AsJson = False) -> None:
         print(copied)
 
 
-COMMANDS = (confirm, promote, rollback, history, card, search, ui, sync)
+COMMANDS = (confirm, promote, rollback, history, card, ui, sync)

@@ -56,8 +56,10 @@ class Encoder:
         return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
-def load(name: str, max_length: int = 256, device: str = "cpu") -> Encoder:
+def load(name: str, max_length: int = 256, device: str = "cpu", *, light: bool = False) -> Encoder:
     """Return the encoder called `name`; its weights are loaded once per process.
+
+    With `light`, `minilm` is taken as `nvf.encoders.minilm` has it, for a few questions asked at once.
 
     Raises
     ------
@@ -65,6 +67,8 @@ def load(name: str, max_length: int = 256, device: str = "cpu") -> Encoder:
         Where it cannot be found or loaded, where `minilm`'s weights are not the published ones, or where the model
         cannot take `max_length` tokens.
     """
+    if light and name == "minilm":
+        return Encoder(name, max_length, fingerprint(name), _light())
     model = _model(name, device)
     positions = getattr(getattr(model[0], "auto_model", None), "config", None)
     limit = getattr(positions, "max_position_embeddings", None)
@@ -127,6 +131,13 @@ def _minilm() -> Path:
             "or give a folder with a sentence-transformers model"
         ) from error
     return Path(get_model_path())
+
+
+@functools.lru_cache(maxsize=1)
+def _light() -> Any:
+    from nvf.encoders.minilm import MiniLM
+
+    return MiniLM(folder("minilm"))
 
 
 @functools.lru_cache(maxsize=4)

@@ -31,7 +31,7 @@ from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from nvf.errors import PromotionLost, UsageError, nearest
-from nvf.registry import versions
+from nvf.registry import named
 from nvf.registry.contention import insist
 
 TAG = "nvf.move"
@@ -168,7 +168,7 @@ def settle(client: MlflowClient, model: str, alias: str) -> None:
         if position.version == last.after:
             return
         insist(partial(client.set_registered_model_alias, model, alias, str(last.after)))
-        insist(partial(client.set_registered_model_tag, model, versions.PROMOTED_AT, f"{last.at:.3f}"))
+        insist(partial(client.set_registered_model_tag, model, named.PROMOTED_AT, f"{last.at:.3f}"))
 
 
 def _claim(model: str, alias: str, number: int) -> str:

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from nvf.errors import GateRefused, UsageError
 from nvf.registry import card, versions
-from nvf.registry.model import SPLIT, Retriever
+from nvf.registry.retriever import SPLIT, Retriever
 from nvf.registry.shown import show
 from nvf.tracking import server
 from nvf.training import export
@@ -85,7 +85,7 @@ def to_sentence_transformers(model: str | None, out: Path) -> Exported:
 
 def _describe(path: Path, version: ModelVersion) -> None:
     """Write the version's card, for the hub that of a sentence-transformers model."""
-    made = ModelCard(show(f"models:/{version.name}/{version.version}"))
+    made = ModelCard(show(f"models:/{version.name}/{version.version}").card)
     made.data["library_name"] = "sentence-transformers"
     made.save(path)
 

@@ -15,7 +15,7 @@ from nvf.registry.candidates import Candidate
 from nvf.registry.findings import measure_of
 from nvf.registry.gates import Verdict
 from nvf.registry.judging import SPLIT
-from nvf.registry.model import Retriever
+from nvf.registry.retriever import Retriever
 from nvf.sweep.spec import Gates, Spec
 from nvf.systems.base import System
 from nvf.systems.ranking import rank_split

@@ -1,4 +1,4 @@
-"""A promoted system: checkpoint and corpus in one folder, which MLflow serves and `nvf search` opens.
+"""A promoted system as an MLflow model: checkpoint and corpus in one folder, which MLflow serves.
 
 | folder | holds |
 | --- | --- |
@@ -12,10 +12,9 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -27,117 +26,15 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType, Array
 
-from nvf.encoders import frozen
-from nvf.errors import NvfError, UsageError
-from nvf.systems.base import System
+from nvf.errors import NvfError
+from nvf.registry.retriever import CHECKPOINT, CORPUS, SPLIT, Retriever
 from nvf.tasks.base import Task
-from nvf.tasks.snapshot import open_snapshot
 from nvf.tasks.snapshot import save as save_task
-from nvf.training import checkpoint
-from nvf.types import Queries, Ranking
+from nvf.types import Queries
 
-CHECKPOINT, CORPUS = "checkpoint", "corpus"
-SPLIT = "dev"
 EXAMPLES = 32
 """Dev queries that travel with a model."""
-TEXT_LENGTH = 200
-"""Characters of a document's text that are shown."""
 PACKAGES = ("nvf", "mlflow", "torch", "numpy", "pyarrow", "safetensors", "sentence-transformers")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Hit:
-    """One answer.
-
-    Attributes
-    ----------
-    rank
-        From 1 on.
-    id
-        Of the document.
-    score
-        The system's own; more is better.
-    text
-        The document's first 200 characters, or None where the corpus has no texts.
-    """
-
-    rank: int
-    id: str
-    score: float
-    text: str | None
-
-
-class Retriever:
-    """A trained system on its corpus, which answers texts or vectors.
-
-    Parameters
-    ----------
-    system
-        Restored.
-    task
-        The corpus, its encoder, and a few dev queries.
-    """
-
-    def __init__(self, system: System, task: Task) -> None:
-        self.system = system
-        self.task = task
-
-    @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Return the retriever in `folder` (`checkpoint` and `corpus`); executes none of the files.
-
-        Raises
-        ------
-        CheckpointError, TaskError
-            Where a file is missing or damaged.
-        """
-        task = open_snapshot(folder / CORPUS, verify=True)
-        return cls(checkpoint.restore_system(folder / CHECKPOINT, task.corpus), task)
-
-    def encode(self, texts: Sequence[str]) -> Queries:
-        """Return `texts` as queries; raises `UsageError` where the model takes vectors only."""
-        if self.task.encoder is None:
-            raise UsageError(
-                f"the model was trained on task {self.task.name}, whose vectors come from no encoder: it cannot be "
-                "asked in words; give vectors to its MLflow model instead (mlflow.pyfunc.load_model)"
-            )
-        assert self.task.max_length is not None, "a task with an encoder says how long its texts may be"
-        vectors = frozen.load(self.task.encoder, self.task.max_length).encode(texts)
-        return Queries([str(row) for row in range(len(texts))], vectors, list(texts))
-
-    def vectors(self, values: Any) -> Queries:
-        """Return vectors, one for each query, as queries; raises `UsageError` where they are unlike the task's."""
-        shape = self.task.split(SPLIT).queries.vectors.shape[1:]
-        try:
-            vectors = np.asarray(values, dtype=np.float32)
-        except (TypeError, ValueError):
-            vectors = np.empty(0, dtype=np.float32)
-        if len(values) and vectors.shape != (len(values), *shape):
-            raise UsageError(
-                f"each query must be {' x '.join(map(str, shape))} numbers"
-                f"{', or a text' if self.task.encoder is not None else ''}; where texts are taken too, vectors come as "
-                'one column of lists: pandas.DataFrame({"vector": list(vectors)})'
-            )
-        return Queries([str(row) for row in range(len(vectors))], vectors.reshape(-1, *shape))
-
-    def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return the best `k` documents for each query; raises `UsageError` where `k` is less than 1."""
-        if k < 1:
-            raise UsageError(f"k = {k}: ask for 1 document or more")
-        return self.system.rank(queries, min(k, len(self.task.corpus)))
-
-    def hits(self, queries: Queries, k: int) -> list[list[Hit]]:
-        """Return the best `k` documents for each query, best first."""
-        ranking = self.rank(queries, k)
-        scores, rows = ranking.scores.tolist(), ranking.rows.tolist()
-        return [
-            [self._hit(place, row, score) for place, (row, score) in enumerate(zip(*pair, strict=True), 1) if row >= 0]
-            for pair in zip(rows, scores, strict=True)
-        ]
-
-    def _hit(self, rank: int, row: int, score: float) -> Hit:
-        texts = self.task.corpus.texts
-        return Hit(rank, self.task.corpus.ids[row], score, None if texts is None else texts[row][:TEXT_LENGTH])
 
 
 class _Answers:

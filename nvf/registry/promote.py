@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from nvf.errors import NvfError, UsageError
 from nvf.journal import folders
 from nvf.journal.events import Journal, read
-from nvf.registry import versions
+from nvf.registry import named, versions
 from nvf.registry.alias import look, move
 from nvf.registry.candidates import Candidate, choose
 from nvf.registry.cautions import cautions
@@ -78,7 +78,7 @@ def promote(
     *,
     trial: int | None = None,
     model: str | None = None,
-    alias: str = versions.ALIAS,
+    alias: str = named.ALIAS,
     force: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Promotion:

@@ -16,13 +16,14 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from nvf.errors import GateRefused, NvfError, TrackingError
-from nvf.registry import card, versions
+from nvf.registry import card, named, versions
 from nvf.registry import model as models
 from nvf.registry.candidates import Candidate
 from nvf.registry.card import Card
 from nvf.registry.contention import insist
 from nvf.registry.gates import Verdict
 from nvf.registry.openings import openings
+from nvf.registry.retriever import SPLIT, Retriever
 from nvf.tracking import names, runs, server
 from nvf.training import checkpoint
 
@@ -72,7 +73,7 @@ def register(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    insist(partial(client.set_registered_model_tag, registered, names.KIND, versions.RETRIEVER))
+    insist(partial(client.set_registered_model_tag, registered, names.KIND, named.RETRIEVER))
     source = f"{run.info.artifact_uri}/{place}"
     version: ModelVersion = insist(partial(client.create_model_version, registered, source, run.info.run_id, tags=tags))
     try:
@@ -88,7 +89,7 @@ def register(
         )
         _describe(client, run, version, made, place)
         served = mlflow.pyfunc.load_model(str(versions.fetch(client, version))).unwrap_python_model()
-        _compare(models.Retriever(expected, candidate.task), served.retriever)
+        _compare(Retriever(expected, candidate.task), served.retriever)
     except Exception as error:
         remove(client, version)
         if isinstance(error, NvfError):
@@ -108,8 +109,8 @@ def remove(client: MlflowClient, version: ModelVersion) -> None:
     insist(partial(client.delete_model_version, version.name, version.version))
 
 
-def _compare(expected: models.Retriever, found: models.Retriever) -> None:
-    split = expected.task.split(models.SPLIT)
+def _compare(expected: Retriever, found: Retriever) -> None:
+    split = expected.task.split(SPLIT)
     queries = split.queries.select(np.arange(min(models.EXAMPLES, len(split))))
     one, other = expected.rank(queries, DEPTH), found.rank(queries, DEPTH)
     if not (torch.equal(one.rows, other.rows) and torch.equal(one.scores, other.scores)):
@@ -138,7 +139,7 @@ def _tags(candidate: Candidate, run: Run) -> dict[str, str]:
     if candidate.row is not None:
         figures |= dict(names.figures(candidate.row["test"], "test"))
     return {
-        names.KIND: versions.RETRIEVER,
+        names.KIND: named.RETRIEVER,
         names.SWEEP: candidate.state.name,
         names.TRIAL: str(candidate.trial.number),
         names.SYSTEM: candidate.trial.system,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from mlflow.exceptions import MlflowException
 
 from nvf.errors import NvfError
-from nvf.registry import versions
+from nvf.registry import named, versions
 from nvf.registry.alias import look
-from nvf.registry.model import Retriever
+from nvf.registry.retriever import Retriever
 from nvf.systems.base import System
 from nvf.tasks.base import Task
 from nvf.tracking import names, server
@@ -52,7 +52,7 @@ def reigning(model: str, task: Task, say: Callable[[str], None]) -> Reigning | N
     """
     try:
         client = server.client(retries=1, timeout=versions.TIMEOUT)
-        number = look(client, model, versions.ALIAS).version
+        number = look(client, model, named.ALIAS).version
         if number is None:
             return None
         version = client.get_model_version(model, str(number))

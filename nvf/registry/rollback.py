@@ -5,12 +5,12 @@ from __future__ import annotations
 from mlflow.exceptions import MlflowException
 
 from nvf.errors import UsageError
-from nvf.registry import versions
+from nvf.registry import named, versions
 from nvf.registry.alias import Move, history, look, move
 from nvf.tracking import server
 
 
-def rollback(model: str, alias: str = versions.ALIAS, reason: str | None = None) -> Move:
+def rollback(model: str, alias: str = named.ALIAS, reason: str | None = None) -> Move:
     """Point `alias` at the version that it pointed to before the present one was promoted; again goes further back.
 
     Parameters
@@ -50,7 +50,7 @@ def rollback(model: str, alias: str = versions.ALIAS, reason: str | None = None)
         raise server.unreachable(error) from error
 
 
-def moves(model: str, alias: str = versions.ALIAS) -> list[Move]:
+def moves(model: str, alias: str = named.ALIAS) -> list[Move]:
     """Return the history of an alias, the first move first; raises as `rollback` does."""
     versions.check_names(model, alias)
     client = server.client(retries=1, timeout=versions.TIMEOUT)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from mlflow.exceptions import MlflowException
+from pathlib import Path
 
 from nvf.errors import UsageError
-from nvf.registry import versions
-from nvf.registry.model import Hit, Retriever
-from nvf.tracking import server
+from nvf.registry import named
+from nvf.registry.retriever import TEXT_LENGTH, Hit, Retriever
 
 
-def search(text: str, k: int = 10, model: str | None = None) -> list[Hit]:
-    """Return the best `k` documents for `text`, best first.
+class Search:
+    """A promoted model, loaded once and asked as often as one likes.
 
     Parameters
     ----------
-    text
-        The question.
-    k
-        How many answers.
     model
         `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `NAME`; by default the champion that was promoted last.
 
@@ -31,13 +26,38 @@ def search(text: str, k: int = 10, model: str | None = None) -> list[Hit]:
     TrackingError
         Where MLflow does not answer.
     """
+
+    def __init__(self, model: str | None = None) -> None:
+        self._retriever = Retriever.open((named.folder(model) or _fetched(model)) / "artifacts")
+        self._retriever.encode([], light=True)
+
+    def ask(self, text: str, k: int = 10, length: int = TEXT_LENGTH) -> list[Hit]:
+        """Return the best `k` documents for `text`, best first, each with the first `length` characters of its text.
+
+        Raises `UsageError` where the question is empty.
+        """
+        if not text.strip():
+            raise UsageError("the question is empty: nvf search 'how do I ...'")
+        (hits,) = self._retriever.hits(self._retriever.encode([text], light=True), k, length)
+        return hits
+
+
+def search(text: str, k: int = 10, model: str | None = None) -> list[Hit]:
+    """Return the best `k` documents for `text`, best first; raises what `Search` and its `ask` do."""
     if not text.strip():
         raise UsageError("the question is empty: nvf search 'how do I ...'")
+    return Search(model).ask(text, k)
+
+
+def _fetched(model: str | None) -> Path:
+    """Return the folder of a version as MLflow names it, downloaded where it lies elsewhere."""
+    from mlflow.exceptions import MlflowException
+
+    from nvf.registry import versions
+    from nvf.tracking import server
+
     client = server.client(retries=1, timeout=versions.TIMEOUT)
     try:
-        folder = versions.fetch(client, versions.resolve(client, model))
+        return versions.fetch(client, versions.resolve(client, model))
     except MlflowException as error:
         raise server.unreachable(error) from error
-    retriever = Retriever.open(folder / "artifacts")
-    (hits,) = retriever.hits(retriever.encode([text]), k)
-    return hits

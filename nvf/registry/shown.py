@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -18,8 +19,35 @@ from nvf.registry.openings import openings
 from nvf.tracking import names, server
 
 
-def show(model: str | None) -> str:
-    """Return the card of a model version, and what happened to it since it was written.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A version and its card.
+
+    Attributes
+    ----------
+    model, version, aliases
+        What it is called now.
+    sweep, trial, system, task
+        Where it comes from.
+    figures
+        By MLflow's keys, e.g. `test/nDCG_at_10` and `floor_raw/nDCG_at_10`.
+    card
+        Markdown: the card as it was written, and what happened since.
+    """
+
+    model: str
+    version: int
+    aliases: list[str]
+    sweep: str
+    trial: int
+    system: str
+    task: str
+    figures: dict[str, float]
+    card: str
+
+
+def show(model: str | None) -> Shown:
+    """Return a model version with its card, and what happened to it since that was written.
 
     Parameters
     ----------
@@ -36,9 +64,21 @@ def show(model: str | None) -> str:
     client = server.client(retries=1, timeout=versions.TIMEOUT)
     try:
         version = versions.resolve(client, model)
-        return written(versions.fetch(client, version), version) + since(client, version)
+        text = written(versions.fetch(client, version), version) + since(client, version)
     except MlflowException as error:
         raise server.unreachable(error) from error
+    tags = version.tags
+    return Shown(
+        model=version.name,
+        version=int(version.version),
+        aliases=sorted(version.aliases),
+        sweep=tags[names.SWEEP],
+        trial=int(tags[names.TRIAL]),
+        system=tags[names.SYSTEM],
+        task=tags[names.TASK],
+        figures={name: float(value) for name, value in tags.items() if "/" in name},
+        card=text,
+    )
 
 
 def written(folder: Path, version: ModelVersion) -> str:

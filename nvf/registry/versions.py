@@ -15,13 +15,10 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from nvf import paths
 from nvf.errors import UsageError, nearest
+from nvf.registry.named import ALIAS, PROMOTED_AT, RETRIEVER, parse
 from nvf.tracking import names
 from nvf.tracking.server import tracking_uri
 
-ALIAS = "champion"
-RETRIEVER = "retriever"
-PROMOTED_AT = "nvf.promoted_at"
-"""Tag of a registered model: when one of its versions was promoted last, in seconds since 1970."""
 TIMEOUT = 120
 """Seconds for a request that carries files."""
 
@@ -54,23 +51,26 @@ def resolve(client: MlflowClient, model: str | None) -> ModelVersion:
     """
     if model is None:
         return client.get_model_version_by_alias(_newest(client), ALIAS)
-    name, alias, version = _parse(model)
+    name, alias, version = parse(model)
     try:
         return client.get_model_version(name, version) if version else client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        known = [found.name for found in _retrievers(client)]
-        hint = "" if name in known else nearest(name, known)
-        raise UsageError(f"the registry has no {model}{hint}; `nvf promote SWEEP` registers a sweep's best") from None
+        raise UsageError(f"the registry has no {model}{_hint(client, name, alias, version)}") from None
 
 
-def _parse(model: str) -> tuple[str, str, str]:
-    """Return name, alias and version (empty where an alias is meant)."""
-    found = re.fullmatch(r"(?:models:/)?([^/@:]+)(?:@([^/@]+)|/(\d+))?", model)
-    if found is None:
-        raise UsageError(f"'{model}' is no model; write models:/NAME@{ALIAS}, models:/NAME/VERSION or NAME")
-    return found[1], found[2] or ALIAS, found[3] or ""
+def _hint(client: MlflowClient, name: str, alias: str, version: str) -> str:
+    """Return what comes nearest, and else what makes one."""
+    models = {found.name: found for found in _retrievers(client)}
+    if name not in models:
+        hint = nearest(name, models)
+    elif version:
+        (newest,) = client.search_model_versions(f"name = '{name}'", 1, ["version_number DESC"]) or (None,)
+        hint = "" if newest is None else f"; its newest version is {newest.version}"
+    else:
+        hint = nearest(alias, models[name].aliases)
+    return hint if hint.endswith("?") else f"{hint}; `nvf promote SWEEP` registers a sweep's best"
 
 
 def _retrievers(client: MlflowClient) -> list[mlflow.entities.model_registry.RegisteredModel]:

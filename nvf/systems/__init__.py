@@ -1,69 +1,72 @@
 """What is learned: every system by name, behind the one interface of `nvf.systems.base`.
 
 system = create("soft_attention", {"rank": 48}, task.corpus, "cpu")
+
+A system is imported when it is asked for: torch, which all of them need, takes seconds to import.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import torch
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from nvf.errors import UsageError, nearest
 from nvf.params import make
-from nvf.systems.amn import AMN
-from nvf.systems.asymmetric import Asymmetric
-from nvf.systems.base import System
-from nvf.systems.bm25 import BM25
-from nvf.systems.cascade import Cascade
-from nvf.systems.context_mean import ContextMean
-from nvf.systems.fused import Fused
-from nvf.systems.hybrid import Hybrid
-from nvf.systems.jepa import Jepa
-from nvf.systems.linear import Linear
-from nvf.systems.lvm import LVM
-from nvf.systems.lvm_rerank import LVMRerank
-from nvf.systems.memory import Memory
-from nvf.systems.nudge import Nudge
-from nvf.systems.oracle import Oracle
-from nvf.systems.projection import Projection
-from nvf.systems.raw import Raw
-from nvf.systems.respred import Respred
-from nvf.systems.siamese import Siamese
-from nvf.systems.soft_attention import SoftAttention
-from nvf.systems.two_stage import TwoStage
-from nvf.systems.two_tower import TwoTower
-from nvf.tasks.base import Corpus
 
-__all__ = ["SYSTEMS", "System", "create", "get"]
+if TYPE_CHECKING:
+    import torch
 
-SYSTEMS: dict[str, type[System]] = {
-    system.name: system
-    for system in (
-        Raw,
-        BM25,
-        Hybrid,
-        ContextMean,
-        Oracle,
-        AMN,
-        LVM,
-        LVMRerank,
-        Linear,
-        Fused,
-        Nudge,
-        Memory,
-        Siamese,
-        SoftAttention,
-        TwoStage,
-        Cascade,
-        TwoTower,
-        Projection,
-        Jepa,
-        Respred,
-        Asymmetric,
-    )
+    from nvf.systems.base import System
+    from nvf.tasks.base import Corpus
+
+__all__ = ["SYSTEMS", "create", "get"]
+
+_PLACES = {
+    "raw": "raw.Raw",
+    "bm25": "bm25.BM25",
+    "hybrid": "hybrid.Hybrid",
+    "context_mean": "context_mean.ContextMean",
+    "oracle": "oracle.Oracle",
+    "amn": "amn.AMN",
+    "lvm": "lvm.LVM",
+    "lvm_rerank": "lvm_rerank.LVMRerank",
+    "linear": "linear.Linear",
+    "fused": "fused.Fused",
+    "nudge": "nudge.Nudge",
+    "memory": "memory.Memory",
+    "siamese": "siamese.Siamese",
+    "soft_attention": "soft_attention.SoftAttention",
+    "two_stage": "two_stage.TwoStage",
+    "cascade": "cascade.Cascade",
+    "two_tower": "two_tower.TwoTower",
+    "projection": "projection.Projection",
+    "jepa": "jepa.Jepa",
+    "respred": "respred.Respred",
+    "asymmetric": "asymmetric.Asymmetric",
 }
+"""Name -> module and class."""
+
+
+class _Systems(Mapping[str, "type[System]"]):
+    """Every system by name; its class is imported at the first look."""
+
+    def __getitem__(self, name: str) -> type[System]:
+        module, _, kind = _PLACES[name].partition(".")
+        found: type[System] = getattr(import_module(f"nvf.systems.{module}"), kind)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in _PLACES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+SYSTEMS: Mapping[str, type[System]] = _Systems()
 
 
 def get(name: str) -> type[System]:

@@ -17,8 +17,8 @@ import pytest
 from nvf import paths, tasks
 from nvf.journal import events, replay
 from nvf.measures.evaluate import depth, evaluate
-from nvf.registry.model import Retriever
 from nvf.registry.promote import promote
+from nvf.registry.retriever import Retriever
 from nvf.registry.versions import fetch, resolve
 from nvf.systems import SYSTEMS
 from nvf.systems.ranking import rank_split

@@ -25,7 +25,8 @@ from nvf.errors import CheckpointError, EncoderError, JournalError, NvfError, Ta
 from nvf.journal import events
 from nvf.journal.events import Journal
 from nvf.registry.candidates import choose
-from nvf.registry.model import CORPUS, Retriever, stage
+from nvf.registry.model import stage
+from nvf.registry.retriever import CORPUS, Retriever
 from nvf.tasks.base import Task
 from nvf.tasks.snapshot import MANIFEST, _stamp, open_snapshot
 from nvf.training import checkpoint

@@ -15,8 +15,8 @@ from nvf.journal.events import Journal, read
 from nvf.journal.leaderboard import best_trial
 from nvf.journal.replay import replay
 from nvf.registry import versions
-from nvf.registry.model import Retriever
 from nvf.registry.promote import promote
+from nvf.registry.retriever import Retriever
 from nvf.tracking import runs, server
 from nvf.training import checkpoint
 

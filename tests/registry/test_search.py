@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import pty
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +14,12 @@ import pandas as pd
 import pytest
 
 from nvf.errors import TaskError, UsageError
-from nvf.registry import versions
+from nvf.registry import named, versions
 from nvf.registry.promote import promote
+from nvf.registry.retriever import Retriever
 from nvf.registry.search import search
 from nvf.tracking import server
+from tests.cli.test_imports import CODE
 
 RunSweep = Callable[..., Path]
 
@@ -101,3 +107,55 @@ def test_a_model_that_is_not_there_is_named_with_the_way_out(model: str | None, 
 def test_an_empty_question_is_refused() -> None:
     with pytest.raises(UsageError, match="the question is empty"):
         search("  ")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("word", "has no word; did you mean 'words'\\?$"),
+        ("models:/words@champin", "has no models:/words@champin; did you mean 'champion'\\?$"),
+        ("words/7", "has no words/7; its newest version is 1; `nvf promote"),
+    ],
+)
+def test_the_nearest_model_alias_and_version_are_named(champion: Path, model: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        search("bread", model=model)
+
+
+def test_a_version_is_found_without_mlflow_where_mlflow_finds_it(
+    run_sweep: RunSweep, champion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sweep("numbers", rates=(0.001,), epochs=0)
+    promote("numbers", force="to be found")
+    promote("numbers", alias="candidate")
+    client = server.client()
+    for model in (None, "words", "models:/words@champion", "models:/words/1", "numbers", "models:/numbers@candidate"):
+        assert named.folder(model) == versions.fetch(client, versions.resolve(client, model)), model
+    assert named.known() == ["numbers", "words"]
+    client.delete_model_version("words", "1")
+    assert named.folder("words") is named.folder("words/1") is named.folder("nothing") is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert named.folder("numbers") is None and named.known() == []
+
+
+def test_a_question_is_answered_as_with_the_whole_encoder(champion: Path) -> None:
+    retriever = Retriever.open(champion / "artifacts")
+    question = "tell me about the cost of violins"
+    (whole,) = retriever.hits(retriever.encode([question]), 30)
+    light = search(question, 30)
+    assert [hit.id for hit in light] == [hit.id for hit in whole]
+    assert [hit.score for hit in light] == pytest.approx([hit.score for hit in whole], abs=1e-5)
+
+
+def test_the_prompt_stays_open_and_loads_neither_mlflow_nor_sentence_transformers(
+    champion: Path,
+) -> None:
+    ours, theirs = pty.openpty()
+    code = CODE.format(heavy=sorted({"torch", "mlflow", "sentence_transformers", "transformers", "pandas", "optuna"}))
+    command = [sys.executable, "-c", code, "search", "--top", "1"]
+    asked = b"the cost of violins\nthe history of cats\n\n"
+    os.write(ours, asked)
+    done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=120)
+    os.close(ours), os.close(theirs)
+    assert [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("  1 ")] == ["c22", "c0"]
+    assert done.stderr.splitlines() == ["Ask; an empty line ends.", "0 torch"]

@@ -1,0 +1,125 @@
+"""A promoted system on its corpus, opened from the two folders `checkpoint` and `corpus`; it needs no MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from nvf.encoders import frozen
+from nvf.errors import UsageError
+from nvf.systems.base import System
+from nvf.tasks.base import Task
+from nvf.tasks.snapshot import open_snapshot
+from nvf.training import checkpoint
+from nvf.types import Queries, Ranking
+
+CHECKPOINT, CORPUS = "checkpoint", "corpus"
+SPLIT = "dev"
+TEXT_LENGTH = 200
+"""Characters of a document's text that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer.
+
+    Attributes
+    ----------
+    rank
+        From 1 on.
+    id
+        Of the document.
+    score
+        The system's own; more is better.
+    text
+        The document's first characters, or None where the corpus has no texts.
+    """
+
+    rank: int
+    id: str
+    score: float
+    text: str | None
+
+
+class Retriever:
+    """A trained system on its corpus, which answers texts or vectors.
+
+    Parameters
+    ----------
+    system
+        Restored.
+    task
+        The corpus, its encoder, and a few dev queries.
+    """
+
+    def __init__(self, system: System, task: Task) -> None:
+        self.system = system
+        self.task = task
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Return the retriever in `folder` (`checkpoint` and `corpus`); executes none of the files.
+
+        Raises
+        ------
+        CheckpointError, TaskError
+            Where a file is missing or damaged.
+        """
+        task = open_snapshot(folder / CORPUS, verify=True)
+        return cls(checkpoint.restore_system(folder / CHECKPOINT, task.corpus), task)
+
+    def encode(self, texts: Sequence[str], *, light: bool = False) -> Queries:
+        """Return `texts` as queries, by an encoder that is quick to load where `light` and there is one.
+
+        Raises `UsageError` where the model takes vectors only.
+        """
+        if self.task.encoder is None:
+            raise UsageError(
+                f"the model was trained on task {self.task.name}, whose vectors come from no encoder: it cannot be "
+                "asked in words; give vectors to its MLflow model instead (mlflow.pyfunc.load_model)"
+            )
+        assert self.task.max_length is not None, "a task with an encoder says how long its texts may be"
+        vectors = frozen.load(self.task.encoder, self.task.max_length, light=light).encode(texts)
+        return Queries([str(row) for row in range(len(texts))], vectors, list(texts))
+
+    def vectors(self, values: Any) -> Queries:
+        """Return vectors, one for each query, as queries; raises `UsageError` where they are unlike the task's."""
+        shape = self.task.split(SPLIT).queries.vectors.shape[1:]
+        try:
+            vectors = np.asarray(values, dtype=np.float32)
+        except (TypeError, ValueError):
+            vectors = np.empty(0, dtype=np.float32)
+        if len(values) and vectors.shape != (len(values), *shape):
+            raise UsageError(
+                f"each query must be {' x '.join(map(str, shape))} numbers"
+                f"{', or a text' if self.task.encoder is not None else ''}; where texts are taken too, vectors come as "
+                'one column of lists: pandas.DataFrame({"vector": list(vectors)})'
+            )
+        return Queries([str(row) for row in range(len(vectors))], vectors.reshape(-1, *shape))
+
+    def rank(self, queries: Queries, k: int) -> Ranking:
+        """Return the best `k` documents for each query; raises `UsageError` where `k` is less than 1."""
+        if k < 1:
+            raise UsageError(f"k = {k}: ask for 1 document or more")
+        return self.system.rank(queries, min(k, len(self.task.corpus)))
+
+    def hits(self, queries: Queries, k: int, length: int = TEXT_LENGTH) -> list[list[Hit]]:
+        """Return the best `k` documents for each query, best first, with the first `length` characters of each."""
+        ranking = self.rank(queries, k)
+        scores, rows = ranking.scores.tolist(), ranking.rows.tolist()
+        return [
+            [
+                self._hit(place, row, score, length)
+                for place, (row, score) in enumerate(zip(*pair, strict=True), 1)
+                if row >= 0
+            ]
+            for pair in zip(rows, scores, strict=True)
+        ]
+
+    def _hit(self, rank: int, row: int, score: float, length: int) -> Hit:
+        texts = self.task.corpus.texts
+        return Hit(rank, self.task.corpus.ids[row], score, None if texts is None else texts[row][:length])
