@@ -110,13 +110,14 @@ def _sweeps() -> Iterator[Check]:
 
 
 def _cluster() -> Iterator[Check]:
-    address = os.environ.get("RAY_ADDRESS")
-    if address is None:
-        yield Check("ray", True, "no RAY_ADDRESS: sweeps start Ray on this machine")
-        return
-    from nvf.sweep.ray_session import session
+    from nvf.sweep.ray_session import cluster, look, session
 
+    address = cluster(None)
     try:
+        if address is None:
+            look(None, cpu=1, gpu=0)
+            yield Check("ray", True, "no RAY_ADDRESS: sweeps start Ray on this machine")
+            return
         with session(address) as nodes:
             cpu, gpu = (sum(node.get(name, 0) for node in nodes) for name in ("CPU", "GPU"))
             where = f"{address}, {len(nodes)} node{'s' if len(nodes) > 1 else ''}"

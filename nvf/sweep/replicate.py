@@ -38,7 +38,7 @@ def carry_out(orders: Sequence[Order], done: Done, *, address: str | None = None
     Raises
     ------
     SweepError
-        Where Ray does not start, or the cluster does not answer.
+        Where Ray does not start, the cluster does not answer, or no node has room for one training.
     """
     stopped = False
 
@@ -49,10 +49,12 @@ def carry_out(orders: Sequence[Order], done: Done, *, address: str | None = None
     cluster = ray_session.cluster(address)
     say(f"ray: joining {cluster}" if cluster else "ray: starting")
     # The signals a second time within the session: Ray puts handlers of its own in their place.
-    with signals.calling(stop), ray_session.session(cluster), signals.calling(stop):
+    first = orders[0]
+    ray_session.look(cluster, first.cpu, first.gpu)
+    with signals.calling(stop), ray_session.session(cluster) as nodes, signals.calling(stop):
         import ray
 
-        first = orders[0]
+        ray_session.slots(first.cpu, first.gpu, nodes)  # Ray itself would wait for ever
         remote: Any = ray.remote(num_cpus=first.cpu, num_gpus=first.gpu, max_retries=LOSSES)(_train)
         waiting = {remote.remote(order.to_config()): place for place, order in enumerate(orders)}
         while waiting and not stopped:

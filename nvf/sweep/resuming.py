@@ -5,11 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nvf.errors import JournalError, SpecError, SweepError
+from nvf import tasks
+from nvf.errors import JournalError, SpecError, SweepError, TaskError
 from nvf.journal import events, replay
 from nvf.sweep.spec import Spec, load
 
 SPEC, CHECKPOINTS = "spec.yaml", "checkpoints"
+BEGINNING = {"sweep_started", "floors", "sweep_resumed", "sweep_paused"}
+"""What a journal holds before its first trial."""
+
+
+def untried(folder: Path, found: list[events.Event]) -> bool:
+    """Return whether a sweep never came to a trial: nothing is lost where another one begins in its place."""
+    return {event["kind"] for event in found} <= BEGINNING and not any((folder / CHECKPOINTS).glob("trial-*"))
 
 
 def whole(folder: Path, found: list[events.Event]) -> replay.SweepState:
@@ -38,8 +46,36 @@ def text(folder: Path, state: replay.SweepState) -> str:
     return path.read_bytes().decode("utf-8", errors="replace")
 
 
+def placed(spec: Spec, folder: Path) -> Spec:
+    """Return the spec with the paths of its tasks made absolute, as seen from `folder`: it may be resumed elsewhere."""
+    evaluate = tuple(tasks.placed(options, folder) for options in spec.evaluate)
+    return spec.model_copy(update={"task": tasks.placed(spec.task, folder), "evaluate": evaluate})
+
+
+def snapshot(spec: Spec, state: replay.SweepState) -> Path:
+    """Return the task's snapshot, as `tasks.build_snapshot` does.
+
+    Raises
+    ------
+    TaskError
+        Where its data cannot be searched, or is looked for in the wrong folder.
+    """
+    try:
+        return tasks.build_snapshot(spec.task)
+    except TaskError as error:
+        if spec.task == placed(spec, Path.cwd()).task:
+            raise
+        raise TaskError(
+            f"{error}. The sweep file's paths are relative, and sweep '{state.name}' was begun by an older nvf, which "
+            "kept them so: go on with it in the folder in which it was begun"
+        ) from None
+
+
 def edited(folder: Path, state: replay.SweepState) -> Spec:
-    """Return the spec that the user made of the sweep file; what is measured must be what it was."""
+    """Return the spec that the user made of the sweep file; what is measured must be what it was.
+
+    Its paths are seen from the folder in which the sweep was begun.
+    """
     spec, _ = load(folder / SPEC, state.started.get("set", []))
     objectives = [str(each) for each in spec.objectives]
     for key, old, new in (("measure", state.started["objectives"], objectives), ("name", state.name, spec.name)):
@@ -47,7 +83,7 @@ def edited(folder: Path, state: replay.SweepState) -> Spec:
             raise SpecError(
                 f"{folder / SPEC}: {key} was {old} and is {new}: within a sweep it cannot change; start a new one"
             )
-    return spec
+    return placed(spec, Path(state.started.get("clock", {}).get("folder", Path.cwd())))
 
 
 def extended(spec: Spec, state: replay.SweepState, trials: int | None, time: float | None) -> Spec:

@@ -36,7 +36,7 @@ from nvf.tasks.triples import Triples
 from nvf.tasks.vectors import Vectors
 from nvf.tasks.walks import Walks
 
-__all__ = ["SOURCES", "Source", "build", "build_snapshot", "carry", "check", "open_snapshot", "snapshot"]
+__all__ = ["SOURCES", "Source", "build", "build_snapshot", "carry", "check", "open_snapshot", "placed", "snapshot"]
 
 SOURCES: dict[str, Source[Any]] = {
     source.name: source
@@ -62,6 +62,19 @@ def check(options: Mapping[str, Any]) -> tuple[Source[Any], Any]:
         return source, make(source.Params, {key: value for key, value in options.items() if key != "source"})
     except ParamsError as error:
         raise ParamsError(f"task (source {name}): {error}") from None
+
+
+def placed(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the options of a sweep file's `task` with their paths made absolute, as seen from `folder`."""
+    source, _ = check(options)
+
+    def is_path(name: str, value: str) -> bool:
+        return name in source.files or name == "encoder" and value != "minilm" and (folder / value).is_dir()
+
+    return {
+        name: str(folder / Path(value).expanduser()) if isinstance(value, str) and is_path(name, value) else value
+        for name, value in options.items()
+    }
 
 
 def build(options: Mapping[str, Any], progress: Progress | None = None) -> Task:

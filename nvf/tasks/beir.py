@@ -46,6 +46,7 @@ class Beir(Source[BeirParams]):
     name = "beir"
     summary = "a folder in BEIR's layout (corpus.jsonl, queries.jsonl, qrels/*.tsv), encoded by a frozen encoder"
     Params = BeirParams
+    files = ("path", "vectors")
 
     def load(self, params: BeirParams, progress: Progress | None = None) -> Task:
         """Return the task of the folder; see `Source.load`."""

@@ -71,6 +71,7 @@ class Qdrant(Source[QdrantParams]):
     name = "qdrant"
     summary = "a Qdrant collection (server or local folder) with a query log, read once"
     Params = QdrantParams
+    files = ("log", "path")
 
     def __init__(self, client: QdrantClient | None = None) -> None:
         self._client = client

@@ -43,6 +43,7 @@ class Sequences(Source[SequencesParams]):
     name = "sequences"
     summary = "windows of consecutive vectors of a document, the next vector as the answer; split by document"
     Params = SequencesParams
+    files = ("path",)
 
     def load(self, params: SequencesParams, progress: Progress | None = None) -> Task:
         """Return the task of the folder; see `Source.load`."""

@@ -25,11 +25,14 @@ class Source(ABC, Generic[P]):
         One sentence.
     Params
         Its options.
+    files
+        The options that are paths.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     Params: ClassVar[type[Any]]
+    files: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def load(self, params: P, progress: Progress | None = None) -> Task:

@@ -75,6 +75,7 @@ class Triples(Source[TriplesParams]):
     name = "triples"
     summary = "JSONL of query, positive and negative (the MS MARCO form), split by groups of queries without leaks"
     Params = TriplesParams
+    files = ("path", "vectors")
 
     def load(self, params: TriplesParams, progress: Progress | None = None) -> Task:
         """Return the task of the file; see `Source.load`."""

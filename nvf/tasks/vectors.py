@@ -44,6 +44,7 @@ class Vectors(Source[VectorsParams]):
     name = "vectors"
     summary = "your own .npy vectors with ids and judgements; texts if there are any"
     Params = VectorsParams
+    files = ("corpus", "corpus_ids", "queries", "queries_ids", "train", "dev", "test", "corpus_texts", "queries_texts")
 
     def load(self, params: VectorsParams, progress: Progress | None = None) -> Task:
         """Return the task of the files; see `Source.load`."""

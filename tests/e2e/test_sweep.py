@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 from typing import Any
 
 import mlflow
@@ -81,6 +82,23 @@ def test_a_sweep_from_file_to_champion(home: Any) -> None:
     assert len(json.loads(out)["trials"]) == 8
     assert trials(home.state("small"))[:6] == trials(state), "what was finished is left alone"
     assert len(runs(home, "small")) == len(found) + 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_sweep_that_ends_while_ray_starts_can_be_begun_again(home: Any, number: signal.Signals) -> None:
+    spec = home.spec(slots=2)
+    process = home.start("sweep", spec, "--trials", 1)
+    while "ray: starting" not in (line := process.stderr.readline()):
+        assert line, process.communicate()
+    time.sleep(1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    if number != signal.SIGKILL:
+        assert process.returncode == 130 and f"go on with: nvf sweep {spec}" in err and "Traceback" not in err
+    assert not home.sweep("small").exists()
+    code, _, err = home.run("sweep", spec, "--trials", 1, "--json")
+    assert code == 0, err
 
 
 @pytest.mark.slow

@@ -1,0 +1,131 @@
+"""What a new sweep makes sure of before its journal begins, and what the journal begins with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from nvf import tasks
+from nvf.errors import JournalError, NvfError, SpecError
+from nvf.journal import events
+from nvf.journal.folders import running
+from nvf.sweep.ground import ground
+from nvf.sweep.resuming import CHECKPOINTS, untried
+from nvf.sweep.spec import Spec
+from nvf.sweep.surroundings import commit
+from nvf.systems import SYSTEMS
+from nvf.tasks.base import Task
+from nvf.tasks.snapshot import open_snapshot
+from nvf.tracking.sync import forget
+from nvf.training.floors import Floors, measure_floors
+
+Say = Callable[[str], None]
+
+
+class NameTaken(SpecError):
+    """A sweep of this name exists."""
+
+
+def check_name(folder: Path, name: str) -> None:
+    """Raise `NameTaken` where a sweep of this name has come to a trial, or runs; another one may take its place."""
+    if (folder / events.FILE).exists():
+        try:
+            free = untried(folder, events.read(folder)) and not running(folder)
+        except JournalError:
+            free = False
+        if not free:
+            raise NameTaken(
+                f"a sweep named '{name}' exists in {folder}: go on with it by nvf resume {name}, or give this "
+                "one another name with --name"
+            )
+    elif (folder / CHECKPOINTS).exists():
+        raise NameTaken(
+            f"{folder} holds checkpoints of a sweep whose {events.FILE} is gone: restore it from a copy, delete the "
+            "folder, or give this sweep another name with --name"
+        )
+
+
+def begin(folder: Path, name: str, say: Say) -> events.Journal:
+    """Return the empty journal of a new sweep; one that never came to a trial is taken back, with its run in MLflow."""
+    if not (folder / events.FILE).exists():
+        return events.Journal.create(folder)
+    check_name(folder, name)
+    with contextlib.suppress(NvfError):
+        forget(folder)
+    journal, found = events.Journal.open(folder)
+    if not untried(folder, found):  # another process was quicker
+        journal.close()
+        check_name(folder, name)
+    journal.clear()
+    say(f"the sweep '{name}' that was begun before never came to a trial: this one takes its place")
+    return journal
+
+
+def prepare(spec: Spec, say: Say) -> tuple[Path, Task, Floors]:
+    """Return the task's snapshot, the task as it is searched, and its floors; everything named by them is there."""
+    say(f"task: {spec.task['source']}")
+    snapshot = tasks.build_snapshot(spec.task)
+    task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)
+    check_systems(spec, task)
+    for options in spec.evaluate:  # only looked at by a confirmation, which comes too late to find them amiss
+        say(f"evaluate: {options['source']}")
+        tasks.carry(task, open_snapshot(tasks.build_snapshot(options)), "test")
+    say("floors: measuring what one gets for nothing")
+    floors = measure_floors(task, "dev", spec.measures())
+    for objective in spec.objectives:
+        if objective.view and objective.view not in floors.queries:
+            raise SpecError(f"the measure '{objective}' has no queries on dev: {', '.join(floors.queries)} are there")
+    for at, name in spec.gates.named().items():
+        if name not in floors.floors:
+            raise SpecError(
+                f"gates.{at[0]}: '{name}' is no floor of this task; {', '.join(floors.floors)} are measured"
+            )
+    return snapshot, task, floors
+
+
+def check_systems(spec: Spec, task: Task) -> None:
+    """Raise `SpecError` where a system cannot work on the task, naming those that can."""
+    for name in spec.system:
+        if (reason := SYSTEMS[name].applies_to(task)) is not None:
+            fit = [each for each, kind in SYSTEMS.items() if kind.trained and kind.applies_to(task) is None]
+            raise SpecError(f"system: '{name}' cannot search this task: {reason}; these can: {', '.join(fit)}")
+
+
+def first_event(
+    spec: Spec, text: str, overrides: Sequence[str], snapshot: Path, task: Task, floors: Floors
+) -> dict[str, Any]:
+    """Return what the journal's first event holds."""
+    stands = ground(task.fingerprint, text)
+    fingerprint = stands.pop("fingerprint")
+    return {
+        "format": events.FORMAT,
+        "sweep": spec.name,
+        "spec": spec.model_dump(mode="json"),
+        "set": list(overrides),
+        **stands,
+        "task": {
+            "name": task.name,
+            "fingerprint": fingerprint,
+            "source": dict(task.source),
+            "encoder": task.encoder,
+            "documents": len(task.corpus),
+            "queries": {"train": {"all": len(task.train)}, "dev": floors.queries},
+            "leaks": [asdict(leak) for leak in task.leaks],
+            "notes": list(task.notes),
+        },
+        "objectives": [str(objective) for objective in spec.objectives],
+        "measures": spec.measures(),
+        "seed": spec.search.seed,
+        "git": commit(),
+        "clock": clock(snapshot),
+    }
+
+
+def clock(snapshot: Path) -> dict[str, Any]:
+    """Return what is true of this process alone."""
+    return {"host": platform.node(), "pid": os.getpid(), "folder": os.getcwd(), "snapshot": str(snapshot)}
