@@ -48,10 +48,14 @@ install: $(READY)
 
 # torch first and by pip: a looser range would bring gigabytes of CUDA.
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $(READY)
+	@echo "install 1/3: a virtual environment in $(VENV), some seconds"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "install 2/3: torch for the CPU, 200 MB, about a minute"
+	@$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	@echo "install 3/3: nvf and what it needs, 1 to 2 minutes"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+	@echo "installed in $(VENV); source $(BIN)/activate puts nvf on the path"
 
 clean:  ## the environment and the caches of the tools; never mlruns/
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -51,7 +51,9 @@ def main() -> None:
     try:
         result = app(standalone_mode=False)
     except NvfError as error:
-        print(f"error: {safe(str(error))}", file=sys.stderr)
+        from nvf.cli.render import console
+
+        console(stderr=True).print(f"error: {safe(str(error))}")
         sys.exit(error.exit_code)
     except ClickError as error:
         error.show()

@@ -36,8 +36,11 @@ def doctor(json: AsJson = False) -> int:
     if json:
         print_json([asdict(check) for check in found])
     else:
+        from nvf.cli.render import console
+
+        out = console()
         for check in found:
-            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<10} {check.text}")
+            out.print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<10} {check.text}", hang=17)
     return 0 if all(check.ok for check in found) else 1
 
 

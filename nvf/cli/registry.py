@@ -22,7 +22,7 @@ def promote(
     json: AsJson = False,
 ) -> None:
     """Put the best finalist through the gates, register it, check that it ranks as it did, and move the alias."""
-    from nvf.cli.render import aside
+    from nvf.cli.render import aside, console
     from nvf.journal.folders import find
     from nvf.registry.promote import promote as run
 
@@ -32,12 +32,13 @@ def promote(
         print_json(asdict(done))
         return
     where = f"models:/{done.model}@{done.alias}"
-    print(f"promoted trial {done.trial:04d} of {name} ({done.system}) as {where}, version {done.version}")
+    out = console()
+    out.print(f"promoted trial {done.trial:04d} of {name} ({done.system}) as {where}, version {done.version}")
     for verdict in done.gates:
-        print(f"  {verdict.gate:<9} {verdict.said}")
+        out.print(f"  {verdict.gate:<9} {verdict.said}", hang=12)
     for caution in done.cautions:
-        print(f"  caution: {caution}")
-    print(f'ask it   nvf search "how do I ..." --model {where}')
+        out.print(f"  caution   {caution}", hang=12)
+    out.print(f'ask it   nvf search "how do I ..." --model {where}')
 
 
 def rollback(
@@ -55,6 +56,7 @@ def rollback(
 
 def history(model: Registered, alias: Alias = "champion", json: AsJson = False) -> None:
     """Show every move of the alias: when, who, from which version to which, and why."""
+    from nvf.cli.render import console
     from nvf.registry.markdown import when
     from nvf.registry.rollback import moves
 
@@ -62,11 +64,13 @@ def history(model: Registered, alias: Alias = "champion", json: AsJson = False) 
     if json:
         print_json([asdict(move) for move in found])
         return
+    out = console()
     for move in found:
         came = f"sweep {move.detail['sweep']}, trial {move.detail['trial']:04d}" if move.kind == "promote" else ""
         why = f"forced: {move.forced}" if move.forced else move.detail.get("reason", "")
         from_to = f"{move.before or '-'} -> {move.after}"
-        print(f"{move.number:>4}  {when(move.at)}  {move.who}  {move.kind:<8}  {from_to}  {came}  {why}".rstrip())
+        parts = (f"{move.number:>4}  {when(move.at)}  {move.who}  {move.kind:<8}  {from_to}", came, why)
+        out.print("  ".join(part for part in parts if part), hang=6)
 
 
 def card(

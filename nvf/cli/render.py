@@ -18,22 +18,28 @@ WHOLE = 10_000
 """Cells of a line that goes to no terminal: nothing is left out of it or folded."""
 
 
+WORDS = re.compile(r"\s*(?:\bnvf [a-z](?:(?![,;:] ).)*$|\S+)")
+"""What a line is not folded in: a word, and the command at its end, which is copied."""
+
+
 class Page(Console):
     """Prints to people: lines are folded between words, and what cannot be folded (a path, a link) stays whole."""
 
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print lines as rich does; the further lines of a folded one are set in."""
+    def print(self, *objects: Any, hang: int | None = None, **options: Any) -> None:
+        """Print as rich does; the further lines of a folded one are set in by `hang`, or by two more than the first."""
         options = {"overflow": "ignore", "crop": False, **options}
-        super().print(*(self._hung(each) if isinstance(each, str) else each for each in objects), **options)
+        super().print(*(self._folded(each, hang) if isinstance(each, str) else each for each in objects), **options)
 
-    def _hung(self, line: str) -> Text:
-        hang = " " * (len(line) - len(line.lstrip()) + GAP)
-        folded = [""]
-        for word in re.findall(r"\s*\S+", line):
-            if folded[-1] and cell_len(folded[-1] + word) > self.width:
-                folded.append(hang + word.lstrip())
-            else:
-                folded[-1] += word
+    def _folded(self, text: str, hang: int | None) -> Text:
+        folded = []
+        for line in text.split("\n"):
+            folded.append("")
+            indent = len(line) - len(line.lstrip()) + GAP if hang is None else hang
+            for word in WORDS.findall(line):
+                if folded[-1].strip() and cell_len(folded[-1] + word) > self.width:
+                    folded.append(" " * indent + word.lstrip())
+                else:
+                    folded[-1] += word
         return Text("\n".join(folded))
 
 
@@ -171,6 +177,7 @@ def _columns(
             for place, each in asked
         ),
         *figures(main, 0),
+        own("floors", (FLOORS[row["beats_floors"]] for row in rows), 1),
         own("epoch", epochs, 2, right=True),
         *(column for place, measure in enumerate(others) for column in figures(measure, 3 + place)),
         own("diagnoses", (", ".join(row["diagnoses"]) for row in rows), 8),
@@ -310,6 +317,8 @@ def floors(report: Mapping[str, Any], width: int) -> Iterator[Text | str]:
     yield from [*notes, *leaks(report["leaks"]), *report["notes"]]
 
 
+FLOORS = {True: "above", False: "under", None: ""}
+"""Whether a trial's figure on dev lies above every floor's."""
 OUTCOMES = ("complete", "pruned", "stopped", "infeasible", "failed")
 
 

@@ -116,6 +116,7 @@ BOARD: dict[str, Any] = {
             "settings": {"lr": 0.001, "rank": 4},
             "seed": 0,
             "diagnoses": ["harmful_reranker"],
+            "beats_floors": True,
             "error": None,
             "faults": [],
         }
@@ -128,13 +129,13 @@ def told(width: int, **options: Any) -> list[str]:
 
 
 def test_a_leaderboard_for_people() -> None:
-    assert told(100) == [
+    assert told(110) == [
         "small: nDCG@10 on dev, best first",
-        "                         nDCG@10                    R@5",
-        "trial  system  outcome       all    cold  epoch     all  cold  diagnoses         setting",
-        "0003   linear  complete   0.5500  0.1000    2/4  0.7000     -  harmful_reranker  lr=0.001",
-        "floor  raw                0.5000  0.3000         0.6000     -",
-        "floor  bm25               0.4000  0.2000         0.5000     -",
+        "                         nDCG@10                            R@5",
+        "trial  system  outcome       all    cold  floors  epoch     all  cold  diagnoses         setting",
+        "0003   linear  complete   0.5500  0.1000  above     2/4  0.7000     -  harmful_reranker  lr=0.001",
+        "floor  raw                0.5000  0.3000                 0.6000     -",
+        "floor  bm25               0.4000  0.2000                 0.5000     -",
         "clean = all: the same 10 queries and figures, shown once",
         "a note",
         "best on dev: trial 0003, 0.5500, +0.0500 over the best floor (raw)",
@@ -143,11 +144,11 @@ def test_a_leaderboard_for_people() -> None:
 
 
 def test_what_does_not_fit_is_named_and_shown_below() -> None:
-    assert told(52)[3:12] == [
-        "0003   linear  complete   0.5500  0.1000    2/4",
+    assert told(60)[3:12] == [
+        "0003   linear  complete   0.5500  0.1000  above     2/4",
         "floor  raw                0.5000  0.3000",
         "floor  bm25               0.4000  0.2000",
-        "left out at 52 columns: R@5, diagnoses, setting; --wide shows all, --columns some",
+        "left out at 60 columns: R@5, diagnoses, setting; --wide shows all, --columns some",
         "",
         "setting of trial  0003",
         "lr                0.001",
