@@ -20,6 +20,7 @@ from nvf.sweep.spec import Spec
 from nvf.sweep.surroundings import commit
 from nvf.systems import SYSTEMS
 from nvf.tasks.base import Task
+from nvf.tasks.outline import check_searchable
 from nvf.tasks.snapshot import open_snapshot
 from nvf.tracking.sync import forget
 from nvf.training.floors import Floors, measure_floors
@@ -68,9 +69,14 @@ def begin(folder: Path, name: str, say: Say) -> events.Journal:
 
 def prepare(spec: Spec, say: Say) -> tuple[Path, Task, Floors]:
     """Return the task's snapshot, the task as it is searched, and its floors; everything named by them is there."""
+    _look(spec)
     say(f"task: {spec.task['source']}")
     snapshot = tasks.build_snapshot(spec.task)
     task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)
+    check_searchable(task.name, [name for name, split in task.splits.items() if len(split)])
+    for note in task.notes:
+        if note.startswith("warning:"):
+            say(note)
     check_systems(spec, task)
     for options in spec.evaluate:  # only looked at by a confirmation, which comes too late to find them amiss
         say(f"evaluate: {options['source']}")
@@ -86,6 +92,13 @@ def prepare(spec: Spec, say: Say) -> tuple[Path, Task, Floors]:
                 f"gates.{at[0]}: '{name}' is no floor of this task; {', '.join(floors.floors)} are measured"
             )
     return snapshot, task, floors
+
+
+def _look(spec: Spec) -> None:
+    """Refuse what cannot be searched before anything is encoded."""
+    for options in (spec.task, *spec.evaluate):
+        if not tasks.is_built(options) and (seen := tasks.look(options)) and options is spec.task:
+            check_searchable(seen.name, [*seen.queries, *seen.carved])
 
 
 def check_systems(spec: Spec, task: Task) -> None:

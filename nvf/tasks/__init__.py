@@ -24,6 +24,7 @@ from nvf.params import make
 from nvf.tasks import leakage
 from nvf.tasks.base import Task
 from nvf.tasks.beir import Beir
+from nvf.tasks.outline import Look
 from nvf.tasks.paragraphs import Paragraphs
 from nvf.tasks.progress import Progress
 from nvf.tasks.pydocs import PyDocs
@@ -36,7 +37,19 @@ from nvf.tasks.triples import Triples
 from nvf.tasks.vectors import Vectors
 from nvf.tasks.walks import Walks
 
-__all__ = ["SOURCES", "Source", "build", "build_snapshot", "carry", "check", "open_snapshot", "placed", "snapshot"]
+__all__ = [
+    "SOURCES",
+    "Source",
+    "build",
+    "build_snapshot",
+    "carry",
+    "check",
+    "is_built",
+    "look",
+    "open_snapshot",
+    "placed",
+    "snapshot",
+]
 
 SOURCES: dict[str, Source[Any]] = {
     source.name: source
@@ -59,7 +72,7 @@ def check(options: Mapping[str, Any]) -> tuple[Source[Any], Any]:
         raise TaskError(f"task.source = {name!r} is not a source of tasks{nearest(str(name), SOURCES)}")
     source = SOURCES[name]
     try:
-        return source, make(source.Params, {key: value for key, value in options.items() if key != "source"})
+        return source, make(source.Params, _flat(options))
     except ParamsError as error:
         raise ParamsError(f"task (source {name}): {error}") from None
 
@@ -75,6 +88,27 @@ def placed(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         name: str(folder / Path(value).expanduser()) if isinstance(value, str) and is_path(name, value) else value
         for name, value in options.items()
     }
+
+
+def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options by their flattened names: `split: {train: 0.6}` is `split.train`."""
+    flat: dict[str, Any] = {}
+    for key, value in options.items():
+        flat |= {f"{key}.{inner}": each for inner, each in value.items()} if isinstance(value, dict) else {key: value}
+    return {key: value for key, value in flat.items() if key != "source"}
+
+
+def look(options: Mapping[str, Any]) -> Look | None:
+    """Return what the files of a task hold, checked as far as that goes without encoding; None where all is generated.
+
+    Raises
+    ------
+    TaskError, ParamsError, EncoderError
+        As `build`.
+    """
+    source, params = check(options)
+    seen: Look | None = source.look(params)
+    return seen
 
 
 def build(options: Mapping[str, Any], progress: Progress | None = None) -> Task:
@@ -100,18 +134,31 @@ def build_snapshot(options: Mapping[str, Any], progress: Progress | None = None)
     and on nvf's own code for tasks.
     """
     source, params = check(options)
-    key = _key(source.options(params), source.state(params), source.inputs(params))
-    known = paths.cache() / "tasks" / "built" / key
-    if known.exists():
-        folder = paths.cache() / "tasks" / known.read_text()
-        if folder.is_dir():
-            return folder
+    known = _place(source, params)
+    if (there := _built(known)) is not None:
+        return there
     folder = snapshot(source.load(params, progress))
     known.parent.mkdir(parents=True, exist_ok=True)
-    fresh = known.with_name(f"{key}.{os.getpid()}")
+    fresh = known.with_name(f"{known.name}.{os.getpid()}")
     fresh.write_text(folder.name)
     fresh.replace(known)
     return folder
+
+
+def is_built(options: Mapping[str, Any]) -> bool:
+    """Return whether `build_snapshot` would find the snapshot there."""
+    return _built(_place(*check(options))) is not None
+
+
+def _place(source: Source[Any], params: Any) -> Path:
+    """Return the file that says which snapshot was made of the options and what they name, as that is now."""
+    key = _key(source.options(params), source.state(params), source.inputs(params))
+    return paths.cache() / "tasks" / "built" / key
+
+
+def _built(known: Path) -> Path | None:
+    folder = paths.cache() / "tasks" / known.read_text() if known.exists() else None
+    return folder if folder is not None and folder.is_dir() else None
 
 
 def carry(home: Task, other: Task, split: str) -> Task:

@@ -13,17 +13,15 @@ from typing import Any
 import numpy as np
 
 from nvf.errors import TaskError
-from nvf.tasks import leakage, spill
+from nvf.tasks import identity, leakage, own, spill
 from nvf.tasks.base import Corpus, Qrels, Split, Task
 from nvf.tasks.files import Judgement
-from nvf.tasks.splits import carve
+from nvf.tasks.own import Judged
+from nvf.tasks.splits import Plan, carve
 from nvf.types import FloatArray, IntArray, Queries
 
 UNIT_TOLERANCE = 1e-4
 ROWS_AT_ONCE = 65_536
-
-Judged = tuple[Queries, Qrels]
-"""The queries of a split with their judgements."""
 
 
 def make_corpus(ids: Sequence[str], vectors: FloatArray, texts: Sequence[str] | None = None) -> Corpus:
@@ -68,13 +66,17 @@ def assemble(
     dev: float = 0.2,
     test: float | None = None,
     seed: int = 0,
+    plan: Plan | None = None,
+    own_document: str | None = None,
     notes: Sequence[str] = (),
     truth: Mapping[str, FloatArray] | None = None,
 ) -> Task:
     """Return the task made of `corpus` and the judged queries of `train`, `dev` and `test`.
 
     Without a dev split, the share `dev` of train is carved off (see `splits.carve`); without a test split, the share
-    `test`, where one is given. `train` may be absent where nothing is carved. The other arguments are those of `Task`.
+    `test`, where one is given; `plan` says the three at once. Without training queries nothing is carved: such a task
+    has no dev, and can be measured, not searched. `own_document` is as `own.option`. The other arguments are those of
+    `Task`.
 
     Raises
     ------
@@ -83,11 +85,13 @@ def assemble(
     """
     for split, (queries, _) in splits.items():
         _check_width(split, queries, corpus)
+    plan = plan or Plan(dev=dev, test=test, seed=seed)
+    splits, dropped, on_own = own.settle(name, splits, corpus, own_document)
     threshold = leakage.threshold_of(encoder, *(queries.vectors for queries, _ in splits.values()))
-    shares = {split: share for split, share in {"dev": dev, "test": test}.items() if share and split not in splits}
-    judged, carving = _complete(name, splits, corpus.dim, shares, threshold, seed)
+    judged, carving = _complete(name, splits, plan, threshold)
     train = judged["train"][0]
-    made = {split: _split(split, *part, train, corpus, threshold) for split, part in judged.items()}
+    made = {split: _split(split, *part, train, dropped, threshold) for split, part in judged.items()}
+    counts = {split: (qrels.missing, len(qrels.rows)) for split, (_, qrels) in splits.items()}
     task = Task(
         name=name,
         source=dict(source),
@@ -97,32 +101,38 @@ def assemble(
         encoder=encoder,
         max_length=max_length,
         leaks=leakage.report(made, threshold),
-        notes=(*notes, *_missing_note(splits), *carving),
+        notes=(*identity.missing(counts), *notes, *on_own, *carving),
         truth=dict(truth or {}),
     )
     return dataclasses.replace(task, fingerprint=fingerprint(task))
 
 
 def _complete(
-    name: str, splits: Mapping[str, Judged], dim: int, shares: Mapping[str, float], threshold: float, seed: int
+    name: str, splits: Mapping[str, Judged], plan: Plan, threshold: float
 ) -> tuple[dict[str, Judged], list[str]]:
-    """Return train, dev and test, with `shares` carved from train, and what the user should know of it."""
-    nothing = Queries([], np.zeros((0, dim), dtype=np.float32)), Qrels.from_triples(0, [])
+    """Return train, dev and test, with what is missing carved from train, and what the user should know of it."""
+    empty = next((queries for queries, _ in splits.values()), None)
+    none = np.zeros(0, dtype=np.int64)
+    nothing = (Queries([], np.zeros((0, 1), np.float32)) if empty is None else empty.select(none)), _no_judgements()
     train, notes = splits.get("train", nothing), []
     judged = {"train": train, "dev": splits.get("dev", nothing), "test": splits.get("test", nothing)}
-    if shares:
-        if len(train[0]) == 0:
-            raise TaskError(
-                f"task {name} has neither a {' nor a '.join(shares)} split nor training queries to carve one from: "
-                "give one of them"
-            )
-        carved = carve(*train, shares, threshold, seed)
+    wanted = {
+        split: share for split, share in (("dev", plan.dev), ("test", plan.test)) if share and split not in splits
+    }
+    if wanted and len(train[0]):
+        carved = carve(*train, wanted, threshold, plan.seed)
         judged |= {split: _part(train, rows) for split, rows in carved.rows.items()}
+        if plan.rest != "train":
+            judged |= {plan.rest: judged["train"], "train": nothing}
         notes = [carved.note] if carved.note else []
     for split in ("dev", "test"):
-        if len(judged[split][0]) == 0:
+        if len(judged[split][0]) == 0 and (split == "test" or split in splits):
             raise TaskError(f"task {name}: the {split} split has no queries; it needs at least one judged query")
     return judged, notes
+
+
+def _no_judgements() -> Qrels:
+    return Qrels.from_triples(0, [])
 
 
 def _part(judged: Judged, rows: IntArray) -> Judged:
@@ -131,18 +141,12 @@ def _part(judged: Judged, rows: IntArray) -> Judged:
     return Queries([queries.ids[row] for row in rows], spill.take(queries.vectors, rows), texts), qrels.select(rows)
 
 
-def _split(name: str, queries: Queries, qrels: Qrels, train: Queries, corpus: Corpus, threshold: float) -> Split:
+def _split(
+    name: str, queries: Queries, qrels: Qrels, train: Queries, dropped: Mapping[str, int], threshold: float
+) -> Split:
     clean = np.ones(len(queries), dtype=bool) if name == "train" else leakage.clean_mask(queries, train, threshold)
-    return Split(name, queries, qrels, clean, _own_rows(queries.ids, corpus.ids))
-
-
-def _own_rows(queries: Sequence[str], documents: Sequence[str]) -> IntArray:
-    wanted = {query: place for place, query in enumerate(queries)}
-    own = np.full(len(queries), -1, dtype=np.int64)
-    for row, document in enumerate(documents):
-        if document in wanted:
-            own[wanted[document]] = row
-    return own
+    rows = np.array([dropped.get(query, -1) for query in queries.ids], dtype=np.int64)
+    return Split(name, queries, qrels, clean, rows)
 
 
 def _check_width(split: str, queries: Queries, corpus: Corpus) -> None:
@@ -151,16 +155,6 @@ def _check_width(split: str, queries: Queries, corpus: Corpus) -> None:
             f"{split} queries are {queries.vectors.shape[-1]} wide, but documents {corpus.dim}: "
             "both must come from the same encoder"
         )
-
-
-def _missing_note(judged: Mapping[str, Judged]) -> list[str]:
-    missing = {name: qrels.missing for name, (_, qrels) in judged.items() if qrels.missing}
-    if not missing:
-        return []
-    where = ", ".join(f"{count:,} in {name}" for name, count in missing.items())
-    return [
-        f"{sum(missing.values()):,} judgements ({where}) name documents that are not in the corpus: nothing finds those"
-    ]
 
 
 def fingerprint(task: Task) -> str:

@@ -134,7 +134,7 @@ class Split:
     clean
         (Q,) whether a query has no near-duplicate among the training queries (all true on train itself).
     own
-        (Q,) int64: the corpus row of the document that bears the query's own id and is never an answer to it, or -1.
+        (Q,) int64: the corpus row of the document that bears the query's own id and is dropped from its ranking, or -1.
     """
 
     name: str
@@ -164,7 +164,7 @@ class Task:
     corpus
         The documents.
     splits
-        By name; `train` may have no queries, `dev` and `test` have some.
+        By name; `test` has queries, `train` and `dev` may have none. A sweep needs dev.
     encoder
         Name of the encoder that made the vectors, or None where the vectors came from elsewhere; with `max_length` in
         tokens.

@@ -10,17 +10,19 @@ import numpy as np
 
 from nvf.encoders import frozen
 from nvf.errors import TaskError
-from nvf.params import REQUIRED, param
-from nvf.tasks import files, spill
-from nvf.tasks.assemble import Judged, assemble, judge, make_corpus, query_ids
+from nvf.params import REQUIRED, nested, param
+from nvf.tasks import files, own, spill
+from nvf.tasks.assemble import assemble, judge, make_corpus, query_ids
 from nvf.tasks.base import Task
 from nvf.tasks.embedding_cache import embed
+from nvf.tasks.identity import Known
+from nvf.tasks.outline import SPLITS, Judgements, Look, look, settle
+from nvf.tasks.own import Judged
 from nvf.tasks.progress import Progress
 from nvf.tasks.qrels import read_qrels
 from nvf.tasks.sources import Source
+from nvf.tasks.splits import Plan, Shares
 from nvf.types import FloatArray, Queries
-
-SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +40,19 @@ class BeirParams:
     )
     dev: float = param(0.2, low=0.01, high=0.9, doc="share of train that becomes dev where there is no qrels/dev.tsv")
     seed: int = param(0, low=0, high=2**31 - 1, doc="seed of that draw")
+    split: Shares = nested(Shares)
+    own_document: str | None = own.option()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the folder holds: texts by id, and judgements."""
+
+    name: str
+    documents: dict[str, str]
+    texts: dict[str, str]
+    judged: Judgements
+    seen: Look
 
 
 class Beir(Source[BeirParams]):
@@ -50,33 +65,39 @@ class Beir(Source[BeirParams]):
 
     def load(self, params: BeirParams, progress: Progress | None = None) -> Task:
         """Return the task of the folder; see `Source.load`."""
-        folder = Path(params.path).expanduser().absolute()
-        what = "a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/test.tsv"
-        files.existing(folder / "qrels" / "test.tsv", what)
-        documents = files.read_texts(files.existing(folder / "corpus.jsonl", what))
-        texts = files.read_texts(files.existing(folder / "queries.jsonl", what))
-        judgements = {name: read_qrels(path) for name, path in _qrels(folder).items()}
+        read = _read(params)
+        judgements, documents = read.judged.splits, read.documents
         asked = query_ids(judgement for split in judgements.values() for judgement in split)
-        _check_known(asked, texts, folder / "queries.jsonl")
-        corpus, queries = _vectors(params, documents, {query: texts[query] for query in asked}, progress)
+        corpus, queries = _vectors(params, documents, {query: read.texts[query] for query in asked}, progress)
         at = {query: row for row, query in enumerate(asked)}
         rows = {document: row for row, document in enumerate(documents)}
 
         def judged(split: Sequence[files.Judgement]) -> Judged:
             ids = query_ids(split)
-            chosen = Queries(ids, queries[[at[query] for query in ids]], [texts[query] for query in ids])
+            chosen = Queries(ids, queries[[at[query] for query in ids]], [read.texts[query] for query in ids])
             return chosen, judge(split, ids, rows)
 
         return assemble(
-            name=f"beir/{folder.name}",
+            name=read.name,
             source=self.options(params),
             corpus=make_corpus(list(documents), corpus, list(documents.values())),
             splits={name: judged(split) for name, split in judgements.items()},
             encoder=params.encoder,
             max_length=params.max_length,
-            dev=params.dev,
-            seed=params.seed,
+            plan=read.judged.plan,
+            own_document=params.own_document,
+            notes=read.judged.notes,
         )
+
+    def look(self, params: BeirParams) -> Look:
+        """Return what the folder holds; see `Source.look`."""
+        read = _read(params)
+        if params.vectors is None:
+            list(frozen.identifying_files(params.encoder))
+        else:
+            asked = query_ids(judgement for split in read.judged.splits.values() for judgement in split)
+            _vectors(params, read.documents, dict.fromkeys(asked, ""), None)
+        return read.seen
 
     def inputs(self, params: BeirParams) -> Iterable[Path]:
         """Return the folder's files and those of the encoder, or of the vectors that are used instead."""
@@ -86,10 +107,34 @@ class Beir(Source[BeirParams]):
         yield from frozen.identifying_files(params.encoder) if params.vectors is None else stored_files(params.vectors)
 
 
-def _qrels(folder: Path) -> dict[str, Path]:
+def _read(params: BeirParams) -> _Read:
+    folder = Path(params.path).expanduser().absolute()
+    what = "a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/test.tsv"
+    paths = _qrels(folder, split=params.split.given)
+    corpus_path, queries_path = (files.existing(folder / name, what) for name in ("corpus.jsonl", "queries.jsonl"))
+    given = {name: read_qrels(path) for name, path in paths.items()}
+    documents, texts = files.read_texts(corpus_path), files.read_texts(queries_path)
+    known = Known(list(documents), f"the corpus ({corpus_path.name})")
+    judged = settle(
+        given,
+        {name: str(path) for name, path in paths.items()},
+        Known(list(texts), queries_path.name),
+        known,
+        params.split,
+        Plan(dev=params.dev, test=None, seed=params.seed),
+    )
+    _check_known(query_ids(each for split in judged.splits.values() for each in split), texts, queries_path)
+    name = f"beir/{folder.name}"
+    return _Read(name, documents, texts, judged, look(name, known, judged))
+
+
+def _qrels(folder: Path, *, split: bool) -> dict[str, Path]:
     paths = {name: folder / "qrels" / f"{name}.tsv" for name in SPLITS}
     what = "judgements, one query-id, corpus-id and grade to a line"
-    return {name: files.existing(path, what) for name, path in paths.items() if path.exists()}
+    found = {name: files.existing(path, what) for name, path in paths.items() if path.exists()}
+    if "test" not in found and not (split and found):
+        files.existing(paths["test"], "a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/test.tsv")
+    return found
 
 
 def _check_known(asked: Sequence[str], texts: Mapping[str, str], path: Path) -> None:
@@ -122,8 +167,9 @@ def stored(folder: str, name: str, ids: Sequence[str]) -> FloatArray:
     vectors = files.read_vectors(path, there, ids_path)
     if there == list(ids):
         return vectors
-    at = {identity: row for row, identity in enumerate(there)}
-    missing = [identity for identity in ids if identity not in at]
+    known = Known(there, str(ids_path))
+    found = [known.find(identity) for identity in ids]
+    missing = [identity for identity, spelt in zip(ids, found, strict=True) if spelt is None]
     if missing:
         raise TaskError(f"{ids_path} lacks {len(missing):,} ids of the {name}: {files.some(missing)}")
-    return spill.take(vectors, np.array([at[identity] for identity in ids]))
+    return spill.take(vectors, np.array([known.rows[spelt] for spelt in found if spelt is not None], dtype=np.int64))

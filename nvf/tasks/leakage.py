@@ -145,7 +145,11 @@ def overlap(split: Split, other: Split, threshold: float) -> Overlap:
 def report(splits: Mapping[str, Split], threshold: float) -> tuple[Overlap, ...]:
     """Return the leak report: what dev shares with train, and test with train and with dev."""
     pairs: Sequence[tuple[str, str]] = (("dev", "train"), ("test", "train"), ("test", "dev"))
-    return tuple(overlap(splits[split], splits[other], threshold) for split, other in pairs if len(splits[other]))
+    return tuple(
+        overlap(splits[split], splits[other], threshold)
+        for split, other in pairs
+        if len(splits[split]) and len(splits[other])
+    )
 
 
 def describe(task: Task) -> list[str]:

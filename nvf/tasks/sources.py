@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from nvf.params import flatten
 from nvf.tasks.base import Task
+from nvf.tasks.outline import Look
 from nvf.tasks.progress import Progress
 
 P = TypeVar("P")
@@ -37,6 +38,10 @@ class Source(ABC, Generic[P]):
     @abstractmethod
     def load(self, params: P, progress: Progress | None = None) -> Task:
         """Return the task made with `params`; encoding is reported to `progress`. Raises `TaskError`."""
+
+    def look(self, params: P) -> Look | None:
+        """Return what the files hold, checked as far as that goes without encoding; None where all is generated."""
+        return None
 
     def inputs(self, params: P) -> Iterable[Path]:
         """Return the files that the task depends on: where one has changed, the task is made again."""

@@ -9,12 +9,81 @@ import numpy as np
 
 from nvf import seeding
 from nvf.errors import TaskError
+from nvf.params import param
 from nvf.tasks.base import Qrels
+from nvf.tasks.files import Judgement
 from nvf.tasks.leakage import cosine_blocks, normalised
 from nvf.types import IntArray, Queries
 
 PENDING = 2**22
 """Pairs of near-duplicates held at once (64 MB)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shares:
+    """The option `split` of a source: train, dev and test are carved from all judged queries, whatever they were."""
+
+    train: float | None = param(
+        None, low=0.0, high=0.98, doc="share of all judged queries that becomes train, in groups without leaks"
+    )
+    dev: float | None = param(None, low=0.001, high=0.98, doc="share that becomes dev; the rest is test")
+    seed: int = param(0, low=0, high=2**31 - 1, doc="seed of that draw")
+
+    @property
+    def given(self) -> bool:
+        """Whether the sweep file asks for it."""
+        return self.train is not None or self.dev is not None
+
+    def plan(self, where: str) -> Plan:
+        """Return what is carved from all judged queries, of which the rest is train, or test where nothing trains.
+
+        Raises
+        ------
+        TaskError
+            Where dev is missing, or nothing is left for test.
+        """
+        if self.dev is None:
+            raise TaskError(
+                f"{where}: split needs dev besides train: split: {{train: 0.6, dev: 0.2}}; the rest is test"
+            )
+        train = self.train or 0.0
+        if train + self.dev > 0.995:
+            raise TaskError(
+                f"{where}: split.train = {train:g} and split.dev = {self.dev:g} leave no query for test: "
+                "their sum must be below 1"
+            )
+        if not train:
+            return Plan(dev=self.dev, test=None, seed=self.seed, rest="test")
+        return Plan(dev=self.dev, test=1 - train - self.dev, seed=self.seed)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What is carved where a split is missing: shares of dev and test (None: not carved), a seed, what the rest is."""
+
+    dev: float
+    test: float | None
+    seed: int
+    rest: str = "train"
+
+
+def pooled(splits: Mapping[str, Sequence[Judgement]]) -> tuple[dict[str, list[Judgement]], list[str]]:
+    """Return all judgements as those of one split, and a sentence on where they came from.
+
+    Raises
+    ------
+    TaskError
+        Where two splits judge a pair differently.
+    """
+    found: dict[tuple[str, str], int] = {}
+    for name, judgements in splits.items():
+        for query, document, grade in judgements:
+            if found.setdefault((query, document), grade) != grade:
+                raise TaskError(f"{name}: '{query}' and '{document}' are judged in another split, with another grade")
+    count = len({query for query, _ in found})
+    return {"train": [(query, document, grade) for (query, document), grade in found.items()]}, [
+        f"split: train, dev and test are carved from all {count:,} judged queries ({', '.join(splits)} of the data)"
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +137,7 @@ def carve(queries: Queries, qrels: Qrels, shares: Mapping[str, float], threshold
 def _dropped(names: Sequence[str], largest: int, count: int) -> str:
     which = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
     return (
-        f"{which} carved from train by near-duplicate queries only: {largest:,} of {count:,} queries "
+        f"{which} carved by near-duplicate queries only: {largest:,} of {count:,} queries "
         f"hang together by shared judged documents, so documents judged in {' or '.join(names)} are judged in train too"
     )
 

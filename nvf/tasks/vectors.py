@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nvf.errors import TaskError
-from nvf.params import REQUIRED, param
-from nvf.tasks import files
-from nvf.tasks.assemble import Judged, assemble, judge, make_corpus, query_ids
+from nvf.params import REQUIRED, nested, param
+from nvf.tasks import files, own
+from nvf.tasks.assemble import assemble, judge, make_corpus, query_ids
 from nvf.tasks.base import Task
+from nvf.tasks.identity import Known
+from nvf.tasks.outline import Judgements, Look, look, settle
+from nvf.tasks.own import Judged
 from nvf.tasks.progress import Progress
 from nvf.tasks.qrels import read_qrels
 from nvf.tasks.sources import Source
+from nvf.tasks.splits import Plan, Shares
 from nvf.types import FloatArray, Queries
 
 
@@ -27,7 +31,7 @@ class VectorsParams:
     queries_ids: str = param(REQUIRED, doc="ids of those rows: a JSON list, or a text file with one per line")
     train: str | None = param(None, doc="training judgements: query-id, corpus-id and grade between tabs")
     dev: str | None = param(None, doc="dev judgements; where there are none, dev is carved from train")
-    test: str = param(REQUIRED, doc="test judgements")
+    test: str | None = param(None, doc="test judgements; needed unless `split` carves them")
     corpus_texts: str | None = param(None, doc='texts of the documents, one {"_id", "text"} per line')
     queries_texts: str | None = param(None, doc='texts of the queries, one {"_id", "text"} per line')
     encoder: str | None = param(None, doc="name of the encoder that made the vectors, if texts are to be searched for")
@@ -36,6 +40,21 @@ class VectorsParams:
         0.2, low=0.01, high=0.9, doc="share of train that becomes dev where no dev judgements are given"
     )
     seed: int = param(0, low=0, high=2**31 - 1, doc="seed of that draw")
+    split: Shares = nested(Shares)
+    own_document: str | None = own.option()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the files hold: ids and vectors of both sides, and judgements."""
+
+    documents: list[str]
+    corpus: FloatArray
+    asked: list[str]
+    queries: FloatArray
+    texts: tuple[list[str] | None, list[str] | None]
+    judged: Judgements
+    seen: Look
 
 
 class Vectors(Source[VectorsParams]):
@@ -48,30 +67,31 @@ class Vectors(Source[VectorsParams]):
 
     def load(self, params: VectorsParams, progress: Progress | None = None) -> Task:
         """Return the task of the files; see `Source.load`."""
-        documents, corpus = _rows(params.corpus, params.corpus_ids)
-        asked, queries = _rows(params.queries, params.queries_ids)
-        texts = _texts(params.corpus_texts, documents), _texts(params.queries_texts, asked)
-        at = {query: row for row, query in enumerate(asked)}
-        rows = {document: row for row, document in enumerate(documents)}
+        read = _read(params)
+        at = {query: row for row, query in enumerate(read.asked)}
+        rows = {document: row for row, document in enumerate(read.documents)}
 
-        def judged(path: Path) -> Judged:
-            judgements = read_qrels(files.existing(path, "judgements: query-id, corpus-id and grade between tabs"))
+        def judged(judgements: Sequence[files.Judgement]) -> Judged:
             ids = query_ids(judgements)
-            _check_known(ids, at, path, params.queries_ids)
             chosen = [at[query] for query in ids]
-            text = None if texts[1] is None else [texts[1][row] for row in chosen]
-            return Queries(ids, queries[chosen], text), judge(judgements, ids, rows)
+            text = None if read.texts[1] is None else [read.texts[1][row] for row in chosen]
+            return Queries(ids, read.queries[chosen], text), judge(judgements, ids, rows)
 
         return assemble(
-            name=f"vectors/{_path(params.corpus).stem}",
+            name=read.seen.name,
             source=self.options(params),
-            corpus=make_corpus(documents, corpus, texts[0]),
-            splits={name: judged(path) for name, path in _judgements(params).items()},
+            corpus=make_corpus(read.documents, read.corpus, read.texts[0]),
+            splits={name: judged(split) for name, split in read.judged.splits.items()},
             encoder=params.encoder,
             max_length=params.max_length if params.encoder else None,
-            dev=params.dev_share,
-            seed=params.seed,
+            plan=read.judged.plan,
+            own_document=params.own_document,
+            notes=read.judged.notes,
         )
+
+    def look(self, params: VectorsParams) -> Look:
+        """Return what the files hold; see `Source.look`."""
+        return _read(params).seen
 
     def inputs(self, params: VectorsParams) -> Iterable[Path]:
         """Return every file that the options name."""
@@ -85,6 +105,35 @@ class Vectors(Source[VectorsParams]):
         )
         yield from (_path(name) for name in given if name is not None)
         yield from _judgements(params).values()
+
+
+def _read(params: VectorsParams) -> _Read:
+    paths = _judgements(params)
+    if "test" not in paths and not (params.split.given and paths):
+        raise TaskError("task (source vectors): 'test' is missing: test judgements, or any judgements and `split`")
+    documents, corpus = _rows(params.corpus, params.corpus_ids)
+    asked, queries = _rows(params.queries, params.queries_ids)
+    if corpus.shape[1] != queries.shape[1]:
+        raise TaskError(
+            f"{params.queries} has rows of {queries.shape[1]} numbers, but {params.corpus} of {corpus.shape[1]}: both "
+            "must come from the same encoder"
+        )
+    texts = _texts(params.corpus_texts, documents), _texts(params.queries_texts, asked)
+    what = "judgements: query-id, corpus-id and grade between tabs"
+    given = {name: read_qrels(files.existing(path, what)) for name, path in paths.items()}
+    known, known_queries = Known(documents, f"the corpus ({params.corpus_ids})"), Known(asked, params.queries_ids)
+    judged = settle(
+        given,
+        {name: str(path) for name, path in paths.items()},
+        known_queries,
+        known,
+        params.split,
+        Plan(dev=params.dev_share, test=None, seed=params.seed),
+    )
+    for name, judgements in judged.splits.items():
+        _check_known(query_ids(judgements), known_queries.rows, paths.get(name, Path("split")), params.queries_ids)
+    seen = look(f"vectors/{_path(params.corpus).stem}", known, judged)
+    return _Read(documents, corpus, asked, queries, texts, judged, seen)
 
 
 def _path(name: str) -> Path:
@@ -108,10 +157,12 @@ def _texts(name: str | None, ids: Sequence[str]) -> list[str] | None:
         return None
     path = files.existing(_path(name), 'texts, one {"_id", "text"} per line')
     texts = files.read_texts(path)
-    missing = [identity for identity in ids if identity not in texts]
+    known = Known(list(texts), path.name)
+    found = [known.find(identity) for identity in ids]
+    missing = [identity for identity, spelt in zip(ids, found, strict=True) if spelt is None]
     if missing:
-        raise TaskError(f"{path} lacks the text of {len(missing):,} ids: {', '.join(missing[:5])}")
-    return [texts[identity] for identity in ids]
+        raise TaskError(f"{path} lacks the text of {len(missing):,} ids: {files.some(missing)}")
+    return [texts[spelt] for spelt in found if spelt is not None]
 
 
 def _check_known(asked: Sequence[str], known: Mapping[str, int], path: Path, ids: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from nvf.errors import TaskError
 from nvf.measures.evaluate import depth, evaluate
 from nvf.measures.parse import Measure
 from nvf.systems import SYSTEMS, create
@@ -38,6 +39,9 @@ def measure_floors(
     """Return the figures on `split` of every floor and ceiling that applies to `task`, with default parameters."""
     texts = [str(measure) for measure in measures]
     judged = task.split(split)
+    if len(judged) == 0:
+        there = " and ".join(name for name, each in task.splits.items() if len(each))
+        raise TaskError(f"task {task.name} has no {split} queries, only {there}: --split {there.split(' ')[-1]}")
     found = Floors({}, {}, {})
     for name, kind in SYSTEMS.items():
         if not (kind.floor or kind.ceiling) or kind.applies_to(task) is not None:

@@ -1,0 +1,127 @@
+"""What a task's files hold, seen quickly: nothing is encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from nvf.errors import TaskError
+from nvf.tasks import identity
+from nvf.tasks.files import Judgement
+from nvf.tasks.identity import Known
+from nvf.tasks.splits import Plan, Shares, pooled
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgements:
+    """The judgements of a task with ids as queries and documents spell them, before there are vectors.
+
+    Attributes
+    ----------
+    splits
+        Split -> its judgements.
+    plan
+        What is carved of them.
+    notes
+        What the user should know.
+    """
+
+    splits: dict[str, list[Judgement]]
+    plan: Plan
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is there.
+
+    Attributes
+    ----------
+    name
+        Of the task.
+    documents
+        How many, or None where they were not counted.
+    queries
+        Split -> how many queries it has as given.
+    carved
+        Split -> the share of train that it will be carved as.
+    notes
+        What the user should know; warnings begin with `warning:`.
+    """
+
+    name: str
+    documents: int | None
+    queries: Mapping[str, int]
+    carved: Mapping[str, float]
+    notes: Sequence[str]
+
+
+def settle(
+    given: Mapping[str, Sequence[Judgement]],
+    where: Mapping[str, str],
+    queries: Known | None,
+    documents: Known,
+    split: Shares,
+    plan: Plan,
+) -> Judgements:
+    """Return judgements as ids are spelt, pooled where `split` asks for other splits than those given.
+
+    Parameters
+    ----------
+    given
+        Split -> its judgements.
+    where
+        Split -> its file, for messages.
+    queries, documents
+        The ids that there are; None for queries that are found otherwise.
+    split
+        The option of the source.
+    plan
+        What is carved where it says nothing.
+
+    Raises
+    ------
+    TaskError
+        Where no relevant document of a split is in the corpus, and where judgements contradict one another.
+    """
+    matched = {name: identity.match(where[name], judged, queries, documents) for name, judged in given.items()}
+    notes = [*documents.notes, *(queries.notes if queries is not None else ())]
+    if not split.given:
+        return Judgements(matched, plan, notes)
+    plan = split.plan("task")
+    together, said = pooled(matched)
+    return Judgements(together, plan, [*notes, *said])
+
+
+def look(name: str, documents: Known, judged: Judgements) -> Look:
+    """Return what there is of judgements and documents."""
+    queries = {split: len({query for query, _, _ in found}) for split, found in judged.splits.items()}
+    wanted = {"dev": judged.plan.dev, "test": judged.plan.test}
+    carved = {split: share for split, share in wanted.items() if share and split not in queries and "train" in queries}
+    if judged.plan.rest != "train":
+        carved = {"dev": judged.plan.dev, "test": 1 - judged.plan.dev}
+    counts = {
+        split: (sum(document not in documents.rows for _, document, _ in found), len(found))
+        for split, found in judged.splits.items()
+    }
+    return Look(name, len(documents.ids), queries, carved, [*identity.missing(counts), *judged.notes])
+
+
+def check_searchable(name: str, splits: Collection[str]) -> None:
+    """Raise `TaskError` where a sweep has no dev to choose on.
+
+    Parameters
+    ----------
+    name
+        Of the task.
+    splits
+        Those that have queries, or will have them.
+    """
+    if "dev" not in splits:
+        raise TaskError(
+            f"task {name} has only {' and '.join(splits)} queries, and a sweep chooses on dev: add dev judgements "
+            "(train too, where systems learn), or carve all three from those there are: "
+            "--set 'task.split={train: 0.6, dev: 0.2}'; nvf floors measures the task as it is"
+        )
