@@ -9,7 +9,12 @@ import typer
 
 from nvf.cli.options import AsJson, Columns, Set, SpecFile, SweepName, Wide, chosen, print_json
 
-Split = Annotated[str, typer.Option(help="dev or test; floors choose nothing, so test may be looked at here")]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        help="dev, or test, which may be looked at here: floors choose nothing  [default: dev, if there is one]"
+    ),
+]
 Top = Annotated[int, typer.Option(min=1, help="how many trials to show")]
 OptionalName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="a sweep; all of them when left out")]
 
@@ -48,7 +53,7 @@ def tasks(json: AsJson = False) -> None:
     _described(described, as_json=json)
 
 
-def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, wide: Wide = False, json: AsJson = False) -> None:
+def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = False, json: AsJson = False) -> None:
     """Measure the floors (and ceiling) of a file's task only: all, clean, cold."""
     from nvf import tasks as rooms
     from nvf.cli.render import console
@@ -59,6 +64,7 @@ def floors(spec: SpecFile, split: Split = "dev", set_: Set = None, wide: Wide = 
 
     loaded, _ = load(spec, list(set_ or []))
     task = open_snapshot(rooms.build_snapshot(loaded.task)).withhold(loaded.cold, loaded.search.seed)
+    split = split or ("dev" if len(task.split("dev")) else "test")
     measured = measure_floors(task, split, loaded.measures())
     report: dict[str, Any] = {
         "task": task.name,

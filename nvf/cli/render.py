@@ -128,6 +128,8 @@ def leaderboard(
     shown, notes = views(board["queries"], [row["figures"] for row in rows if row["figures"]] + list(floors.values()))
     columns, left = fit(_columns(board, rows, floors, shown), width, chosen)
     yield f"{board['sweep']}: {board['measure']} on dev, best first"
+    warnings, told = noticed(board["notes"])
+    yield from warnings
     yield from lines(columns, None if chosen else width, [False] * len(rows) + [True] * len(floors))
     name, hidden = board["sweep"], len(board["trials"]) - top
     if hidden > 0:
@@ -138,7 +140,7 @@ def leaderboard(
         yield from settings(rows, width)
     if "diagnoses" in left:
         yield from _diagnosed(rows)
-    yield from [*notes, *leaks(board["leaks"]), *board["notes"], *_errors(board), *_faults(board), *verdict(board)]
+    yield from [*notes, *leaks(board["leaks"]), *told, *_errors(board), *_faults(board), *verdict(board)]
 
 
 def _columns(
@@ -261,6 +263,12 @@ def leaks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [sentence(overlap) for overlap in overlaps if overlap.near or overlap.shared or overlap.same_id]
 
 
+def noticed(notes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the warnings among notes, which stand before the figures, and the others, which stand behind them."""
+    warnings = [note for note in notes if note.startswith("warning:")]
+    return warnings, [note for note in notes if note not in warnings]
+
+
 def verdict(board: Mapping[str, Any]) -> list[str]:
     """Return one plain sentence on the best trial against the best floor, and one for each view in which it loses."""
     best = next((row for row in board["trials"] if row["value"] is not None), None)
@@ -311,10 +319,12 @@ def floors(report: Mapping[str, Any], width: int) -> Iterator[Text | str]:
         width,
     )
     yield f"{report['task']}: floors on {report['split']}"
+    warnings, told = noticed(report["notes"])
+    yield from warnings
     yield from lines(columns, width)
     if left:
         yield f"left out at {width} columns: {', '.join(left)}; nvf floors --wide shows all"
-    yield from [*notes, *leaks(report["leaks"]), *report["notes"]]
+    yield from [*notes, *leaks(report["leaks"]), *told]
 
 
 FLOORS = {True: "above", False: "under", None: ""}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -90,11 +91,27 @@ def check(specs: SpecFiles, set_: Set = None, json: AsJson = False) -> None:
     for each in previews:
         out.print(f"{each['file']}: valid; sweep '{each['name']}'")
         out.print(f"  task      {each['task']}")
+        for seen in each["data"]:
+            out.print(f"  data      {_data(seen)}")
+            for note in seen["notes"]:
+                out.print(f"            {note}")
+        least = "" if each["settings"] < each["trials"] else "at least "
+        out.print(f"  settings  {least}{each['settings']:,} for {each['trials']:,} trials")
+        for warning in each["warnings"]:
+            out.print(f"  warning   {warning}")
         out.print(f"  resources {each['resources']}")
         out.print(f"  cost      {each['cost']}")
         for sample in each["samples"]:
             kind = "start" if sample["start"] else "sample"
             out.print(f"  {kind:<9} {sample['system']}  {setting(sample['params'])}")
+
+
+def _data(seen: Mapping[str, Any]) -> str:
+    """Return what a task's files hold, in one line."""
+    documents = "documents not counted" if seen["documents"] is None else f"{seen['documents']:,} documents"
+    queries = ", ".join(f"{count:,} {split}" for split, count in seen["queries"].items())
+    carved = ", ".join(f"{share:.0%} of them become {split}" for split, share in seen["carved"].items())
+    return f"{seen['name']}: {documents}; queries: {queries}{f' ({carved})' if carved else ''}"
 
 
 def _finish(result: Result, *, as_json: bool) -> int:

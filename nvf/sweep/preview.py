@@ -3,40 +3,68 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 import optuna
 
+from nvf import tasks
 from nvf.errors import NvfError, SpecError
 from nvf.journal import events, folders, replay
 from nvf.sweep import sampler
-from nvf.sweep.space import Space
+from nvf.sweep.space import Fail, Space
 from nvf.sweep.spec import Spec, load
 from nvf.sweep.yaml_lines import KeyPath
+from nvf.tasks.outline import Look, check_searchable
 
 SAMPLES = 4
 
 
 def preview(path: str, overrides: list[str]) -> dict[str, Any]:
-    """Return what the sweep file at `path` would run, as plain data; raises `SpecError`."""
+    """Return what the sweep file at `path` would run, as plain data, after a look at its data.
+
+    Raises
+    ------
+    SpecError, TaskError, EncoderError
+        Where file or data would be refused by `nvf sweep`.
+    """
     spec, document = load(Path(path), overrides)
 
     def fail(at: KeyPath, error: NvfError | str) -> NoReturn:
         raise SpecError(document.problem(at, str(error)))
 
     space = Space(spec, fail)
+    seen = _look(spec, fail)
+    repeats = space.repeats(spec.search.trials)
     return {
         "file": path,
         "name": spec.name,
         "task": ", ".join(f"{name} {value}" for name, value in spec.task.items()),
-        "resources": f"{spec.resources.cpu:g} CPU and {spec.resources.gpu:g} GPU a trial",
-        "cost": _cost(spec),
+        "data": [asdict(each) for each in seen],
         "settings": space.distinct(spec.search.trials),
         "trials": spec.search.trials,
-        "warnings": [sentence for sentence in (space.repeats(spec.search.trials),) if sentence],
+        "warnings": [repeats] if repeats else [],
+        "resources": f"{spec.resources.cpu:g} CPU and {spec.resources.gpu:g} GPU a trial",
+        "cost": _cost(spec),
         "samples": _samples(spec, space),
     }
+
+
+def _look(spec: Spec, fail: Fail) -> list[Look]:
+    """Return what the files of the task, and of those that are judged besides, hold."""
+    places: list[tuple[KeyPath, dict[str, Any]]] = [(("task",), spec.task)]
+    places += [(("evaluate", place), options) for place, options in enumerate(spec.evaluate)]
+    found = []
+    for at, options in places:
+        try:
+            seen = tasks.look(options)
+            if seen is not None and at == ("task",):
+                check_searchable(seen.name, [*seen.queries, *seen.carved])
+        except NvfError as error:
+            fail(at, error)
+        found += [seen] if seen is not None else []
+    return found
 
 
 def _samples(spec: Spec, space: Space) -> list[dict[str, Any]]:

@@ -298,5 +298,5 @@ def _check(spec: Spec, document: Document) -> None:
 
 
 def _mentioned(options: dict[str, Any], message: str) -> KeyPath:
-    named = [name for name in options if f"'{name}'" in message or message.startswith(f"{name} =")]
+    named = [name for name in options if f"'{name}'" in message or re.search(rf"(^| ){re.escape(name)}[. ]", message)]
     return (named[0],) if named else ()

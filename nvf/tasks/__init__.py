@@ -25,6 +25,7 @@ from nvf.tasks import leakage
 from nvf.tasks.base import Task
 from nvf.tasks.beir import Beir
 from nvf.tasks.outline import Look
+from nvf.tasks.pairs import Pairs
 from nvf.tasks.paragraphs import Paragraphs
 from nvf.tasks.progress import Progress
 from nvf.tasks.pydocs import PyDocs
@@ -53,7 +54,18 @@ __all__ = [
 
 SOURCES: dict[str, Source[Any]] = {
     source.name: source
-    for source in (Beir(), Paragraphs(), PyDocs(), Qdrant(), Sequences(), Synthetic(), Triples(), Vectors(), Walks())
+    for source in (
+        Beir(),
+        Pairs(),
+        Paragraphs(),
+        PyDocs(),
+        Qdrant(),
+        Sequences(),
+        Synthetic(),
+        Triples(),
+        Vectors(),
+        Walks(),
+    )
 }
 
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from nvf.errors import TaskError
 from nvf.tasks import identity, leakage, own, spill
-from nvf.tasks.base import Corpus, Qrels, Split, Task
+from nvf.tasks.base import Corpus, Judged, Qrels, Split, Task
 from nvf.tasks.files import Judgement
-from nvf.tasks.own import Judged
 from nvf.tasks.splits import Plan, carve
 from nvf.types import FloatArray, IntArray, Queries
 

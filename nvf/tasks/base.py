@@ -119,6 +119,10 @@ class Qrels:
         return self.rows[part], self.grades[part]
 
 
+Judged = tuple[Queries, Qrels]
+"""The queries of a split with their judgements."""
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """Queries with their judgements: `train`, `dev` or `test`.

@@ -13,11 +13,10 @@ from nvf.errors import TaskError
 from nvf.params import REQUIRED, nested, param
 from nvf.tasks import files, own, spill
 from nvf.tasks.assemble import assemble, judge, make_corpus, query_ids
-from nvf.tasks.base import Task
+from nvf.tasks.base import Judged, Task
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.identity import Known
 from nvf.tasks.outline import SPLITS, Judgements, Look, look, settle
-from nvf.tasks.own import Judged
 from nvf.tasks.progress import Progress
 from nvf.tasks.qrels import read_qrels
 from nvf.tasks.sources import Source

@@ -150,6 +150,6 @@ def owned(queries: Iterable[str], documents: Iterable[str]) -> dict[str, int]:
     for row, document in enumerate(documents):
         if document in wanted:
             exact[document] = row
-        elif (name := forms.get(normal(document))) is not None:
-            close[name] = None if name in close else row
+        elif (found := forms.get(normal(document))) is not None:
+            close[found] = None if found in close else row
     return {name: row for name, row in close.items() if row is not None} | exact

@@ -13,13 +13,11 @@ import numpy as np
 
 from nvf.errors import TaskError
 from nvf.params import param
-from nvf.tasks.base import Corpus, Qrels
+from nvf.tasks.base import Corpus, Judged
 from nvf.tasks.identity import owned
 from nvf.tasks.leakage import normalised, unit_rows
 from nvf.types import Queries
 
-Judged = tuple[Queries, Qrels]
-"""The queries of a split with their judgements."""
 EQUAL = 1 - 1e-5
 """The cosine from which on two vectors are one: more than float16 and float32 leave between two copies."""
 
@@ -74,7 +72,7 @@ def _notes(coincide: int, dropped: int, answers: int) -> list[str]:
         notes.append(f"{_queries(answers)} in the corpus, judged as an answer to itself: kept (own_document: drop)")
     if others := coincide - dropped - answers:
         one = "1 query bears" if others == 1 else f"{others:,} queries bear"
-        notes.append(f"{one} the id of a document that is another text: ids coincide, nothing is dropped")
+        notes.append(f"{one} the id of a document that is not the query: ids coincide, nothing is dropped")
     return notes
 
 
@@ -101,7 +99,7 @@ def _dropped(
         stay = np.flatnonzero(~gone)
         kept[split] = (queries.select(stay), fewer.select(stay)) if gone.any() else (queries, fewer)
     said = f"own_document = drop: {len(rows):,} documents with a query's own id are not counted as found by it"
-    gone_too = f"; {judgements:,} judgements of them and {left:,} queries without another answer are left out"
+    gone_too = f"; judgements of them, left out: {judgements:,}; queries without another answer, left out: {left:,}"
     return kept, dict(rows), [said + (gone_too if judgements else "")]
 
 

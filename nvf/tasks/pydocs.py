@@ -21,8 +21,8 @@ from nvf import seeding
 from nvf.encoders import frozen
 from nvf.errors import TaskError
 from nvf.params import param
-from nvf.tasks.assemble import Judged, assemble, judge, make_corpus
-from nvf.tasks.base import Task
+from nvf.tasks.assemble import assemble, judge, make_corpus
+from nvf.tasks.base import Judged, Task
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.files import encodable
 from nvf.tasks.progress import Progress

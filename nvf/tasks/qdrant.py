@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,14 +20,17 @@ import numpy as np
 
 from nvf.encoders import frozen
 from nvf.errors import TaskError, nearest
-from nvf.params import REQUIRED, param
+from nvf.params import REQUIRED, nested, param
 from nvf.tasks import files, spill
 from nvf.tasks import progress as reports
-from nvf.tasks.assemble import UNIT_TOLERANCE, Judged, assemble, judge, make_corpus
-from nvf.tasks.base import Corpus, Task
+from nvf.tasks.assemble import UNIT_TOLERANCE, assemble, judge, make_corpus, query_ids
+from nvf.tasks.base import Corpus, Judged, Task
 from nvf.tasks.embedding_cache import embed
+from nvf.tasks.identity import UUID, Known, normal
+from nvf.tasks.outline import Judgements, Look, look, settle
 from nvf.tasks.query_log import Logged, by_split, read_log
 from nvf.tasks.sources import Source
+from nvf.tasks.splits import Plan, Shares
 from nvf.types import FloatArray, Queries
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ API_KEY = "QDRANT_API_KEY"
 """The environment variable that holds the key: a sweep file is kept and shown, so a key has no place in it."""
 PAGE = 256
 """Points asked for at once."""
+ASKED = 5000
+"""Judged documents that a look asks for; it takes further ones as there."""
 TIMEOUT = 60
 """Seconds after which a server counts as silent."""
 
@@ -57,6 +62,7 @@ class QdrantParams:
     dev: float = param(0.1, low=0.001, high=0.9, doc="share of train that becomes dev where the log names no dev")
     test: float = param(0.1, low=0.001, high=0.9, doc="share of train that becomes test where the log names no test")
     seed: int = param(0, low=0, high=2**31 - 1, doc="seed of that draw")
+    split: Shares = nested(Shares)
 
 
 class Qdrant(Source[QdrantParams]):
@@ -82,20 +88,38 @@ class Qdrant(Source[QdrantParams]):
         log = read_log(files.existing(path, "a query log, one JSON object per line"))
         with self._opened(params) as client:
             corpus, notes = _scroll(client, params, progress)
+        judged = _settled(log, Known(corpus.ids, f"collection '{params.collection}'"), params)
         vectors = _asked(log, params, corpus.dim, progress)
         rows = {document: row for row, document in enumerate(corpus.ids)}
         return assemble(
             name=f"qdrant/{params.collection}",
             source=self.options(params),
             corpus=corpus,
-            splits={name: _judged(log, places, vectors, rows) for name, places in by_split(log).items()},
+            splits={name: _judged(log, split, vectors, rows) for name, split in judged.splits.items()},
             encoder=params.encoder,
             max_length=params.max_length if params.encoder else None,
-            dev=params.dev,
-            test=params.test,
-            seed=params.seed,
-            notes=notes,
+            plan=judged.plan,
+            notes=(*notes, *judged.notes),
         )
+
+    def look(self, params: QdrantParams) -> Look:
+        """Return what log and collection hold; of the documents that are judged, the first are asked for."""
+        path = _log_path(params)
+        log = read_log(files.existing(path, "a query log, one JSON object per line"))
+        _needs_encoder(log, params)
+        with self._opened(params) as client:
+            config = _vector_params(client, params)
+            count = client.count(params.collection, exact=True).count
+            names = dict.fromkeys(normal(document) for query in log for document in query.relevant)
+            ids = [found for name in list(names)[:ASKED] if (found := _point_id(name)) is not None]
+            there = [str(record.id) for record in client.retrieve(params.collection, ids, False, False)]
+            if not there:  # any points, to name one
+                there = [str(record.id) for record in _page(client, params, None)[0]]
+        if not count:
+            raise TaskError(f"collection '{params.collection}' has no points: nothing could be found")
+        _check_widths(log, params, config.size)
+        known = Known(there + list(names)[ASKED:], f"collection '{params.collection}'")
+        return replace(look(f"qdrant/{params.collection}", known, _settled(log, known, params)), documents=count)
 
     def inputs(self, params: QdrantParams) -> Iterable[Path]:
         """Return the log, the files of a local collection and those of the encoder."""
@@ -140,6 +164,27 @@ class Qdrant(Source[QdrantParams]):
         finally:
             if self._client is None:
                 client.close()
+
+
+def _settled(log: Sequence[Logged], known: Known, params: QdrantParams) -> Judgements:
+    """Return the log's judgements by split, with queries named by their places."""
+    given = {
+        split: [(_name(place), document, grade) for place in places for document, grade in log[place].relevant.items()]
+        for split, places in by_split(log).items()
+    }
+    where = {split: f"{_log_path(params)}, {split}" for split in given}
+    return settle(given, where, None, known, params.split, Plan(dev=params.dev, test=params.test, seed=params.seed))
+
+
+def _name(place: int) -> str:
+    return f"q{place:07d}"
+
+
+def _point_id(name: str) -> int | str | None:
+    """Return a normal id as Qdrant has it, a number or a UUID; None where it is neither."""
+    if name.isdecimal():
+        return int(name) if int(name) < 1 << 64 else None
+    return name if UUID.fullmatch(name) else None
 
 
 def _log_path(params: QdrantParams) -> Path:
@@ -262,29 +307,48 @@ def _rank_as_here(ids: Sequence[str], vectors: FloatArray, distance: str, params
 
 def _asked(log: Sequence[Logged], params: QdrantParams, dim: int, progress: reports.Progress | None) -> FloatArray:
     """Return the (Q, dim) vectors of the log's queries, encoding those that are texts only."""
+    _needs_encoder(log, params)
+    _check_widths(log, params, dim)
     path = _log_path(params)
     texts = [query.text for query in log if query.vector is None and query.text is not None]
-    if texts and params.encoder is None:
-        raise TaskError(f"{path} has {len(texts):,} queries without vectors: name the encoder of the collection")
-    encoded = iter(
-        embed(texts, params.encoder, params.max_length, progress, what="queries") if texts and params.encoder else ()
-    )
     vectors = np.empty((len(log), dim), dtype=np.float32)
+    encoded: Iterable[FloatArray] = ()
+    if texts and params.encoder is not None:
+        width = embed(texts[:1], params.encoder, params.max_length, progress, what="queries").shape[1]
+        if width != dim:
+            raise TaskError(
+                f"{path}: {params.encoder} makes vectors of {width} numbers, but those of '{params.collection}' have "
+                f"{dim}: name the encoder of the collection"
+            )
+        encoded = embed(texts, params.encoder, params.max_length, progress, what="queries")
+    rest = iter(encoded)
     for query, row in zip(log, vectors, strict=True):
-        vector = next(encoded) if query.vector is None else query.vector
-        if len(vector) != dim:
-            raise TaskError(f"{path}:{query.line}: a query {len(vector)} wide, but '{params.collection}' has {dim}")
-        row[:] = vector
+        row[:] = next(rest) if query.vector is None else query.vector
     return vectors
 
 
-def _judged(log: Sequence[Logged], places: Sequence[int], vectors: FloatArray, documents: dict[str, int]) -> Judged:
-    ids = [f"q{place:07d}" for place in places]
+def _needs_encoder(log: Sequence[Logged], params: QdrantParams) -> None:
+    texts = sum(query.vector is None for query in log)
+    if texts and params.encoder is None:
+        raise TaskError(
+            f"{_log_path(params)} has {texts:,} queries without vectors: name the encoder of the collection"
+        )
+
+
+def _check_widths(log: Sequence[Logged], params: QdrantParams, dim: int) -> None:
+    for query in log:
+        if query.vector is not None and len(query.vector) != dim:
+            raise TaskError(
+                f"{_log_path(params)}:{query.line}: a query {len(query.vector)} wide, but '{params.collection}' has "
+                f"{dim}"
+            )
+
+
+def _judged(
+    log: Sequence[Logged], judgements: Sequence[files.Judgement], vectors: FloatArray, documents: dict[str, int]
+) -> Judged:
+    ids = query_ids(judgements)
+    places = [int(name[1:]) for name in ids]
     texts = [text for place in places if (text := log[place].text) is not None]
-    judgements = [
-        (name, document, grade)
-        for name, place in zip(ids, places, strict=True)
-        for document, grade in log[place].relevant.items()
-    ]
     queries = Queries(ids, vectors[np.array(places)], texts if len(texts) == len(places) else None)
     return queries, judge(judgements, ids, documents)

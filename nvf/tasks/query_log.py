@@ -115,4 +115,4 @@ def _relevant(path: Path, line: int, value: Any) -> dict[str, int]:
 
 
 def _is_id(value: Any) -> bool:
-    return type(value) in (str, int)
+    return type(value) in (str, int) or (type(value) is float and value.is_integer())

@@ -17,8 +17,8 @@ from nvf import seeding
 from nvf.errors import TaskError
 from nvf.params import REQUIRED, param
 from nvf.tasks import files
-from nvf.tasks.assemble import Judged, assemble, make_corpus
-from nvf.tasks.base import Qrels, Task
+from nvf.tasks.assemble import assemble, make_corpus
+from nvf.tasks.base import Judged, Qrels, Task
 from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, IntArray, Queries

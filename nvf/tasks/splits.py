@@ -82,7 +82,7 @@ def pooled(splits: Mapping[str, Sequence[Judgement]]) -> tuple[dict[str, list[Ju
                 raise TaskError(f"{name}: '{query}' and '{document}' are judged in another split, with another grade")
     count = len({query for query, _ in found})
     return {"train": [(query, document, grade) for (query, document), grade in found.items()]}, [
-        f"split: train, dev and test are carved from all {count:,} judged queries ({', '.join(splits)} of the data)"
+        f"split: every split is carved from all {count:,} judged queries ({', '.join(splits)} of the data)"
     ]
 
 

@@ -10,10 +10,9 @@ from nvf.errors import TaskError
 from nvf.params import REQUIRED, nested, param
 from nvf.tasks import files, own
 from nvf.tasks.assemble import assemble, judge, make_corpus, query_ids
-from nvf.tasks.base import Task
+from nvf.tasks.base import Judged, Task
 from nvf.tasks.identity import Known
 from nvf.tasks.outline import Judgements, Look, look, settle
-from nvf.tasks.own import Judged
 from nvf.tasks.progress import Progress
 from nvf.tasks.qrels import read_qrels
 from nvf.tasks.sources import Source

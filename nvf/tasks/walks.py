@@ -21,8 +21,8 @@ import numpy as np
 
 from nvf import seeding
 from nvf.params import param
-from nvf.tasks.assemble import Judged, assemble, make_corpus
-from nvf.tasks.base import Qrels, Task
+from nvf.tasks.assemble import assemble, make_corpus
+from nvf.tasks.base import Judged, Qrels, Task
 from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, IntArray, Queries

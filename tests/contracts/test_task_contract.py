@@ -90,6 +90,19 @@ def write_triples(folder: Path) -> Options:
     return {"source": "triples", "path": str(folder / "triples.jsonl"), "max_length": 16, "dev": 0.25, "test": 0.25}
 
 
+def write_pairs(folder: Path) -> Options:
+    folder.mkdir(parents=True)
+    lines = "".join(f'"what of {topic}?","{topic}, and ""more"""\n' for topic in TOPICS)
+    (folder / "faq.csv").write_text(f"question,answer\n{lines}")
+    return {
+        "source": "pairs",
+        "path": str(folder / "faq.csv"),
+        "max_length": 16,
+        "split.train": 0.5,
+        "split.dev": 0.25,
+    }
+
+
 def write_qdrant(folder: Path) -> Options:
     client = QdrantClient(path=str(folder / "store"))
     client.create_collection("topics", VectorParams(size=5, distance=Distance.COSINE))
@@ -129,10 +142,11 @@ def write_paragraphs(folder: Path) -> Options:
         write_walks,
         write_sequences,
         write_triples,
+        write_pairs,
         write_qdrant,
         write_paragraphs,
     ],
-    ids=["beir", "vectors", "pydocs", "synthetic", "walks", "sequences", "triples", "qdrant", "paragraphs"],
+    ids=["beir", "vectors", "pydocs", "synthetic", "walks", "sequences", "triples", "pairs", "qdrant", "paragraphs"],
 )
 def options(request: pytest.FixtureRequest, tmp_path: Path, mlruns: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
     monkeypatch.syspath_prepend(tmp_path / "source")
@@ -175,6 +189,13 @@ class TestTask:
         assert json.loads(json.dumps(task.source)) == task.source
         assert task.source.items() >= options.items()
         assert tasks.build(task.source).fingerprint == task.fingerprint
+
+    def test_a_look_sees_as_many_queries_and_documents(self, task: Task, options: Options) -> None:
+        seen = tasks.look(options)
+        if seen is not None:
+            assert (seen.name, seen.documents) == (task.name, len(task.corpus))
+            assert sum(seen.queries.values()) == sum(map(len, task.splits.values()))
+            assert {*seen.queries, *seen.carved} == set(task.splits)
 
     def test_snapshot_returns_an_equal_task(self, task: Task, tmp_path: Path) -> None:
         opened = tasks.open_snapshot(tasks.snapshot(task, tmp_path / "snapshots"), verify=True)

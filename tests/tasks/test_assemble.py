@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nvf.errors import TaskError
-from nvf.tasks.assemble import Judged, assemble, judge, make_corpus
-from nvf.tasks.base import Corpus, Qrels
+from nvf.tasks.assemble import assemble, judge, make_corpus
+from nvf.tasks.base import Corpus, Judged, Qrels
 from nvf.types import Queries
 
 
@@ -64,7 +64,7 @@ def test_clean_is_against_the_training_queries_that_remain() -> None:
     ("parts", "message"),
     [
         ({"train": judged(9)}, "the test split has no queries"),
-        ({"test": judged(9)}, "neither a dev split nor training queries"),
+        ({"dev": judged(9)}, "the test split has no queries"),
         ({"train": judged(9), "dev": judged(0), "test": judged(2)}, "the dev split has no queries"),
         ({"train": judged(9, dim=2), "test": judged(2)}, "train queries are 2 wide, but documents 3"),
     ],
@@ -72,3 +72,10 @@ def test_clean_is_against_the_training_queries_that_remain() -> None:
 def test_what_is_missing_is_named(parts: dict[str, Judged], message: str) -> None:
     with pytest.raises(TaskError, match=message):
         assemble(name="incomplete", source={}, corpus=corpus(), splits=parts)
+
+
+def test_test_alone_is_a_task_without_train_and_dev() -> None:
+    task = assemble(name="alone", source={}, corpus=corpus(), splits={"test": judged(9)})
+    assert {name: len(split) for name, split in task.splits.items()} == {"train": 0, "dev": 0, "test": 9}
+    assert task.leaks == ()
+    assert task.split("test").clean.all()

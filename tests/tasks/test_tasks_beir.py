@@ -12,6 +12,7 @@ from nvf import tasks
 from nvf.errors import ParamsError, TaskError
 from nvf.tasks import leakage
 from nvf.tasks.base import Split, Task
+from nvf.training.floors import measure_floors
 
 DIM = 4
 
@@ -82,8 +83,8 @@ def test_dev_is_carved_only_where_there_is_none(folder: Path) -> None:
 
 def test_train_may_be_missing_where_dev_is_given(folder: Path) -> None:
     (folder / "qrels" / "train.tsv").unlink()
-    with pytest.raises(TaskError, match="neither a dev split nor training queries to carve one from"):
-        build(folder)
+    task = build(folder)
+    assert {name: len(split) for name, split in task.splits.items()} == {"train": 0, "dev": 0, "test": 2}
     write_qrels(folder, "dev", ["q0\td0\t1"])
     task = build(folder)
     assert len(task.train) == 0
@@ -96,7 +97,18 @@ def test_documents_that_are_missing_have_row_minus_one_and_a_note(folder: Path) 
     task = build(folder)
     assert answers(task.split("test"))["q8"] == {-1: 1, 0: 2}
     assert [note for note in task.notes if "not in the corpus" in note] == [
-        "1 judgements (1 in test) name documents that are not in the corpus: nothing finds those"
+        "warning: many judgements (33% in test) name documents that are not in the corpus: figures are too low"
+    ]
+    few = [f"q{query}\td{document}\t1" for query in (8, 9) for document in range(6)] * 2
+    write_qrels(folder, "test", ["q8\tgone\t1", *few])
+    (folder / "qrels" / "train.tsv").write_text("".join(f"q{row}\td{at}\t1\n" for row in range(8) for at in range(6)))
+    write_qrels(folder, "dev", [*(f"q{row}\td{at}\t1" for row in range(8) for at in range(6)), "q0\tgone\t1"])
+    assert [note for note in build(folder).notes if "not in the corpus" in note] == [
+        "warning: many judgements (8% in test) name documents that are not in the corpus: figures are too low"
+    ]
+    write_qrels(folder, "test", few)
+    assert [note for note in build(folder).notes if "not in the corpus" in note] == [
+        "1 judgements (1 in dev) name documents that are not in the corpus: nothing finds those"
     ]
 
 
@@ -112,6 +124,87 @@ def test_own_document_is_marked(folder: Path) -> None:
     (folder / "corpus.jsonl").write_text("\n".join(lines))
     (folder / "corpus_ids.json").write_text(json.dumps(names))
     assert build(folder).split("test").own.tolist() == [-1, 0]
+
+
+def test_judgements_of_another_corpus_are_refused(folder: Path) -> None:
+    write_qrels(folder, "test", ["q8\tS01-A\t1", "q9\td0\t0"])
+    message = r"qrels/test\.tsv: none of its 1 relevant documents is in the corpus.*names S01-A, the corpus has d0"
+    for refuse in (build, look):
+        with pytest.raises(TaskError, match=message):
+            refuse(folder)
+    write_qrels(folder, "test", ["q8\td0\t0"])
+    with pytest.raises(TaskError, match=r"test\.tsv: no judgement has a grade above 0"):
+        build(folder)
+
+
+def look(folder: Path, **options: Any) -> Any:
+    return tasks.look({"source": "beir", "path": str(folder), "vectors": str(folder), "dev": 0.25, **options})
+
+
+def test_a_look_sees_what_there_is(folder: Path) -> None:
+    seen = look(folder)
+    assert (seen.name, seen.documents, seen.queries) == ("beir/tiny", 6, {"train": 8, "test": 2})
+    assert seen.carved == {"dev": 0.25}
+    (folder / "vectors").mkdir()
+    with pytest.raises(TaskError, match=r"corpus\.npy does not exist"):
+        look(folder, vectors=str(folder / "vectors"))
+
+
+def test_split_carves_all_three_from_what_is_judged(folder: Path) -> None:
+    (folder / "qrels" / "train.tsv").unlink()
+    write_qrels(folder, "test", [f"q{row}\td{row % 6}\t1" for row in range(10)])
+    task = build(folder, split={"train": 0.6, "dev": 0.2, "seed": 1})
+    sizes = {name: len(split) for name, split in task.splits.items()}
+    assert sizes == {"train": 6, "dev": 2, "test": 2}
+    assert [row for row in task.leaks if row.near or row.same_id] == []
+    assert any(note.startswith("split: every split is carved from all 10 judged queries (test") for note in task.notes)
+    assert task.fingerprint != build(folder).fingerprint
+    assert task.fingerprint == build(folder, split={"train": 0.6, "dev": 0.2, "seed": 1}).fingerprint
+    untrained = build(folder, split={"dev": 0.4})
+    assert {name: len(split) for name, split in untrained.splits.items()} == {"train": 0, "dev": 4, "test": 6}
+    assert look(folder, split={"dev": 0.4}).carved == {"dev": 0.4, "test": 0.6}
+
+
+def test_split_takes_queries_of_every_file_and_no_impossible_shares(folder: Path) -> None:
+    task = build(folder, split={"train": 0.6, "dev": 0.2})
+    assert sum(map(len, task.splits.values())) == 10
+    with pytest.raises(TaskError, match=r"split needs dev besides train"):
+        build(folder, split={"train": 0.6})
+    with pytest.raises(TaskError, match=r"split\.train = 0\.8 and split\.dev = 0\.2 leave no query for test"):
+        build(folder, split={"train": 0.8, "dev": 0.2})
+    with pytest.raises(ParamsError, match=r"unknown parameter 'split\.tain'; did you mean 'split\.train'"):
+        build(folder, split={"tain": 0.6})
+    (folder / "qrels" / "test.tsv").unlink()
+    with pytest.raises(TaskError, match=r"test\.tsv does not exist"):
+        build(folder)
+    assert len(build(folder, split={"train": 0.5, "dev": 0.25}).split("test")) == 2
+
+
+@pytest.mark.parametrize(
+    ("spelt", "found"),
+    [
+        ("00{row}", "0"),
+        ("{row}.0", "0"),
+        ("{row} ", "0"),
+        ('"{row}"', "0"),
+        ("CFCD208495D565EF66E7DFF9F9876{row}DA", "cfcd2084-95d5-65ef-66e7-dff9f98760da"),
+        ("urn:uuid:cfcd2084-95d5-65ef-66e7-dff9f9876{row}da", "cfcd2084-95d5-65ef-66e7-dff9f98760da"),
+        ("{{CFCD2084-95D5-65EF-66E7-DFF9F9876{row}DA}}", "cfcd2084-95d5-65ef-66e7-dff9f98760da"),
+    ],
+)
+def test_one_id_in_two_spellings(folder: Path, spelt: str, found: str) -> None:
+    names = [found.replace("0da", f"{row}da") if "-" in found else str(row) for row in range(6)]
+    (folder / "corpus.jsonl").write_text(
+        "".join(json.dumps({"_id": name, "text": f"t {name}"}) + "\n" for name in names)
+    )
+    (folder / "corpus_ids.json").write_text(json.dumps(names))
+    write_qrels(folder, "train", [f"q{row}\t{spelt.format(row=row % 6)}\t1" for row in range(8)])
+    write_qrels(folder, "test", [f"q8\t{names[0]}\t2", f" q9 \t{spelt.format(row=2)}\t1"])
+    task = build(folder)
+    assert answers(task.split("test")) == {"q8": {0: 2}, "q9": {2: 1}}
+    assert sum(split.qrels.missing for split in task.splits.values()) == 0
+    stripped = spelt.endswith(" ")  # blanks around a field are no part of an id
+    assert any("are spelt differently in the corpus" in note for note in task.notes) != stripped
 
 
 def drop_query(folder: Path) -> None:
@@ -227,3 +320,28 @@ def test_no_dev_query_of_scifact_leaks(data_folder: Path) -> None:
     task = tasks.build({"source": "beir", "path": str(data_folder / "beir" / "scifact"), "vectors": str(stored)})
     row = next(row for row in task.leaks if (row.split, row.other) == ("dev", "train"))
     assert (row.near, row.shared, row.queries) == (0, 0, 162)
+
+
+@pytest.mark.data
+def test_test_alone_gives_the_published_figure(data_folder: Path, tmp_path: Path) -> None:
+    here = data_folder / "beir" / "nfcorpus"
+    (tmp_path / "nfcorpus" / "qrels").mkdir(parents=True)
+    for name in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv"):
+        (tmp_path / "nfcorpus" / name).symlink_to(here / name)
+    stored = data_folder / "embeddings" / "minilm-256" / "nfcorpus"
+    task = tasks.build({"source": "beir", "path": str(tmp_path / "nfcorpus"), "vectors": str(stored)})
+    floors = measure_floors(task.withhold(0.2, 0), "test", ["nDCG@10"]).floors
+    assert floors["raw"]["all"]["nDCG@10"] == pytest.approx(0.3159, abs=5e-5)
+    with pytest.raises(TaskError, match="has no dev queries, only test: --split test"):
+        measure_floors(task, "dev", ["nDCG@10"])
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "fingerprint"),
+    [("scifact", "7c42128098a45f5601c1e38231f30426"), ("nfcorpus", "66f3e6ac87713f7fcb1d2ecded6cf4ee")],
+)
+def test_a_task_keeps_its_fingerprint(data_folder: Path, name: str, fingerprint: str) -> None:
+    stored = data_folder / "embeddings" / "minilm-256" / name
+    task = tasks.build({"source": "beir", "path": str(data_folder / "beir" / name), "vectors": str(stored)})
+    assert task.fingerprint == fingerprint, "sweeps begun with it would not go on"

@@ -174,7 +174,7 @@ def test_texts_are_encoded_by_the_encoder_that_is_named(client: QdrantClient, op
     with pytest.raises(TaskError, match="6 queries without vectors: name the encoder"):
         build(client, {**options, "log": str(log)})
     encoded = {**options, "log": str(log), "encoder": "minilm", "max_length": 16, "dev": 0.3, "test": 0.3}
-    with pytest.raises(TaskError, match=r"texts\.jsonl:1: a query 384 wide, but 'c' has 6"):
+    with pytest.raises(TaskError, match=r"texts\.jsonl: minilm makes vectors of 384 numbers, but those of 'c' have 6"):
         build(client, encoded)
     client.create_collection("t", VectorParams(size=384, distance=Distance.COSINE))
     client.upsert("t", [PointStruct(id=row, vector=v) for row, v in enumerate(np.eye(8, 384).tolist())])

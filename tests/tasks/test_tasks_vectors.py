@@ -91,7 +91,10 @@ def write(key: str, content: str) -> Callable[[Options], None]:
         (put(float("nan")), r"c\.npy: row 3 holds NaN or infinity"),
         (put(float("inf")), r"c\.npy: row 3 holds NaN or infinity"),
         (put(0.0), r"c\.npy: row 3 is all zeros"),
-        (lambda options: np.save(options["queries"], np.ones((6, 4))), "queries are 4 wide, but documents 5"),
+        (
+            lambda options: np.save(options["queries"], np.ones((6, 4))),
+            r"q\.npy has rows of 4 numbers, but .*c\.npy of 5",
+        ),
         (lambda options: np.save(options["queries"], np.ones((5, 5))), r"q\.npy has 5 rows, but .*q\.json has 6 ids"),
         (
             lambda options: np.save(options["queries"], np.ones(6)),
