@@ -121,10 +121,9 @@ class Pairs(Source[PairsParams]):
         """Return the task of the table; see `Source.load`."""
         read = _read(params)
         documents, texts = list(read.documents.values()), list(read.queries.values())
-        corpus = make_corpus(
-            list(read.documents), embed(documents, params.encoder, params.max_length, progress), documents
-        )
-        vectors = embed(texts, params.encoder, params.max_length, progress)
+        encoded = embed(documents, params.encoder, params.max_length, progress, what="documents")
+        corpus = make_corpus(list(read.documents), encoded, documents)
+        vectors = embed(texts, params.encoder, params.max_length, progress, what="queries")
         at = {query: row for row, query in enumerate(read.queries)}
         rows = {document: row for row, document in enumerate(read.documents)}
 
