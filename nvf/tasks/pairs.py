@@ -116,6 +116,7 @@ class Pairs(Source[PairsParams]):
     name = "pairs"
     summary = "a CSV, TSV, JSONL or Parquet table of queries and the texts that answer them"
     Params = PairsParams
+    files = ("path",)
 
     def load(self, params: PairsParams, progress: Progress | None = None) -> Task:
         """Return the task of the table; see `Source.load`."""
