@@ -152,7 +152,11 @@ def bounds(cls: type[Any], prefix: str = "") -> dict[str, Bounds]:
 
 def make(cls: type[P], values: Mapping[str, Any]) -> P:
     """Return `cls` from flattened names, checked; unknown keys and values out of bounds raise `ParamsError`."""
-    known = bounds(cls)
+    return _assemble(cls, complete(bounds(cls), values))
+
+
+def complete(known: Mapping[str, Bounds], values: Mapping[str, Any]) -> dict[str, Value]:
+    """Return every parameter's value, by its flattened name: `values`, checked, and defaults; raises as `make` does."""
     for name in values:
         if name not in known:
             raise ParamsError(f"unknown parameter '{name}'{nearest(name, known)}")
@@ -160,7 +164,7 @@ def make(cls: type[P], values: Mapping[str, Any]) -> P:
         if bound.required and name not in values:
             raise ParamsError(f"'{name}' is missing: {bound.doc}")
     checked = {name: known[name].check(name, value) for name, value in values.items()}
-    return _assemble(cls, {name: checked.get(name, bound.default) for name, bound in known.items()})
+    return {name: checked.get(name, bound.default) for name, bound in known.items()}
 
 
 def _assemble(cls: type[P], flat: Mapping[str, Value]) -> P:

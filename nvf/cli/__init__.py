@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nvf import __version__
-from nvf.cli import cluster, export, read, registry, reproduce, restore, search, sweep
+from nvf.cli import cluster, describe, export, read, registry, reproduce, restore, search, sweep
 from nvf.errors import NvfError
 from nvf.redaction import safe
 
@@ -17,7 +17,6 @@ ClickError: Any = typer.BadParameter.__bases__[0].__bases__[0]
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -38,7 +37,7 @@ def _nvf(
     """Take the options of `nvf` itself, which stand before a command."""
 
 
-for group in (sweep, read, registry, search, export, reproduce, restore, cluster):
+for group in (sweep, describe, read, registry, search, export, reproduce, restore, cluster):
     for command in group.COMMANDS:
         app.command()(command)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nvf.cli.options import AsJson, print_json
+from nvf.cli.options import AsJson, Version, print_json
 
 
 class Format(StrEnum):
@@ -20,9 +20,7 @@ class Format(StrEnum):
 
 
 def export(
-    model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="models:/NAME@champion, models:/NAME/3 or NAME")
-    ] = None,
+    model: Version = None,
     *,
     to: Annotated[Format, typer.Option(help="what to write")],
     out: Annotated[Path, typer.Option(help="where: a folder, for trec a file, that is not there yet")],

@@ -8,11 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
+from nvf.cli.complete import models, sweeps
 from nvf.errors import UsageError
 from nvf.journal.events import plain
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="a sweep file, e.g. search_spaces/quickstart.yaml")]
-SweepName = Annotated[str, typer.Argument(metavar="NAME", help="the sweep's name")]
+SweepName = Annotated[str, typer.Argument(metavar="NAME", help="the sweep's name", autocompletion=sweeps)]
+Version = Annotated[
+    str | None,
+    typer.Argument(metavar="MODEL", help="models:/NAME@champion, models:/NAME/3 or NAME", autocompletion=models),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 Wide = Annotated[bool, typer.Option("--wide", help="show every column, wider than the terminal")]
 Columns = Annotated[

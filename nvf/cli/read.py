@@ -1,4 +1,4 @@
-"""Commands that read: systems, tasks, floors, list, status, leaderboard."""
+"""Commands that read: floors, list, status, leaderboard."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nvf.cli.complete import sweeps
 from nvf.cli.options import AsJson, Columns, Set, SpecFile, SweepName, Wide, chosen, print_json
 
 Split = Annotated[
@@ -16,41 +17,9 @@ Split = Annotated[
     ),
 ]
 Top = Annotated[int, typer.Option(min=1, help="how many trials to show")]
-OptionalName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="a sweep; all of them when left out")]
-
-
-def systems(json: AsJson = False) -> None:
-    """List the systems, with their parameters, bounds and sources."""
-    from nvf.params import bounds
-    from nvf.systems import SYSTEMS
-
-    described = [
-        {
-            "name": name,
-            "summary": system.summary,
-            "source": system.source,
-            "kind": "floor" if system.floor else "ceiling" if system.ceiling else "trained",
-            "params": {param: _bound(asdict(bound)) for param, bound in bounds(system.Params).items()},
-        }
-        for name, system in SYSTEMS.items()
-    ]
-    _described(described, as_json=json)
-
-
-def tasks(json: AsJson = False) -> None:
-    """List the sources of tasks, with their options."""
-    from nvf.params import bounds
-    from nvf.tasks import SOURCES
-
-    described = [
-        {
-            "name": name,
-            "summary": source.summary,
-            "params": {param: _bound(asdict(bound)) for param, bound in bounds(source.Params).items()},
-        }
-        for name, source in SOURCES.items()
-    ]
-    _described(described, as_json=json)
+OptionalName = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="a sweep; all of them when left out", autocompletion=sweeps)
+]
 
 
 def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = False, json: AsJson = False) -> None:
@@ -163,39 +132,4 @@ def _state(name: str) -> Any:
     return replay(events.read(find(name)))
 
 
-def _bound(bound: dict[str, Any]) -> dict[str, Any]:
-    """Return a parameter's bounds with its type under `type`, without what says nothing."""
-    always = {
-        "type": bound.pop("kind"),
-        "default": bound.pop("default"),
-        "low": bound.pop("low"),
-        "high": bound.pop("high"),
-    }
-    return {**always, **{name: value for name, value in bound.items() if value not in (None, False, "")}}
-
-
-def _described(described: list[dict[str, Any]], *, as_json: bool) -> None:
-    from nvf.cli.render import console
-
-    if as_json:
-        print_json(described)
-        return
-    out = console()
-    for each in described:
-        out.print(f"{each['name']}  {each['summary']}", style="bold")
-        if each.get("source"):
-            out.print(f"    source: {each['source']}")
-        for name, bound in each["params"].items():
-            default = "required" if bound.get("required") else f"default {bound['default']}"
-            out.print(f"    {name:<28} {bound['type']:<6} {_range(bound):<28} {default:<22} {bound.get('doc', '')}")
-
-
-def _range(bound: dict[str, Any]) -> str:
-    if bound.get("choices"):
-        return " | ".join(map(str, bound["choices"]))
-    if bound["low"] is None and bound["high"] is None:
-        return ""
-    return f"[{bound['low']}, {bound['high']}]{' log' if bound.get('log') else ''}"
-
-
-COMMANDS = (systems, tasks, floors, list_, status, leaderboard)
+COMMANDS = (floors, list_, status, leaderboard)

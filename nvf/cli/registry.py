@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from nvf.cli.options import Address, AsJson, SweepName, Wide, print_json
+from nvf.cli.complete import models
+from nvf.cli.options import Address, AsJson, SweepName, Version, Wide, print_json
 
-Registered = Annotated[str, typer.Argument(metavar="MODEL", help="name of a registered model")]
+Registered = Annotated[str, typer.Argument(metavar="MODEL", help="name of a registered model", autocompletion=models)]
 Alias = Annotated[str, typer.Option(help="the alias")]
 
 
@@ -74,9 +75,7 @@ def history(model: Registered, alias: Alias = "champion", json: AsJson = False) 
 
 
 def card(
-    model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="models:/NAME@champion, models:/NAME/3 or NAME")
-    ] = None,
+    model: Version = None,
     json: AsJson = False,
 ) -> None:
     """Print a version's model card, and what happened to it since."""

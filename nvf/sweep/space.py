@@ -12,11 +12,12 @@ from typing import Any, NoReturn
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import BaseTrial
 
-from nvf import params, systems
+from nvf import params
 from nvf.errors import NvfError, ParamsError, nearest
 from nvf.sweep.domain import Domain
 from nvf.sweep.spec import Spec
 from nvf.sweep.yaml_lines import KeyPath
+from nvf.systems import catalogue
 
 Fail = Callable[[KeyPath, NvfError | str], NoReturn]
 SYSTEM = "system"
@@ -56,10 +57,10 @@ class Space:
         self.systems = spec.system
         self._domains = dict(spec.space)
         self._fail = fail
-        self._bounds: dict[str, dict[str, params.Bounds]] = {}
+        self._bounds: dict[str, Mapping[str, params.Bounds]] = {}
         for place, name in enumerate(spec.system):
             try:
-                self._bounds[name] = params.bounds(systems.get(name).Params)
+                self._bounds[name] = catalogue.get(name).params
             except NvfError as error:
                 fail(("system", place) if len(spec.system) > 1 else ("system",), error)
         self._fixed: dict[str, params.Value] = dict(spec.fixed)
@@ -80,8 +81,7 @@ class Space:
                 owner, param = self._split(name)
                 if param in self._bounds[system] and owner in (None, system):
                     values[param] = source[name]
-        made = params.make(systems.get(system).Params, values)
-        return Setting(system, params.flatten(made), dict(chosen))
+        return Setting(system, params.complete(self._bounds[system], values), dict(chosen))
 
     def suggest(self, trial: BaseTrial) -> dict[str, Any]:
         """Draw one point from an Optuna trial."""

@@ -245,7 +245,7 @@ def _check(spec: Spec, document: Document) -> None:
     """Check what the form alone cannot: names and bounds of systems, measures, task options."""
     from nvf import tasks
     from nvf.sweep.space import Space
-    from nvf.systems import SYSTEMS
+    from nvf.systems.catalogue import catalogue
 
     def fail(at: KeyPath, error: NvfError | str) -> NoReturn:
         raise SpecError(document.problem(at, str(error)))
@@ -269,7 +269,7 @@ def _check(spec: Spec, document: Document) -> None:
             fail(("stop", place), f"'{name}' is not a diagnosis that ends a trial{nearest(name, STOPPING)}")
     if len(spec.measure) > 1 and spec.stop:
         fail(("stop",), "a trial of a Pareto search is not ended early; leave it out")
-    known = [name for name, kind in SYSTEMS.items() if kind.floor]
+    known = [name for name, entry in catalogue().items() if entry.kind == "floor"]
     for at, name in spec.gates.named().items():
         if name not in known:
             fail(("gates", *at), f"'{name}' is no floor{nearest(name, known)}")
@@ -288,8 +288,8 @@ def _check(spec: Spec, document: Document) -> None:
             fail(("evaluate", place, *_mentioned(options, str(error))), str(error).replace("task", "evaluate", 1))
     Space(spec, fail)
     for name in spec.system:
-        if spec.evaluate and not SYSTEMS[name].transfers:
-            carried = ", ".join(sorted(each for each, kind in SYSTEMS.items() if kind.transfers))
+        if spec.evaluate and not catalogue()[name].transfers:
+            carried = ", ".join(sorted(each for each, entry in catalogue().items() if entry.transfers))
             fail(
                 ("system",),
                 f"what '{name}' learns is about the documents of its own task, so it cannot be judged on "

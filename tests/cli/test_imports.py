@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nvf.systems.catalogue import catalogue
 from tests.tracking import journals
 
 HEAVY = ("torch", "ray", "optuna", "mlflow", "sentence_transformers", "transformers", "pandas", "scipy", "pyarrow")
@@ -44,8 +45,24 @@ def loaded(*arguments: object) -> tuple[int, set[str]]:
         ("status small", 0),
         ("leaderboard small", 0),
         ("leaderboard small --json", 0),
+        ("systems --json", 0),
+        ("systems linear", 0),
     ],
 )
 def test_reading_imports_nothing_heavy(mlruns: Path, command: str, code: int) -> None:
     journals.sweep(mlruns / "sweeps" / "small", name="small")
+    _kept(mlruns)
     assert loaded(*command.split()) == (code, set())
+
+
+def test_a_file_is_checked_without_torch(mlruns: Path) -> None:
+    _kept(mlruns)
+    ended, names = loaded("check", Path(__file__).parents[2] / "search_spaces" / "jepa_nfcorpus.yaml")
+    assert (ended, names) == (0, {"optuna", "numpy"})
+
+
+def _kept(mlruns: Path) -> None:
+    """Keep the catalogue of systems, as the first command does that asks for it."""
+    mlruns.mkdir(exist_ok=True)
+    catalogue.cache_clear()
+    catalogue()

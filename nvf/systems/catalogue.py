@@ -1,0 +1,103 @@
+"""What there is to say of each system without running one: kind, parameters, bounds.
+
+The classes say it, but to import them takes torch, and so seconds. What they said is kept in the cache under a key of
+nvf's own code, and read from there until that changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nvf import __version__, paths
+from nvf.errors import UsageError, nearest
+from nvf.params import Bounds, bounds
+from nvf.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from nvf.systems.base import System
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One system.
+
+    Attributes
+    ----------
+    name, summary, source, transfers
+        As its class has them.
+    kind
+        "floor", "ceiling", "closed form" (it learns without epochs) or "trained".
+    params
+        The bounds of each parameter, by its flattened name.
+    """
+
+    name: str
+    summary: str
+    source: str
+    kind: str
+    transfers: bool
+    params: Mapping[str, Bounds]
+
+
+def get(name: str) -> Entry:
+    """Return what is to be said of the system called `name`, or raise `UsageError` with the nearest name."""
+    if name not in SYSTEMS:
+        raise UsageError(f"unknown system '{name}'{nearest(name, SYSTEMS)}")
+    return catalogue()[name]
+
+
+@functools.lru_cache(maxsize=1)
+def catalogue() -> Mapping[str, Entry]:
+    """Return every system by name, from the cache where it has them."""
+    kept = paths.cache() / "systems" / f"{_key()}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {entry.name: entry for entry in map(_from_json, json.loads(kept.read_text()))}
+    found = {name: _entry(kind) for name, kind in SYSTEMS.items()}
+    if paths.mlruns().is_dir():
+        with contextlib.suppress(OSError):
+            _keep(kept, json.dumps([asdict(entry) for entry in found.values()]))
+    return found
+
+
+def _entry(kind: type[System]) -> Entry:
+    role = "floor" if kind.floor else "ceiling" if kind.ceiling else "trained" if kind.trained else "closed form"
+    return Entry(kind.name, kind.summary, kind.source, role, kind.transfers, bounds(kind.Params))
+
+
+def _from_json(entry: Mapping[str, Any]) -> Entry:
+    return Entry(**{**entry, "params": {name: _bounds(bound) for name, bound in entry["params"].items()}})
+
+
+def _bounds(bound: Mapping[str, Any]) -> Bounds:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in bound.items()}
+    return Bounds(**values)
+
+
+def _keep(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob("*.json"):  # of code that is no longer here
+        old.unlink(missing_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_text(text)
+    fresh.replace(path)
+
+
+def _key() -> str:
+    digest = hashlib.blake2b(f"{__version__}\x1f{sys.version}".encode(), digest_size=16)
+    for path, state in _code():
+        digest.update(f"{path}\x1f{state.st_size}\x1f{state.st_mtime_ns}\x1e".encode())
+    return digest.hexdigest()
+
+
+def _code() -> Iterator[tuple[Path, os.stat_result]]:
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        yield path, path.stat()
