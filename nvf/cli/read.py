@@ -64,18 +64,27 @@ def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = F
 def leaderboard(
     name: SweepName, top: Top = 20, wide: Wide = False, columns: Columns = None, json: AsJson = False
 ) -> None:
-    """Show a sweep's trials, best first, floors beside them."""
+    """Show a sweep's trials, best first, floors beside them, its last confirmation, and what to run next."""
+    from nvf.cli.ending import ending, report
     from nvf.cli.render import console
     from nvf.cli.render import leaderboard as render
-    from nvf.journal.leaderboard import leaderboard as board_of
 
-    board = board_of(_state(name))
+    board = report(name)
     if json:
         print_json(board)
         return
     out = console(wide=wide)
     for part in render(board, out.width, top, chosen(columns)):
         out.print(part)
+    if board["confirmation"] is not None:
+        from nvf.cli.verdicts import confirmation
+
+        out.print()
+        for part in confirmation(board["confirmation"], out.width):
+            out.print(part)
+    out.print()
+    for line in ending(board):
+        out.print(line)
 
 
 def status(name: OptionalName = None, wide: Wide = False, columns: Columns = None, json: AsJson = False) -> None:

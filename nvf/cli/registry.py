@@ -94,6 +94,7 @@ def confirm(
         str | None,
         typer.Option(help="the registered model whose champion is judged besides; by default the sweep's name"),
     ] = None,
+    again: Annotated[bool, typer.Option("--again", help="train and judge once more what was confirmed before")] = False,
     address: Address = None,
     wide: Wide = False,
     json: AsJson = False,
@@ -102,6 +103,7 @@ def confirm(
     import sys
 
     from nvf.cli import verdicts
+    from nvf.cli.ending import ending, report
     from nvf.cli.render import aside, console
     from nvf.registry.confirm import confirm as run
     from nvf.tasks.progress import show
@@ -113,6 +115,7 @@ def confirm(
             seeds=seeds,
             trials=trial or (),
             model=model,
+            again=again,
             address=address,
             say=aside(),
             progress=show,
@@ -126,7 +129,9 @@ def confirm(
     out = console(wide=wide)
     for part in verdicts.confirmation(result, out.width):
         out.print(part)
-    out.print(f"promote  nvf promote {name}")
+    out.print()
+    for line in ending(report(name)):
+        out.print(line)
     return 0
 
 

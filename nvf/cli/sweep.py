@@ -115,11 +115,11 @@ def _data(seen: Mapping[str, Any]) -> str:
 
 
 def _finish(result: Result, *, as_json: bool) -> int:
+    from nvf.cli.ending import ending, report
     from nvf.cli.render import console, leaderboard
-    from nvf.journal.leaderboard import leaderboard as board_of
 
-    state, board = result.state, board_of(result.state)
-    name = state.name
+    state, name = result.state, result.state.name
+    board = report(name)
     if as_json:
         print_json(board)
     else:
@@ -131,10 +131,9 @@ def _finish(result: Result, *, as_json: bool) -> int:
             out.print(f"MLflow is {result.behind} events behind the journal: nvf sync {name}")
         if result.link:
             out.print(f"runs     nvf ui, then {result.link}")
-        if any(row["value"] is not None for row in board["trials"]):
-            out.print(f"confirm  nvf confirm {name}")
-            out.print(f"promote  nvf promote {name}")
-        out.print(f"more     nvf resume {name} --trials {2 * state.spec['search']['trials']}")
+        if state.status == "ended" or state.reason == "time":
+            for line in ending(board):
+                out.print(line)
     if state.reason == "interrupt":
         print(f"interrupted; go on with: nvf resume {name}", file=sys.stderr)
         return 128 + signal.SIGINT
@@ -142,7 +141,7 @@ def _finish(result: Result, *, as_json: bool) -> int:
         print(f"stopped: {state.error}; when that is mended: nvf resume {name}", file=sys.stderr)
         return 1
     if state.reason == "time":
-        print(f"the time is over; go on with: nvf resume {name} --time 30m", file=sys.stderr)
+        print("the time is over", file=sys.stderr)
     nothing = state.status == "ended" and not any(row["value"] is not None for row in board["trials"])
     return 1 if state.reason == "error" or nothing else 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,12 @@ from nvf.journal import folders
 from nvf.journal.events import Event
 from nvf.journal.leaderboard import best_trial
 from nvf.journal.replay import SweepState, TrialState, replay
-from nvf.registry.confirmations import confirmations
+from nvf.registry.confirmations import last_result, leading
 from nvf.registry.searched import snapshot_of
 from nvf.tasks.base import Task
+
+Check = Callable[[SweepState, TrialState, Mapping[str, Any] | None], None]
+"""Takes the sweep, the trial chosen, and its part in the last confirmation, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,19 @@ class Candidate:
         return 0 if self.row is None or self.result is None else int(self.result["opened"])
 
 
-def choose(folder: Path, events: list[Event], number: int | None) -> Candidate:
+def choose(
+    folder: Path, events: list[Event], number: int | None, check: Check = lambda state, trial, row: None
+) -> Candidate:
     """Return the candidate of the sweep in `folder`: the trial `number`, or the best.
 
     Of a confirmed sweep the best is the finalist whose replicates do best on dev; test chooses nothing.
+
+    Parameters
+    ----------
+    folder, events, number
+        The sweep's folder and journal, and a trial's number or None.
+    check
+        Told what was chosen before the task is opened, which may be slow; may raise.
 
     Raises
     ------
@@ -61,13 +73,14 @@ def choose(folder: Path, events: list[Event], number: int | None) -> Candidate:
         Where the task is not the one that the sweep searched.
     """
     state = replay(events)
-    result = next((each.result for each in reversed(confirmations(events)) if each.result is not None), None)
+    result = last_result(events)
     if result is not None and "compared" not in result:
         raise SweepError(
             f"sweep '{state.name}' was confirmed by an older nvf; confirm it again: nvf confirm {state.name}"
         )
     row = _row(state, result, number)
     trial = _trial(state, row["trial"] if row is not None else number)
+    check(state, trial, row)
     if row is not None:
         record, published = row["champion"]["record"], row["champion"]["checkpoint"]
     else:
@@ -85,12 +98,11 @@ def choose(folder: Path, events: list[Event], number: int | None) -> Candidate:
 
 
 def _row(state: SweepState, result: Mapping[str, Any] | None, number: int | None) -> Mapping[str, Any] | None:
-    rows: list[Mapping[str, Any]] = [] if result is None else result["finalists"]
-    if number is not None:
-        return next((row for row in rows if row["trial"] == number), None)
-    sign = state.objectives[0].sign
-    judged = [row for row in rows if row["dev"]["mean"] is not None]
-    return max(judged, key=lambda row: row["dev"]["mean"] * sign, default=None)
+    if result is None:
+        return None
+    if number is None:
+        return leading(result, state.objectives[0])
+    return next((row for row in result["finalists"] if row["trial"] == number), None)
 
 
 def _trial(state: SweepState, number: int | None) -> TrialState:

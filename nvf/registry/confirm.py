@@ -17,10 +17,12 @@ from typing import Any
 from nvf.errors import SweepError, TrackingError
 from nvf.journal import folders
 from nvf.journal.events import Event, Journal
+from nvf.journal.leaderboard import beats_floors, best_floor
 from nvf.journal.replay import SweepState, TrialState, replay
-from nvf.registry.confirmations import Confirmation, confirmations
+from nvf.registry.already import already, tell
+from nvf.registry.confirmations import Confirmation, Part, confirmations
 from nvf.registry.elsewhere import Elsewhere
-from nvf.registry.finalists import Part, choose, objective, order, plan
+from nvf.registry.finalists import choose, objective, order, plan
 from nvf.registry.findings import compared, finalist, measure_of, over_draws, stability
 from nvf.registry.judging import SPLIT, Judge, Trained
 from nvf.registry.reigning import Reigning, reigning
@@ -33,6 +35,7 @@ from nvf.tasks.base import Task
 from nvf.tasks.progress import Progress, quiet
 from nvf.tracking import archive
 from nvf.tracking.sync import sync
+from nvf.training import checkpoint
 
 FOLDER = "confirmed"
 """Below a sweep's folder: the checkpoints of what was trained again."""
@@ -51,15 +54,17 @@ class Bench:
     folder: Path
     judge: Judge
     elsewhere: Elsewhere | None
+    model: str
     champion: Reigning | None
 
     @classmethod
-    def of(cls, state: SweepState, task: Task, folder: Path, champion: Reigning | None) -> Bench:
+    def of(cls, state: SweepState, task: Task, folder: Path, model: str, say: Say) -> Bench:
         """Return the bench of a sweep; raises `TaskError` where a task of `evaluate` cannot be judged."""
         spec = Spec.model_validate(state.spec)
         measures = [*spec.measures(), *([WINDOWS] if task.split(SPLIT).queries.vectors.ndim == 3 else [])]
         elsewhere = Elsewhere(task, spec.evaluate, measures) if spec.evaluate else None
-        return cls(state, task, folder, Judge(task, measures, spec.cold), elsewhere, champion)
+        judge = Judge(task, measures, spec.cold)
+        return cls(state, task, folder, judge, elsewhere, model, reigning(model, task, say))
 
 
 def confirm(
@@ -69,11 +74,14 @@ def confirm(
     seeds: int = 5,
     trials: Sequence[int] = (),
     model: str | None = None,
+    again: bool = False,
     address: str | None = None,
     say: Say = lambda line: None,
     progress: Progress = quiet,
 ) -> dict[str, Any]:
     """Confirm the finalists of a sweep and return the result, as `nvf confirm --json` prints it.
+
+    Where they were confirmed over as many seeds before, what was found then is returned, and nothing is opened.
 
     Parameters
     ----------
@@ -87,6 +95,8 @@ def confirm(
         Numbers of the finalists; where given, `top` does not matter.
     model
         The registered model whose champion is judged besides; None for that of the sweep's own name.
+    again
+        Whether to train and judge them once more though they were confirmed.
     address
         A running Ray cluster, or None.
     say
@@ -110,8 +120,14 @@ def confirm(
     with journal:
         state = replay(events)
         finalists = choose(state, top, trials, say)
+        if not again:
+            known = already(folder, events, finalists, seeds, model or name)
+            if known is not None and known.result is not None:
+                tell(known, events, name, say)
+                return known.result
+        _warn(state, finalists, say)
         snapshot, task = snapshot_of(events, state)
-        bench = Bench.of(state, task, folder, reigning(model or name, task, say))
+        bench = Bench.of(state, task, folder, model or name, say)
         current = _begin(journal, events, [trial.number for trial in finalists], seeds, say)
         _train(journal, state, current, plan(state, finalists, seeds), snapshot, address, say, progress)
         times = _open_test(journal, events, current, say)
@@ -125,6 +141,14 @@ def confirm(
     archive.keep(folder, state.spec.get("storage"), say)
     told: dict[str, Any] = confirmed["result"]  # as journaled: what is read again is what was returned
     return told
+
+
+def _warn(state: SweepState, finalists: Sequence[TrialState], say: Say) -> None:
+    """Say where no finalist beats the floors on dev, before anything is trained."""
+    best = [trial.best(state.objectives[0]) for trial in finalists]
+    floor = best_floor(state)
+    if floor is not None and not any(record and beats_floors(state, record) is not False for record in best):
+        say(f"no finalist beats the floor {floor[0]} on dev: the gates will hardly let one through")
 
 
 def _begin(journal: Journal, events: list[Event], finalists: list[int], seeds: int, say: Say) -> Confirmation:
@@ -235,6 +259,9 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
         }
         for trial in finalists
     ]
+    for row in rows:
+        at = folders.inside(bench.folder, row["champion"]["checkpoint"]["folder"]) / checkpoint.MODEL
+        row["champion"]["bytes"] = at.stat().st_size
     result = {
         "sweep": state.name,
         "measure": str(state.objectives[0]),
@@ -244,6 +271,7 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
         "confirmation": current.number,
         "opened": times,
         "seeds": current.seeds,
+        "model": bench.model,
         "cold": state.spec["cold"],
         "queries": judge.queries,
         "floors": {name: each.figures for name, each in floors.items()},

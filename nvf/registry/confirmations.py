@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nvf.journal.events import Event
-from nvf.registry.finalists import Part
+from nvf.journal.objective import Objective
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One training of a finalist.
+
+    Attributes
+    ----------
+    trial
+        The finalist.
+    place
+        Which of the seeds, from 0; the same place has the same seed and the same draw for every finalist.
+    withheld
+        Whether the cold share is withheld from it, or all judgements are there.
+    seed, cold_seed
+        Of the training, and of the draw of withheld documents (None where there is none).
+    """
+
+    trial: int
+    place: int
+    withheld: bool
+    seed: int
+    cold_seed: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the part as plain data."""
+        return asdict(self)
 
 
 @dataclass(slots=True)
@@ -26,6 +53,8 @@ class Confirmation:
         Whether test has been opened for it.
     result
         What came out, or None.
+    at
+        When it came out, in seconds since 1970.
     """
 
     number: int
@@ -34,6 +63,7 @@ class Confirmation:
     replicates: dict[Part, Event] = field(default_factory=dict)
     opened: bool = False
     result: dict[str, Any] | None = None
+    at: float = 0.0
 
 
 def confirmations(events: Sequence[Event]) -> list[Confirmation]:
@@ -48,5 +78,16 @@ def confirmations(events: Sequence[Event]) -> list[Confirmation]:
             case "test_opened":
                 found[-1].opened = True
             case "confirmed":
-                found[-1].result = event["result"]
+                found[-1].result, found[-1].at = event["result"], event["t"]
     return found
+
+
+def last_result(events: Sequence[Event]) -> Mapping[str, Any] | None:
+    """Return what the last confirmation that came to its end found, as `nvf confirm --json` prints it, or None."""
+    return next((each.result for each in reversed(confirmations(events)) if each.result is not None), None)
+
+
+def leading(result: Mapping[str, Any], objective: Objective) -> Mapping[str, Any] | None:
+    """Return the finalist that is promoted: the best on dev by the mean over its seeds. Test chooses nothing."""
+    judged = [row for row in result["finalists"] if row["dev"]["mean"] is not None]
+    return max(judged, key=lambda row: row["dev"]["mean"] * objective.sign, default=None)

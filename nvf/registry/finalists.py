@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +11,9 @@ from nvf.errors import SweepError, UnknownName
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.objective import Objective
 from nvf.journal.replay import SweepState, TrialState
+from nvf.registry.confirmations import Part
 from nvf.sweep.orders import Order
 from nvf.sweep.spec import Spec
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One training of a finalist.
-
-    Attributes
-    ----------
-    trial
-        The finalist.
-    place
-        Which of the seeds, from 0; the same place has the same seed and the same draw for every finalist.
-    withheld
-        Whether the cold share is withheld from it, or all judgements are there.
-    seed, cold_seed
-        Of the training, and of the draw of withheld documents (None where there is none).
-    """
-
-    trial: int
-    place: int
-    withheld: bool
-    seed: int
-    cold_seed: int | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the part as plain data."""
-        return asdict(self)
 
 
 def choose(

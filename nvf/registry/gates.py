@@ -46,7 +46,7 @@ class Verdict:
     queries: int | None = None
 
 
-def verdicts(row: Finalist, result: Result, gates: Gates, size: int) -> list[Verdict]:
+def verdicts(row: Finalist, result: Result, gates: Gates, size: int | None) -> list[Verdict]:
     """Return what every gate that applies says of one finalist.
 
     Parameters
@@ -56,7 +56,7 @@ def verdicts(row: Finalist, result: Result, gates: Gates, size: int) -> list[Ver
     gates
         The sweep file's.
     size
-        Bytes of the finalist's tensors.
+        Bytes of the finalist's tensors; None where they are not known, and so not judged.
     """
     return [
         *floors(row, result, gates),
@@ -70,11 +70,15 @@ def verdicts(row: Finalist, result: Result, gates: Gates, size: int) -> list[Ver
     ]
 
 
-def check(found: Sequence[Verdict], gates: Gates, name: str) -> None:
-    """Raise `GateRefused` with a sentence for each gate that says no; what undecided means, the sweep file says."""
+def refusals(found: Sequence[Verdict], gates: Gates) -> list[Verdict]:
+    """Return the verdicts that say no; what undecided means, the sweep file says."""
     stops = {"worse", "refused"} | ({"undecided"} if gates.undecided == "refuse" else set())
-    against = [verdict.said for verdict in found if verdict.outcome in stops]
-    if against:
+    return [verdict for verdict in found if verdict.outcome in stops]
+
+
+def check(found: Sequence[Verdict], gates: Gates, name: str) -> None:
+    """Raise `GateRefused` with a sentence for each gate that says no."""
+    if against := [verdict.said for verdict in refusals(found, gates)]:
         raise GateRefused(
             f"{name} is not promoted: {'; '.join(against)}. Promote it all the same with --force 'why', which is "
             "written down"
@@ -110,6 +114,14 @@ def diagnoses(row: Finalist, gates: Gates) -> Iterator[Verdict]:
     for each in found:
         shown = f"{number(each['figure'], '.3g')}, threshold {number(each['threshold'], '.3g')}"
         yield Verdict("diagnoses", "refused", f"its record shows {each['name']} ({shown})")
+
+
+def champion(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
+    """Not worse than the version that reigned when it was confirmed, on all queries, where one did."""
+    if gates.champion_margin is not None and "champion" in result:
+        line = Comparison.of(row["against_champion"]["all"])
+        other = f"version {result['champion']['version']} by {result['compared']}"
+        yield difference("champion", line, -gates.champion_margin, other)
 
 
 def leaks(result: Result, gates: Gates) -> Iterator[Verdict]:
@@ -155,9 +167,9 @@ def latency(row: Finalist, gates: Gates) -> Iterator[Verdict]:
         yield Verdict("latency", "passes" if ours <= gates.latency_ms_p95 else "refused", said)
 
 
-def weight(size: int, gates: Gates) -> Iterator[Verdict]:
+def weight(size: int | None, gates: Gates) -> Iterator[Verdict]:
     """Bytes of the tensors."""
-    if gates.bytes is not None:
+    if gates.bytes is not None and size is not None:
         said = f"its tensors take {size:,} bytes, {gates.bytes:,} may be"
         yield Verdict("bytes", "passes" if size <= gates.bytes else "refused", said)
 

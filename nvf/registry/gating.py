@@ -1,20 +1,24 @@
-"""The gates put to a candidate: those over its confirmation, and the one against the version that it would replace."""
+"""The gates put to a candidate: was it confirmed, what does the confirmation say, is it worse than the champion?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 
 from mlflow import MlflowClient
 
 from nvf.errors import GateRefused
-from nvf.measures.comparison import Comparison
+from nvf.journal.events import Event
+from nvf.journal.replay import SweepState, TrialState
 from nvf.measures.evaluate import depth, evaluate
 from nvf.measures.significance import compare
 from nvf.registry import gates, versions
 from nvf.registry.candidates import Candidate
+from nvf.registry.confirmations import last_result
 from nvf.registry.findings import measure_of
 from nvf.registry.gates import Verdict
 from nvf.registry.judging import SPLIT
+from nvf.registry.next_steps import Advice, Step, lines, next_steps
 from nvf.registry.retriever import Retriever
 from nvf.sweep.spec import Gates, Spec
 from nvf.systems.base import System
@@ -22,6 +26,42 @@ from nvf.systems.ranking import rank_split
 from nvf.tracking import names
 from nvf.training import checkpoint
 from nvf.types import FloatArray
+
+
+def confirmed_first(
+    state: SweepState, trial: TrialState, events: Sequence[Event], alias: str, again: Sequence[str], *, running: bool
+) -> None:
+    """Refuse a trial that was never confirmed where `alias` is the champion's, or the sweep file asks for it always.
+
+    Parameters
+    ----------
+    state, trial, events
+        The sweep, the trial in it, and the sweep's journal.
+    alias
+        The alias that would move.
+    again
+        The command that was given, without alias and force.
+    running
+        Whether a driver is at work on the sweep.
+
+    Raises
+    ------
+    GateRefused
+        With what to run.
+    """
+    asked = Spec.model_validate(state.spec).gates.confirmed
+    if alias != versions.ALIAS and not asked:
+        return
+    command = shlex.join([*again, "--alias", alias] if alias != versions.ALIAS else again)
+    others = [Step("force", f"{command} --force 'why'")]
+    if not asked:
+        others.insert(0, Step("beside", shlex.join([*again, "--alias", "candidate"])))
+    if last_result(events) is None:
+        advice = next_steps(state, events, running=running)
+    else:
+        advice = Advice([], [Step("confirm", f"nvf confirm {state.name} --trial {trial.number}")])
+    said = f"trial {trial.number:04d} of {state.name} does not become the {alias}: it was not confirmed on test"
+    raise GateRefused("\n".join([said, *advice.why, *lines([*advice.steps, *others])]))
 
 
 def verdicts(
@@ -41,11 +81,6 @@ def verdicts(
     asked = Spec.model_validate(candidate.state.spec).gates
     name, number = candidate.state.name, candidate.trial.number
     if candidate.row is None or candidate.result is None:
-        if (asked.confirmed or candidate.result is not None) and not ungated:
-            raise GateRefused(
-                f"trial {number:04d} of {name} is not promoted: it was never confirmed on test; "
-                f"nvf confirm {name} --trial {number}, or --force 'why', which is written down"
-            )
         return []
     size = (candidate.folder / checkpoint.MODEL).stat().st_size
     found = gates.verdicts(candidate.row, candidate.result, asked, size)
@@ -64,11 +99,14 @@ def against(client: MlflowClient, model: str, reigning: int, candidate: Candidat
     """
     if asked.champion_margin is None:
         return
-    other = f"version {reigning} by {measure_of(candidate.state)}"
     known = (candidate.result or {}).get("champion")
-    if known is not None and candidate.row is not None and (known["model"], known["version"]) == (model, reigning):
-        line = Comparison.of(candidate.row["against_champion"]["all"])
-        yield gates.difference("champion", line, -asked.champion_margin, other)
+    if (
+        known is not None
+        and candidate.row
+        and candidate.result
+        and (known["model"], known["version"]) == (model, reigning)
+    ):
+        yield from gates.champion(candidate.row, candidate.result, asked)
         return
     version = client.get_model_version(model, str(reigning))
     if version.tags.get(names.FINGERPRINT) != candidate.task.fingerprint:
@@ -81,6 +119,7 @@ def against(client: MlflowClient, model: str, reigning: int, candidate: Candidat
     line = compare(
         _per_query(ours, candidate), _per_query(theirs, candidate), candidate.state.name, "champion", reigning
     )
+    other = f"version {reigning} by {measure_of(candidate.state)}"
     yield gates.difference("champion", line, -asked.champion_margin, other)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from mlflow.exceptions import MlflowException
 from nvf.errors import NvfError, UsageError
 from nvf.journal import folders
 from nvf.journal.events import Journal, read
+from nvf.journal.replay import SweepState, TrialState
 from nvf.registry import named, versions
 from nvf.registry.alias import look, move
 from nvf.registry.candidates import Candidate, choose
 from nvf.registry.cautions import cautions
 from nvf.registry.findings import measure_of
 from nvf.registry.gates import Verdict
-from nvf.registry.gating import verdicts
+from nvf.registry.gating import confirmed_first, verdicts
 from nvf.registry.register import register, remove
 from nvf.tracking import archive, server
 from nvf.tracking.sync import sync
@@ -85,7 +86,8 @@ def promote(
     """Ask the gates, register the checkpoint as a model version, check that it ranks as it did, move the alias.
 
     Of a confirmed sweep it is the finalist that is best on dev, by the mean over its seeds: test chooses nothing. A
-    sweep that was never confirmed gives its best trial, ungated, with cautions, unless `gates.confirmed` asks for more.
+    trial that was never confirmed does not become the champion. Any other alias may point to it, ungated, with
+    cautions, unless `gates.confirmed` says no.
 
     Parameters
     ----------
@@ -105,7 +107,8 @@ def promote(
     Raises
     ------
     GateRefused
-        Where a gate says no, or the registered model does not rank as the checkpoint does; no version remains.
+        Where the trial was not confirmed, a gate says no, or the registered model does not rank as the checkpoint does;
+        no version remains.
     PromotionLost
         Where somebody else moved the alias meanwhile; no version remains.
     SweepError
@@ -121,7 +124,15 @@ def promote(
     versions.check_names(registered, alias)
     if force is not None and not force.strip():
         raise UsageError("--force needs a reason, which is written down: --force 'the raw floor is not served'")
-    candidate = choose(folder, read(folder), trial)
+    events = read(folder)
+    again = ["nvf", "promote", name, *(["--trial", str(trial)] if trial is not None else [])]
+    again += ["--model", model] if model else []
+
+    def check(state: SweepState, chosen: TrialState, row: Mapping[str, Any] | None) -> None:
+        if row is None and force is None:
+            confirmed_first(state, chosen, events, alias, again, running=folders.running(folder))
+
+    candidate = choose(folder, events, trial, check)
     client = server.client(retries=1, timeout=versions.TIMEOUT)
     try:
         since = look(client, registered, alias)

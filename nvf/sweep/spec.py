@@ -100,7 +100,8 @@ class Gates(Strict):
     Attributes
     ----------
     confirmed
-        Whether a trial is refused where its sweep was never confirmed; else it goes ungated, with cautions.
+        Whether a trial that was never confirmed is refused under every alias. The champion's it never gets; any other
+        points to it ungated, with cautions.
     floors
         Better on clean queries than every floor, or than those named.
     cold_margin

@@ -135,7 +135,7 @@ def test_a_system_lives(name: str, lives: Lives) -> None:
     dev, measures = task.split("dev"), state.started["measures"]
     assert evaluate(rank_split(restored, dev, depth(measures)), dev, task.cold, measures).figures == record["figures"]
 
-    version = promote(place, trial=number, model=name).version
+    version = promote(place, trial=number, model=name, alias="candidate").version
     client = server.client()
     served = Retriever.open(fetch(client, resolve(client, f"models:/{name}/{version}")) / "artifacts")
     assert served.system.name == name

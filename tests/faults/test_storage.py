@@ -79,7 +79,7 @@ def test_from_search_to_champion_on_postgresql_and_the_password_is_nowhere(
         ("sweep", home.spec(), "--trials", 6),
         ("sync", "small"),
         ("leaderboard", "small"),
-        ("promote", "small"),
+        ("promote", "small", "--force", "not confirmed"),
         ("history", "small"),
         ("doctor",),
         ("doctor", "--json"),
@@ -118,7 +118,7 @@ def test_the_password_of_a_server_is_nowhere(tmp_path: Path, ray_folder: Path, u
         commands = [
             ("sweep", home.spec(), "--trials", 4),
             ("sync", "small"),
-            ("promote", "small"),
+            ("promote", "small", "--alias", "candidate"),
             ("doctor",),
             ("ui",),
         ]
@@ -143,7 +143,7 @@ def test_a_sweep_on_s3_outlives_its_machine(tmp_path: Path, alone: Home, s3: S3,
     for command in (
         ("restore", f"s3://{sweeps}/team/one"),
         ("resume", "one"),
-        ("promote", "one"),
+        ("promote", "one", "--alias", "candidate"),
         ("sync", "one"),
         ("doctor",),
     ):

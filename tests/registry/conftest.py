@@ -124,6 +124,7 @@ def confirmed(
         row: dict[str, Any] = {
             "trial": number,
             "system": trial.system,
+            "settings": trial.settings,
             "seeds": 3,
             "dev": {"mean": 0.5 + number / 10},
             "test": dict.fromkeys(views, view),
@@ -148,6 +149,8 @@ def confirmed(
         result = {
             "measure": "nDCG@10",
             "compared": "nDCG@10",
+            "confirmation": times,
+            "seeds": 3,
             "opened": times,
             "cold": 0.2,
             "queries": dict.fromkeys(views, 50),

@@ -28,7 +28,7 @@ def main(sweep: str, trial: str, folder: str) -> None:
 
         promotion.look = look_and_wait
         try:
-            told = {"version": promotion.promote(sweep, trial=int(trial)).version}
+            told = {"version": promotion.promote(sweep, trial=int(trial), force="not confirmed").version}
         except NvfError as error:
             told = {"error": type(error).__name__, "text": str(error)}
         print(json.dumps(told), flush=True)

@@ -96,7 +96,7 @@ def test_the_champion_that_reigned_stands_beside_the_floors(run_sweep: RunSweep)
 
 def test_the_card_of_a_trial_that_was_never_confirmed_says_so(run_sweep: RunSweep) -> None:
     run_sweep(cold=0)
-    done = promote("small")
+    done = promote("small", alias="candidate")
     text = written()
     assert "never judged on test" in text and ModelCard(text).data.eval_results is None
     assert all(f"- {caution}" in section(text, SECTIONS[2]) for caution in done.cautions)
@@ -137,7 +137,7 @@ def test_a_card_stays_as_it_was_and_is_shown_with_what_happened_since(run_sweep:
 
 def test_the_exported_folder_has_the_card(run_sweep: RunSweep, lexicon: dict[str, Any], tmp_path: Path) -> None:
     run_sweep(options=lexicon, rates=(0.02,), epochs=1, cold=0)
-    promote("small")
+    promote("small", force="not confirmed")
     to_sentence_transformers("small", tmp_path / "model")
     card = ModelCard.load(tmp_path / "model" / "README.md")
     assert card.data.library_name == "sentence-transformers" and "# small, version 1" in card.text
@@ -147,7 +147,7 @@ def test_the_exported_folder_has_the_card(run_sweep: RunSweep, lexicon: dict[str
 
 def test_what_has_no_card_is_named(run_sweep: RunSweep) -> None:
     run_sweep(rates=(0.001,), epochs=0)
-    promote("small")
+    promote("small", force="not confirmed")
     client = server.client()
     (source,) = [found.source for found in client.search_model_versions("name='small'")]
     Path(source.removeprefix("file://"), FILE).unlink()

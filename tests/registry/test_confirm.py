@@ -16,8 +16,7 @@ from nvf.journal.replay import replay
 from nvf.measures import judge
 from nvf.registry import confirm as rooms
 from nvf.registry.confirm import confirm
-from nvf.registry.confirmations import confirmations
-from nvf.registry.finalists import Part
+from nvf.registry.confirmations import Part, confirmations
 from nvf.systems.ranking import rank_split
 from nvf.tracking import names, runs, server
 from nvf.training import checkpoint

@@ -27,7 +27,7 @@ def run(*arguments: object) -> Any:
 
 def test_the_champion_answers_as_nvf_search_does(run_sweep: RunSweep, lexicon: dict[str, Any], tmp_path: Path) -> None:
     run_sweep(options=lexicon, rates=(0.02,), epochs=2, cold=0)
-    promote("small")
+    promote("small", force="not confirmed")
     out = tmp_path / "there" / "model"
     done = run("export", "models:/small@champion", "--to", "sentence-transformers", "--out", out, "--json")
     assert done.exit_code == 0, done.output
@@ -63,7 +63,7 @@ def test_vectors_that_are_not_the_encoders_are_told(
         np.save(tmp_path / f"{name}.npy", generator.normal(size=(30, 384)).astype(np.float32))
         (tmp_path / f"{name}_ids.json").write_text(json.dumps([f"{letter}{row}" for row in range(30)]))
     run_sweep(options={**lexicon, "vectors": str(tmp_path)}, rates=(0.001,), epochs=1, cold=0)
-    promote("small")
+    promote("small", force="not confirmed")
     with pytest.raises(GateRefused, match="are not what encoder 'minilm' makes of its texts"):
         to_sentence_transformers("small", tmp_path / "model")
     assert not (tmp_path / "model").exists()
@@ -71,7 +71,7 @@ def test_vectors_that_are_not_the_encoders_are_told(
 
 def test_a_model_of_vectors_is_refused(run_sweep: RunSweep, tmp_path: Path) -> None:
     run_sweep(rates=(0.001,), epochs=1)
-    promote("small")
+    promote("small", force="not confirmed")
     with pytest.raises(UsageError, match="whose vectors come from no encoder"):
         to_sentence_transformers("small", tmp_path / "model")
     assert not (tmp_path / "model").exists()

@@ -46,7 +46,7 @@ def test_a_refusal_leaves_nothing_and_force_is_written_down(run_sweep: RunSweep)
 
 def test_a_trial_beside_the_finalists_is_refused(run_sweep: RunSweep) -> None:
     confirmed(run_sweep(), {0: 0.2})
-    with pytest.raises(GateRefused, match="never confirmed on test; nvf confirm small --trial 1"):
+    with pytest.raises(GateRefused, match="it was not confirmed on test\nconfirm  nvf confirm small --trial 1"):
         promote("small", trial=1)
 
 

@@ -85,7 +85,7 @@ def test_a_model_of_texts_takes_texts_and_vectors(
     run_sweep: RunSweep, lexicon: dict[str, Any], as_users_load: Callable[[str], Any]
 ) -> None:
     run_sweep(options=lexicon, rates=(0.02,), epochs=1, cold=0)
-    promote("small")
+    promote("small", force="not confirmed")
     model = as_users_load("models:/small@champion")
     assert isinstance(model.input_example, list) and model.predict(model.input_example).shape == (1, 3)
     questions = ["what do violins cost", "is tax law a danger?"]

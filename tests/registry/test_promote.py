@@ -11,7 +11,7 @@ import torch
 
 from nvf import paths, tasks
 from nvf.errors import CheckpointError, GateRefused, SweepError, TaskError, TrackingError, UsageError
-from nvf.journal.events import Journal, read
+from nvf.journal.events import FILE, Journal, read
 from nvf.journal.leaderboard import best_trial
 from nvf.journal.replay import replay
 from nvf.registry import versions
@@ -25,7 +25,7 @@ RunSweep = Callable[..., Path]
 
 def test_the_best_trial_becomes_the_champion_and_ranks_as_its_checkpoint(run_sweep: RunSweep) -> None:
     folder = run_sweep()
-    done = promote("small")
+    done = promote("small", force="not confirmed")
     state = replay(read(folder))
     trial = best_trial(state)
     assert trial is not None
@@ -80,15 +80,15 @@ def test_a_version_says_where_it_comes_from(run_sweep: RunSweep) -> None:
 
 def test_a_second_promotion_moves_the_alias_and_names_the_previous_version(run_sweep: RunSweep) -> None:
     run_sweep()
-    promote("small", trial=0)
-    done = promote("small", trial=1)
+    promote("small", trial=0, force="not confirmed")
+    done = promote("small", trial=1, force="not confirmed")
     assert (done.version, done.previous) == (2, 1)
     assert server.client().get_model_version_by_alias("small", "champion").version in ("2", 2)
 
 
 def test_cautions_say_what_is_not_proven(run_sweep: RunSweep) -> None:
     run_sweep(rates=(0.001,), epochs=1)
-    found = promote("small").cautions
+    found = promote("small", alias="candidate").cautions
     assert any(line.startswith("not confirmed on test") and "best of 1 on dev" in line for line in found)
     assert "one seed: another may give other figures" in found
     assert "trained without the 20% of the judged documents that the cold figure needs" in found
@@ -98,7 +98,7 @@ def test_a_loser_against_a_floor_is_called_one(run_sweep: RunSweep) -> None:
     """Without a hidden map the raw vectors already rank at the ceiling: training can only lose."""
     options = {"source": "synthetic", "documents": 200, "dim": 16, "train": 60, "dev": 50, "test": 50}
     run_sweep(options=options, rates=(0.1,), epochs=1, cold=0)
-    found = promote("small").cautions
+    found = promote("small", force="not confirmed").cautions
     assert any(line.startswith("does not beat the floor `raw` on dev by nDCG@10: 0.") for line in found)
     assert not any("trained without" in line for line in found)
 
@@ -115,10 +115,10 @@ def test_a_damaged_checkpoint_is_named_and_nothing_is_registered(run_sweep: RunS
     content[-1] ^= 1
     tensors.write_bytes(content)
     with pytest.raises(CheckpointError, match=str(tensors)):
-        promote("small")
+        promote("small", force="not confirmed")
     shutil.rmtree(tensors.parent)
     with pytest.raises(CheckpointError, match=str(tensors.parent)):
-        promote("small")
+        promote("small", force="not confirmed")
     assert list(server.client().search_model_versions()) == []
 
 
@@ -128,7 +128,7 @@ def test_a_checkpoint_that_was_exchanged_is_refused(run_sweep: RunSweep) -> None
     shutil.rmtree(one)
     shutil.copytree(other, one)
     with pytest.raises(CheckpointError, match="not the file that was published"):
-        promote("small", trial=0)
+        promote("small", trial=0, force="not confirmed")
 
 
 def test_a_model_that_ranks_otherwise_is_removed_again(run_sweep: RunSweep, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ def test_a_model_that_ranks_otherwise_is_removed_again(run_sweep: RunSweep, monk
 
     monkeypatch.setattr(Retriever, "open", damaged)
     with pytest.raises(GateRefused, match="of 32 dev queries otherwise.*removed again"):
-        promote("small")
+        promote("small", force="not confirmed")
     client = server.client()
     assert list(client.search_model_versions()) == []
     assert "champion" not in client.get_registered_model("small").aliases
@@ -155,12 +155,12 @@ def test_a_cleared_cache_is_made_again_and_a_changed_task_refused(
 ) -> None:
     run_sweep(options=lexicon, rates=(0.001,), epochs=1, cold=0)
     shutil.rmtree(mlruns / "cache" / "tasks")
-    assert promote("small").version == 1
+    assert promote("small", force="not confirmed").version == 1
     shutil.rmtree(mlruns / "cache" / "tasks")
     corpus = Path(lexicon["path"]) / "corpus.jsonl"
     corpus.write_text(corpus.read_text().replace("cats", "dogs"))
     with pytest.raises(TaskError, match="has changed since sweep 'small' searched it"):
-        promote("small")
+        promote("small", force="not confirmed")
 
 
 @pytest.mark.parametrize(
@@ -189,22 +189,63 @@ def test_a_trial_whose_checkpoint_was_deleted_can_be_trained_again(run_sweep: Ru
     with journal:
         journal.append("checkpoints_deleted", trial=0)
     with pytest.raises(SweepError, match="only the best trials keep theirs .* nvf confirm small --trial 0 trains it"):
-        promote("small", trial=0)
+        promote("small", trial=0, force="not confirmed")
 
 
 def test_a_server_that_is_down_is_named(run_sweep: RunSweep, monkeypatch: pytest.MonkeyPatch) -> None:
     run_sweep(rates=(0.001,), epochs=0)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(TrackingError, match="http://127.0.0.1:9 does not answer"):
-        promote("small")
+        promote("small", force="not confirmed")
 
 
 def test_a_running_sweep_can_be_promoted_from(run_sweep: RunSweep) -> None:
     """Its driver holds the journal, so the promotion stands in the registry alone."""
     folder = run_sweep()
-    promote("small")
+    promote("small", force="not confirmed")
     journal, events = Journal.open(folder)
     with journal:
-        assert promote("small").version == 2
+        assert promote("small", force="not confirmed").version == 2
     assert read(folder) == events
     assert paths.sweep("small") == folder
+
+
+def test_what_was_not_confirmed_becomes_no_champion(run_sweep: RunSweep) -> None:
+    folder = run_sweep()
+    with pytest.raises(GateRefused) as refused:
+        promote("small", trial=1, model="other")
+    assert refused.value.exit_code == 3
+    assert str(refused.value).splitlines() == [
+        "trial 0001 of small does not become the champion: it was not confirmed on test",
+        "confirm  nvf confirm small",
+        "more     nvf resume small --trials 4",
+        "beside   nvf promote small --trial 1 --model other --alias candidate",
+        "force    nvf promote small --trial 1 --model other --force 'why'",
+    ]
+    assert list(server.client().search_registered_models()) == []
+    assert "promoted" not in [event["kind"] for event in read(folder)]
+
+
+def test_a_sweep_that_loses_is_told_what_to_try_and_not_to_confirm(run_sweep: RunSweep) -> None:
+    options = {"source": "synthetic", "documents": 200, "dim": 16, "train": 60, "dev": 50, "test": 50}
+    run_sweep(options=options, rates=(0.1,), epochs=1, cold=0)
+    with pytest.raises(GateRefused) as refused:
+        promote("small")
+    said = str(refused.value)
+    assert "no trial beats the floor raw on dev: there is nothing to confirm or to promote yet" in said
+    assert "nvf confirm" not in said and "nvf resume small --trials" in said
+
+
+def test_a_sweep_file_may_ask_for_a_confirmation_under_every_alias(run_sweep: RunSweep) -> None:
+    folder = run_sweep()
+    lines = read(folder)
+    (folder / FILE).unlink()
+    lines[0]["spec"]["gates"] = {"confirmed": True}
+    with Journal.create(folder) as journal:
+        for event in lines:
+            journal.append(
+                event["kind"], **{key: value for key, value in event.items() if key not in ("n", "t", "kind")}
+            )
+    with pytest.raises(GateRefused) as refused:
+        promote("small", alias="candidate")
+    assert "--alias candidate --force 'why'" in str(refused.value) and "beside" not in str(refused.value)

@@ -45,7 +45,7 @@ def by_ir_measures(path: Path, task: Task, split: str) -> dict[str, float]:
 
 def test_the_figures_of_a_run_file_are_those_of_the_journal(run_sweep: RunSweep, tmp_path: Path) -> None:
     folder = run_sweep()
-    done = promote("small")
+    done = promote("small", force="not confirmed")
     out = tmp_path / "runs" / "small.trec"
     told = CliRunner().invoke(app, ["export", "small", "--to", "trec", "--out", str(out), "--json"])
     assert told.exit_code == 0, told.output
@@ -111,6 +111,6 @@ def test_an_id_with_white_space_is_refused(run_sweep: RunSweep, lexicon: dict[st
     for path in (source / "corpus.jsonl", *source.glob("qrels/*.tsv")):
         path.write_text(path.read_text().replace('"c7"', '"c 7"').replace("\tc7\t", "\tc 7\t"))
     run_sweep(options=lexicon, rates=(0.001,), epochs=0, cold=0)
-    promote("small")
+    promote("small", force="not confirmed")
     with pytest.raises(UsageError, match="id 'c 7' has white space in it"):
         to_trec("small", "dev", tmp_path / "dev.trec")

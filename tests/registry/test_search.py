@@ -27,7 +27,7 @@ RunSweep = Callable[..., Path]
 @pytest.fixture
 def champion(run_sweep: RunSweep, lexicon: dict[str, Any]) -> Path:
     run_sweep("words", lexicon, rates=(0.001,), epochs=1)
-    promote("words")
+    promote("words", force="not confirmed")
     client = server.client()
     return versions.fetch(client, client.get_model_version_by_alias("words", "champion"))
 
@@ -64,7 +64,7 @@ def test_a_server_holds_the_model_too(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     run_sweep("words", lexicon, rates=(0.001,), epochs=1)
-    assert promote("words").link.startswith(mlflow_server)
+    assert promote("words", force="not confirmed").link.startswith(mlflow_server)
     (cached,) = (mlruns / "cache" / "models").iterdir()
     assert (cached / "MLmodel").is_file()
     before = search("the danger of rockets", 2)
@@ -84,10 +84,10 @@ def test_a_damaged_corpus_is_named(champion: Path) -> None:
 
 def test_the_last_promoted_champion_answers(run_sweep: RunSweep, lexicon: dict[str, Any], champion: Path) -> None:
     run_sweep("numbers", rates=(0.001,), epochs=0)
-    promote("numbers")
+    promote("numbers", force="not confirmed")
     with pytest.raises(UsageError, match="synthetic.*cannot be asked in words"):
         search("bread")
-    promote("words")
+    promote("words", force="not confirmed")
     assert search("the making of bread", 1)
 
 

@@ -28,7 +28,7 @@ QUESTIONS = ["what do violins cost", "is tax law a danger?", "who makes rockets"
 def served(run_sweep: Callable[..., Path], lexicon: dict[str, Any], tmp_path: Path) -> Iterator[str]:
     """The address of a served champion."""
     run_sweep(options=lexicon, rates=(0.02,), epochs=2, cold=0)
-    promote("small")
+    promote("small", force="not confirmed")
     port = unused_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", "models:/small@champion"]
     options = ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]

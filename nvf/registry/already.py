@@ -1,0 +1,49 @@
+"""Whether a confirmation would find anything new: what was found before is told instead, and test stays closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nvf.journal import folders
+from nvf.journal.events import Event
+from nvf.journal.replay import TrialState
+from nvf.registry.confirmations import Confirmation, confirmations
+from nvf.registry.markdown import when
+
+
+def already(
+    folder: Path, events: Sequence[Event], finalists: Sequence[TrialState], seeds: int, model: str
+) -> Confirmation | None:
+    """Return the last confirmation that leaves nothing new to find, or None where there is none.
+
+    It is of these finalists with these settings, over as many seeds, beside the champion of this model, and
+    its checkpoints are there. A confirmation of them that was interrupted comes first. Which version reigns by now does
+    not matter: `nvf promote` compares with that one, and opens nothing.
+    """
+    known = confirmations(events)
+    asked = {trial.number: trial.settings for trial in finalists}
+    if known and known[-1].result is None and set(known[-1].finalists) == set(asked) and known[-1].seeds == seeds:
+        return None
+    for each in reversed(known):
+        result = each.result or {}
+        rows = result.get("finalists", [])
+        if (
+            each.seeds == seeds
+            and "compared" in result
+            and {row["trial"]: row["settings"] for row in rows} == asked
+            and result.get("model", result.get("champion", {}).get("model", model)) == model
+            and all(folders.inside(folder, row["champion"]["checkpoint"]["folder"]).is_dir() for row in rows)
+        ):
+            return each
+    return None
+
+
+def tell(known: Confirmation, events: Sequence[Event], name: str, say: Callable[[str], None]) -> None:
+    """Say that there is nothing to confirm, and why."""
+    trials = ", ".join(f"{number:04d}" for number in known.finalists)
+    say(f"confirmed on {when(known.at)} (UTC): trials {trials} over {known.seeds} seeds; test is not opened again")
+    if known.number < (last := [each for each in confirmations(events) if each.result is not None][-1]).number:
+        others = ", ".join(f"{number:04d}" for number in last.finalists)
+        say(f"nvf promote asks the last confirmation: of trials {others} over {last.seeds} seeds")
+    say(f"to train and judge them once more: nvf confirm {name} --again, with the same options")

@@ -1,0 +1,168 @@
+"""What to run next: from a sweep's journal to the commands that make sense for what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nvf.journal.events import Event
+from nvf.journal.leaderboard import beats_floors, best_floor, leaderboard
+from nvf.journal.replay import SweepState, TrialState
+from nvf.registry.confirmations import Confirmation, confirmations, leading
+
+CHAMPION = "champion"
+FUSES = "fused"
+"""The system that adds BM25's score to that of a dense one: what to try where the floors are hard to beat."""
+WORDS = ("bm25", "hybrid")
+"""Floors that there are only where the task has texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do: a word for it, and the command."""
+
+    label: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do next.
+
+    Attributes
+    ----------
+    why
+        Lines that say where the sweep stands; may be none.
+    steps
+        What to run, the likeliest first.
+    """
+
+    why: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+
+def lines(steps: Sequence[Step]) -> list[str]:
+    """Return the steps as they are printed, their commands aligned.
+
+    >>> lines([Step("more", "nvf resume a --trials 8"), Step("confirm", "nvf confirm a")])
+    ['more     nvf resume a --trials 8', 'confirm  nvf confirm a']
+    """
+    width = max((len(step.label) for step in steps), default=0)
+    return [f"{step.label:<{width}}  {step.command}" for step in steps]
+
+
+def next_steps(state: SweepState, events: Sequence[Event], *, running: bool) -> Advice:
+    """Return what to do next with a sweep.
+
+    Parameters
+    ----------
+    state, events
+        The sweep, and the journal that it is replayed from.
+    running
+        Whether a driver, or a confirmation, is at work on it.
+    """
+    name = state.name
+    if running:
+        stop = [Step("stop", f"nvf stop {name}")] if state.status == "running" else []  # a confirmation is no driver
+        return Advice([], [Step("watch", f"nvf status {name}"), *stop])
+    if state.status == "running":
+        return Advice(["its driver died"], [Step("go on", f"nvf resume {name}")])
+    if state.status == "paused" and state.reason != "time":
+        why = [f"stopped: {state.error}; when that is mended:"] if state.error else []
+        return Advice(why, [Step("go on", f"nvf resume {name}")])
+    best = _best(state)
+    if best is None:
+        why = ["no trial has a figure; mend what failed, then sweep it under another name"]
+        return Advice(why, [Step("again", f"nvf sweep SPEC --name {name}-2")])
+    known = confirmations(events)
+    last = known[-1] if known else None
+    if last is not None and last.result is None:
+        return Advice(["its confirmation was interrupted"], [Step("go on", _same(name, last))])
+    done = next((each for each in reversed(known) if each.result is not None), None)
+    if done is None or "compared" not in (done.result or {}):
+        return _unconfirmed(state, events, best)
+    return _confirmed(state, events, done, best)
+
+
+def _unconfirmed(state: SweepState, events: Sequence[Event], best: TrialState) -> Advice:
+    record, floor = best.best(state.objectives[0]), best_floor(state)
+    promoted = _promoted(events)
+    asked = _asking(promoted) if promoted is not None else []
+    if record is not None and floor is not None and beats_floors(state, record) is False:
+        why = [f"no trial beats the floor {floor[0]} on dev: there is nothing to confirm or to promote yet"]
+        return Advice(why, [*asked, *_tries(state, best)])
+    return Advice([], [*asked, Step("confirm", f"nvf confirm {state.name}"), _more(state)])
+
+
+def _confirmed(state: SweepState, events: Sequence[Event], done: Confirmation, best: TrialState) -> Advice:
+    result = done.result or {}
+    since = _places(events, "confirmed")[-1]
+    promoted = _promoted(events, since)
+    asked = _asking(promoted) if promoted is not None else []
+    newer = best.number not in done.finalists and any(
+        event["n"] > since for event in events if event["kind"] == "record" and event["trial"] == best.number
+    )
+    if newer:
+        why = [f"trial {best.number:04d} is better on dev than those that were confirmed"]
+        return Advice(why, [Step("confirm", f"nvf confirm {state.name}"), *asked])
+    if promoted is not None:
+        return Advice([], [*asked, _more(state)])
+    row = leading(result, state.objectives[0])
+    if row is None or not (refused := _refused(state, row, result)):
+        return Advice([], [Step("promote", f"nvf promote {state.name}"), _more(state)])
+    why = [f"trial {row['trial']:04d} would not be promoted:", *(f"  {said}" for said in refused)]
+    return Advice(why, [*_tries(state, best), Step("force", f"nvf promote {state.name} --force 'why'")])
+
+
+def _refused(state: SweepState, row: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    """Return what the gates that say no say of a finalist."""
+    from nvf.registry import gates  # a sweep file's model takes a moment to import: only where it is asked
+    from nvf.sweep.spec import Spec
+
+    asked = Spec.model_validate(state.spec).gates
+    found = gates.verdicts(row, result, asked, row["champion"].get("bytes"))
+    return [each.said for each in gates.refusals([*found, *gates.champion(row, result, asked)], asked)]
+
+
+def _tries(state: SweepState, best: TrialState) -> Iterator[Step]:
+    """Yield what may find a better one: another system, more trials, longer ones."""
+    searched = {trial.system for trial in state.trials.values()}
+    if FUSES not in searched and any(floor in state.floors for floor in WORDS):
+        yield Step("try", f"system: {FUSES} in the sweep file, under another name; see nvf systems")
+    record = best.best(state.objectives[0])
+    if record is not None and 0 < best.epochs == record["epoch"]:
+        yield Step("longer", f"nvf sweep SPEC --name {state.name}-2 --set budget.epochs={2 * best.epochs}")
+    yield _more(state)
+
+
+def _more(state: SweepState) -> Step:
+    if state.reason == "time":
+        return Step("more", f"nvf resume {state.name} --time 30m")
+    return Step("more", f"nvf resume {state.name} --trials {2 * len(state.trials)}")
+
+
+def _asking(promoted: Event) -> list[Step]:
+    where = f"models:/{promoted['model']}@{promoted['alias']}"
+    return [Step("ask", f'nvf search "how do I ..." --model {where}'), Step("card", f"nvf card {promoted['model']}")]
+
+
+def _same(name: str, last: Confirmation) -> str:
+    """Return the command that goes on with a confirmation."""
+    trials = " ".join(f"--trial {number}" for number in last.finalists)
+    return f"nvf confirm {name} --seeds {last.seeds} {trials}"
+
+
+def _best(state: SweepState) -> TrialState | None:
+    """Return the trial at the head of the leaderboard, or None where none has a figure."""
+    return next((state.trials[row["trial"]] for row in leaderboard(state)["trials"] if row["value"] is not None), None)
+
+
+def _promoted(events: Sequence[Event], since: int = -1) -> Event | None:
+    """Return the last promotion to champion after the event `since`, or None."""
+    found = [each for each in events if each["kind"] == "promoted" and each["alias"] == CHAMPION and each["n"] > since]
+    return found[-1] if found else None
+
+
+def _places(events: Sequence[Event], kind: str) -> list[int]:
+    return [event["n"] for event in events if event["kind"] == kind]
