@@ -12,7 +12,7 @@ from nvf.journal.events import Event
 from nvf.journal.replay import SweepState, TrialState
 from nvf.measures.evaluate import depth, evaluate
 from nvf.measures.significance import compare
-from nvf.registry import gates, versions
+from nvf.registry import gates, named, versions
 from nvf.registry.candidates import Candidate
 from nvf.registry.confirmations import last_result
 from nvf.registry.findings import measure_of
@@ -50,9 +50,9 @@ def confirmed_first(
         With what to run.
     """
     asked = Spec.model_validate(state.spec).gates.confirmed
-    if alias != versions.ALIAS and not asked:
+    if alias != named.ALIAS and not asked:
         return
-    command = shlex.join([*again, "--alias", alias] if alias != versions.ALIAS else again)
+    command = shlex.join([*again, "--alias", alias] if alias != named.ALIAS else again)
     others = [Step("force", f"{command} --force 'why'")]
     if not asked:
         others.insert(0, Step("beside", shlex.join([*again, "--alias", "candidate"])))

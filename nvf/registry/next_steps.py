@@ -10,8 +10,8 @@ from nvf.journal.events import Event
 from nvf.journal.leaderboard import beats_floors, best_floor, leaderboard
 from nvf.journal.replay import SweepState, TrialState
 from nvf.registry.confirmations import Confirmation, confirmations, leading
+from nvf.registry.named import ALIAS
 
-CHAMPION = "champion"
 FUSES = "fused"
 """The system that adds BM25's score to that of a dense one: what to try where the floors are hard to beat."""
 WORDS = ("bm25", "hybrid")
@@ -160,7 +160,7 @@ def _best(state: SweepState) -> TrialState | None:
 
 def _promoted(events: Sequence[Event], since: int = -1) -> Event | None:
     """Return the last promotion to champion after the event `since`, or None."""
-    found = [each for each in events if each["kind"] == "promoted" and each["alias"] == CHAMPION and each["n"] > since]
+    found = [each for each in events if each["kind"] == "promoted" and each["alias"] == ALIAS and each["n"] > since]
     return found[-1] if found else None
 
 

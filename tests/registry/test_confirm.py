@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from nvf.registry.confirmations import Part, confirmations
 from nvf.systems.ranking import rank_split
 from nvf.tracking import names, runs, server
 from nvf.training import checkpoint
+from tests.registry.conftest import SYNTHETIC
 
 RunSweep = Callable[..., Path]
 
@@ -75,6 +77,8 @@ def test_a_confirmation_dies_twice_and_opens_test_once(run_sweep: RunSweep, monk
     kept = [found.parent for found in (folder / "confirmed").rglob("checkpoint.json")]
     assert sorted(kept) == sorted(folder / row["champion"]["checkpoint"]["folder"] for row in result["finalists"])
     _is_shown(result, folder)
+    assert result == read(folder)[-1]["result"] == confirm("small", top=2, seeds=2)
+    assert kinds(folder).count("test_opened") == 1
 
 
 def _holds_the_contract(result: dict[str, Any]) -> None:
@@ -124,12 +128,15 @@ def _is_shown(result: dict[str, Any], folder: Path) -> None:
 @pytest.mark.ray
 @pytest.mark.slow
 def test_what_does_not_learn_by_epochs_and_withholds_nothing_is_trained_once(run_sweep: RunSweep) -> None:
-    folder = run_sweep(epochs=0, cold=0.0, rates=(0.001,))
+    folder = run_sweep(options={**SYNTHETIC, "test": 1}, epochs=0, cold=0.0, rates=(0.001,))
     result = confirm("small", seeds=3)
+    assert result == read(folder)[-1]["result"] and result["finalists"][0]["against"]["raw"]["low"] is None
+    json.dumps(result, allow_nan=False)
     assert kinds(folder).count("replicate") == 1
     row = result["finalists"][0]
     assert set(row["test"]) == {"all", "clean"} and row["withheld"]["draws"] == 0 and row["dev"]["sd"] is None
-    again = confirm("small", seeds=3)
+    assert confirm("small", seeds=3) == result
+    again = confirm("small", seeds=3, again=True)
     assert again["opened"] == 2 and again["finalists"][0]["test"] == row["test"]
 
 
