@@ -32,7 +32,7 @@ def already(
             each.seeds == seeds
             and "compared" in result
             and {row["trial"]: row["settings"] for row in rows} == asked
-            and result.get("model", result.get("champion", {}).get("model", model)) == model
+            and result.get("model", result.get("champion", {}).get("model", folder.name)) == model
             and all(folders.inside(folder, row["champion"]["checkpoint"]["folder"]).is_dir() for row in rows)
         ):
             return each
