@@ -50,9 +50,9 @@ install: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@echo "install 1/3: a virtual environment in $(VENV), some seconds"
 	@$(PYTHON) -m venv $(VENV)
-	@echo "install 2/3: torch for the CPU, 200 MB, about a minute"
+	@echo "install 2/3: torch for the CPU, the largest download, 1 to 4 minutes"
 	@$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	@echo "install 3/3: nvf and what it needs, 1 to 2 minutes"
+	@echo "install 3/3: nvf and what it needs, 1 to 6 minutes"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $(READY)
 	@echo "installed in $(VENV); source $(BIN)/activate puts nvf on the path"

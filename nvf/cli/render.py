@@ -219,10 +219,14 @@ def settings(rows: Sequence[Mapping[str, Any]], width: int, top: int = 3) -> Ite
             for row in best
         ),
     ]
-    while len(table) > 2 and sum(column.width + GAP for column in table) - GAP > width:
+    while len(table) > 1 and sum(column.width + GAP for column in table) - GAP > width:
         table.pop()
     yield ""
-    yield from lines(table, width)
+    if len(table) > 1:
+        yield from lines(table)
+    else:
+        yield f"setting of trial {best[0]['trial']:04d}"
+        yield from (f"  {name}  {value(best[0]['params'].get(name))}" for name in names)
     yield ""
 
 
