@@ -90,7 +90,7 @@ def check(specs: SpecFiles, set_: Set = None, json: AsJson = False) -> None:
     out = console()
     for each in previews:
         out.print(f"{each['file']}: valid; sweep '{each['name']}'")
-        out.print(f"  task      {each['task']}")
+        out.print(f"  task      {', '.join(f'{name} {value}' for name, value in each['task'].items())}")
         for seen in each["data"]:
             out.print(f"  data      {_data(seen)}")
             for note in seen["notes"]:
@@ -99,8 +99,8 @@ def check(specs: SpecFiles, set_: Set = None, json: AsJson = False) -> None:
         out.print(f"  settings  {least}{each['settings']:,} for {each['trials']:,} trials")
         for warning in each["warnings"]:
             out.print(f"  warning   {warning}")
-        out.print(f"  resources {each['resources']}")
-        out.print(f"  cost      {each['cost']}")
+        out.print(f"  resources {each['resources']['cpu']:g} CPU and {each['resources']['gpu']:g} GPU a trial")
+        out.print(f"  cost      {_cost(each['trials'], each['cost'])}")
         for sample in each["samples"]:
             kind = "start" if sample["start"] else "sample"
             out.print(f"  {kind:<9} {sample['system']}  {setting(sample['params'])}")
@@ -112,6 +112,17 @@ def _data(seen: Mapping[str, Any]) -> str:
     queries = ", ".join(f"{count:,} {split}" for split, count in seen["queries"].items())
     carved = ", ".join(f"{share:.0%} of them become {split}" for split, share in seen["carved"].items())
     return f"{seen['name']}: {documents}; queries: {queries}{f' ({carved})' if carved else ''}"
+
+
+def _cost(trials: int, cost: Mapping[str, Any]) -> str:
+    """Return trials and epochs at most, and minutes of one slot where earlier sweeps tell how long an epoch takes."""
+    text = f"at most {trials} trials x {cost['epochs_per_trial']} epochs = {cost['epochs']} epochs"
+    if cost["time"] is not None:
+        text += f", ended after {cost['time'] / 60:.0f} min"
+    seconds = cost["seconds_per_epoch"]
+    if seconds is None:
+        return f"{text}; no earlier sweep of this task tells how long an epoch takes"
+    return f"{text}; about {cost['epochs'] * seconds / 60:.0f} min on one slot, at {seconds:.1f} s an epoch as before"
 
 
 def _finish(result: Result, *, as_json: bool) -> int:

@@ -40,13 +40,18 @@ def preview(path: str, overrides: list[str]) -> dict[str, Any]:
     return {
         "file": path,
         "name": spec.name,
-        "task": ", ".join(f"{name} {value}" for name, value in spec.task.items()),
+        "task": spec.task,
         "data": [asdict(each) for each in seen],
         "settings": space.distinct(spec.search.trials),
         "trials": spec.search.trials,
         "warnings": [repeats] if repeats else [],
-        "resources": f"{spec.resources.cpu:g} CPU and {spec.resources.gpu:g} GPU a trial",
-        "cost": _cost(spec),
+        "resources": {"cpu": spec.resources.cpu, "gpu": spec.resources.gpu},
+        "cost": {
+            "epochs": spec.search.trials * spec.budget.epochs,
+            "epochs_per_trial": spec.budget.epochs,
+            "time": spec.budget.time,
+            "seconds_per_epoch": _seconds_per_epoch(spec),
+        },
         "samples": _samples(spec, space),
     }
 
@@ -80,19 +85,8 @@ def _samples(spec: Spec, space: Space) -> list[dict[str, Any]]:
     return samples
 
 
-def _cost(spec: Spec) -> str:
-    """Return trials and epochs at most, and hours of one slot where earlier sweeps tell how long an epoch takes."""
-    most = spec.search.trials * spec.budget.epochs
-    text = f"at most {spec.search.trials} trials x {spec.budget.epochs} epochs = {most} epochs"
-    if spec.budget.time is not None:
-        text += f", ended after {spec.budget.time / 60:.0f} min"
-    seconds = _seconds_per_epoch(spec)
-    if seconds is None:
-        return f"{text}; no earlier sweep of this task tells how long an epoch takes"
-    return f"{text}; about {most * seconds / 60:.0f} min on one slot, at the {seconds:.1f} s an epoch took before"
-
-
 def _seconds_per_epoch(spec: Spec) -> float | None:
+    """Return what an epoch took in earlier sweeps of this task, by these systems; None where there were none."""
     times: list[float] = []
     for name in folders.names():
         try:

@@ -13,6 +13,7 @@ import mlflow.pyfunc
 import pandas as pd
 import pytest
 
+from nvf.cli import main
 from nvf.errors import TaskError, UsageError
 from nvf.registry import named, versions
 from nvf.registry.promote import promote
@@ -20,6 +21,7 @@ from nvf.registry.retriever import Retriever
 from nvf.registry.search import search
 from nvf.tracking import server
 from tests.cli.test_imports import CODE
+from tests.cli.test_json import FOR_PEOPLE, strictly, texts
 
 RunSweep = Callable[..., Path]
 
@@ -159,3 +161,23 @@ def test_the_prompt_stays_open_and_loads_neither_mlflow_nor_sentence_transformer
     os.close(ours), os.close(theirs)
     assert [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("  1 ")] == ["c22", "c0"]
     assert done.stderr.splitlines() == ["Ask; an empty line ends.", "0 torch"]
+
+
+def test_json_of_the_registry_holds_numbers(
+    champion: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["nvf", *arguments, "--json"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        read = strictly(capsys.readouterr().out)
+        assert not [text for _, text in texts(read) if FOR_PEOPLE.fullmatch(text)]
+        return read
+
+    card = told("card")
+    assert (card["model"], card["version"], card["trial"], card["aliases"]) == ("words", 1, 0, ["champion"])
+    assert 0 < card["figures"]["dev/nDCG_at_10"] <= 1 and card["card"].startswith("---")
+    (move,) = told("history", "words")
+    assert (move["number"], move["before"], move["after"]) == (1, None, 1)
+    assert [hit["rank"] for hit in told("search", "the cost of violins", "--top", "2")] == [1, 2]
