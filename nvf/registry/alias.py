@@ -4,14 +4,14 @@ MLflow sets an alias blindly, the last writer wins. Here the history is what cou
 
 | in MLflow | holds |
 | --- | --- |
-| tag `nvf.move.ALIAS.000007` of the registered model | the seventh move as JSON; written once, never changed |
+| tag `mlflow.nvf.move.ALIAS.000007` of the model | the seventh move as JSON; written once, never changed |
 | a registered model `nvf-claim-...-000007`, for a moment | the right to make the seventh move, and the move as text |
 
 A name can be created once only, which every database behind MLflow guarantees: who creates the claim has moved the
 alias. A mover says after which move it looked, so whoever looked before another's move fails. Then the claim's content
 goes into the tag, and the claim away. Where a mover dies in between, the next one finds the claim and finishes the
 work. A claim that is made again later, by one who looked long ago, changes nothing: the tag is there before the first
-claim goes.
+claim goes. MLflow's UI leaves tags of `mlflow.` out; people read the history in the model's description.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import json
 import platform
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -33,42 +33,13 @@ from mlflow.exceptions import MlflowException
 from nvf.errors import PromotionLost, UsageError, nearest
 from nvf.registry import named
 from nvf.registry.contention import insist
+from nvf.registry.introduction import HEAD, introduction
+from nvf.registry.moves import Move
+from nvf.tracking import names
 
-TAG = "nvf.move"
+TAG = "mlflow.nvf.move"
 KEPT = 4_500
 """Bytes of a move; MLflow's databases keep 5,000 of a tag."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """One move of an alias.
-
-    Attributes
-    ----------
-    number
-        From 1, without gaps.
-    kind
-        promote or rollback.
-    before, after
-        The versions that the alias pointed to, and points to now; `before` is None at the first.
-    at
-        Seconds since 1970.
-    who
-        user@host.
-    forced
-        The reason, where a gate was overruled.
-    detail
-        Of a promotion: sweep, trial, system, and its first figures on dev or test; of a rollback: why.
-    """
-
-    number: int
-    kind: str
-    before: int | None
-    after: int
-    at: float
-    who: str
-    forced: str | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +132,25 @@ def move(
 
 
 def settle(client: MlflowClient, model: str, alias: str) -> None:
-    """Make the alias show the end of its history, whoever else does the same at once."""
+    """Make alias and description show the end of the history, whoever else does the same at once.
+
+    A description that somebody wrote is left as it is.
+    """
     while True:
-        position = look(client, model, alias)
-        last = position.moves[-1]
-        if position.version == last.after:
+        found = client.get_registered_model(model)
+        moves = list(recorded(found))
+        last = [move for name, move in moves if name == alias][-1]
+        told = introduction(model, moves)
+        ours = not found.description or found.description.startswith(HEAD)
+        behind = int(found.aliases.get(alias, -1)) != last.after
+        if behind:
+            insist(partial(client.set_registered_model_alias, model, alias, str(last.after)))
+            at = names.date(last.at, "milliseconds")
+            insist(partial(client.set_registered_model_tag, model, named.PROMOTED_AT, at))
+        if ours and found.description != told:
+            insist(partial(client.update_registered_model, model, told))
+        elif not behind:
             return
-        insist(partial(client.set_registered_model_alias, model, alias, str(last.after)))
-        insist(partial(client.set_registered_model_tag, model, named.PROMOTED_AT, f"{last.at:.3f}"))
 
 
 def _claim(model: str, alias: str, number: int) -> str:

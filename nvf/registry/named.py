@@ -21,12 +21,12 @@ from nvf.tracking import names
 ALIAS = "champion"
 RETRIEVER = "retriever"
 PROMOTED_AT = "nvf.promoted_at"
-"""Tag of a registered model: when one of its versions was promoted last, in seconds since 1970."""
+"""Tag of a registered model: when one of its versions was promoted last; such dates sort as texts do."""
 NEWEST = """
 SELECT alias.name FROM registered_model_aliases AS alias
 JOIN registered_model_tags AS kind ON kind.name = alias.name AND kind.key = ? AND kind.value = ?
 LEFT JOIN registered_model_tags AS at ON at.name = alias.name AND at.key = ?
-WHERE alias.alias = ? ORDER BY CAST(COALESCE(at.value, '0') AS REAL) DESC, alias.name LIMIT 1
+WHERE alias.alias = ? ORDER BY COALESCE(at.value, '') DESC, alias.name LIMIT 1
 """
 VERSION = "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?"
 SOURCE = """

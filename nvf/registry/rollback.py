@@ -6,7 +6,8 @@ from mlflow.exceptions import MlflowException
 
 from nvf.errors import UsageError
 from nvf.registry import named, versions
-from nvf.registry.alias import Move, history, look, move
+from nvf.registry.alias import history, look, move
+from nvf.registry.moves import Move
 from nvf.tracking import server
 
 

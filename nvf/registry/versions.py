@@ -81,7 +81,7 @@ def _newest(client: MlflowClient) -> str:
     promoted = [model for model in _retrievers(client) if ALIAS in model.aliases]
     if not promoted:
         raise UsageError(f"no model has the alias '{ALIAS}' yet; `nvf promote SWEEP` gives it to a sweep's best")
-    return str(max(promoted, key=lambda model: float(model.tags.get(PROMOTED_AT, 0))).name)
+    return str(max(promoted, key=lambda model: model.tags.get(PROMOTED_AT, "")).name)
 
 
 def fetch(client: MlflowClient, version: ModelVersion) -> Path:

@@ -9,9 +9,12 @@ from mlflow import MlflowClient
 
 from nvf.errors import PromotionLost, UsageError
 from nvf.registry import alias as moving
-from nvf.registry.alias import Move, history, look, move
+from nvf.registry import named
+from nvf.registry.alias import history, look, move
+from nvf.registry.introduction import LENGTH
+from nvf.registry.moves import Move
 from nvf.registry.rollback import rollback
-from nvf.tracking import server
+from nvf.tracking import names, server
 
 MODEL, ALIAS = "m", "champion"
 
@@ -86,7 +89,7 @@ def test_who_looked_long_ago_changes_nothing(client: MlflowClient) -> None:
     with pytest.raises(PromotionLost):
         move(client, MODEL, ALIAS, long_ago, 2, "promote")
     assert history(client, MODEL, ALIAS) == [first] and shown(client) == 1 and claims(client) == []
-    kept = client.get_registered_model(MODEL).tags["nvf.move.champion.000001"]
+    kept = client.get_registered_model(MODEL).tags["mlflow.nvf.move.champion.000001"]
     assert json.loads(kept) == asdict(first)
 
 
@@ -123,3 +126,29 @@ def test_a_reason_that_does_not_fit_is_refused(client: MlflowClient) -> None:
     with pytest.raises(UsageError, match="4500 is the most"):
         move(client, MODEL, ALIAS, look(client, MODEL, ALIAS), 1, "promote", forced="x" * 5000)
     assert claims(client) == []
+
+
+def test_people_read_the_history_in_the_description_and_no_json_among_the_tags(client: MlflowClient) -> None:
+    detail = {"sweep": "quickstart", "trial": 7, "system": "fused", "figures": {"test all nDCG@10": 0.80125}}
+    move(client, MODEL, ALIAS, look(client, MODEL, ALIAS), 1, "promote", detail=detail)
+    move(client, MODEL, "staging", look(client, MODEL, "staging"), 2, "promote", forced="a demo")
+    moved = move(client, MODEL, ALIAS, look(client, MODEL, ALIAS), 3, "promote")
+    found = client.get_registered_model(MODEL)
+    rows = [line.replace("&emsp;", "") for line in found.description.splitlines() if line.startswith("|")]
+    cells = [row.strip("| ").split(" | ")[1:6] for row in rows[2:]]
+    assert cells == [
+        [ALIAS, "1 to 3", "promote", "-", "-"],
+        ["staging", "- to 2", "promote (forced)", "-", "-"],
+        [ALIAS, "- to 1", "promote", "quickstart/0007", "test all nDCG@10 0.8013"],
+    ]
+    read = {name: value for name, value in found.tags.items() if not name.startswith("mlflow.")}
+    assert read == {named.PROMOTED_AT: names.date(moved.at, "milliseconds")}
+
+
+def test_a_description_of_somebody_s_own_stays_and_a_long_history_fits(client: MlflowClient) -> None:
+    for number in range(40):
+        move(client, MODEL, "a" * 200, look(client, MODEL, "a" * 200), 1 + number % 2, "promote")
+    assert LENGTH - 400 < len(client.get_registered_model(MODEL).description) <= LENGTH
+    client.update_registered_model(MODEL, "ours")
+    move(client, MODEL, ALIAS, look(client, MODEL, ALIAS), 1, "promote")
+    assert client.get_registered_model(MODEL).description == "ours" and shown(client) == 1
