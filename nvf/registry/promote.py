@@ -23,7 +23,7 @@ from nvf.registry.findings import measure_of
 from nvf.registry.gates import Verdict
 from nvf.registry.gating import confirmed_first, verdicts
 from nvf.registry.register import register, remove
-from nvf.tracking import archive, server
+from nvf.tracking import archive, server, views
 from nvf.tracking.sync import sync
 from nvf.types import Figures
 
@@ -173,7 +173,7 @@ def promote(
         gates=said,
         forced=force,
         cautions=warned,
-        link=f"{server.ui_address()}/#/models/{registered}/versions/{number}",
+        link=f"{server.ui_address()}/#/models/{registered}/versions/{number}?{views.TRAINING}",
     )
 
 

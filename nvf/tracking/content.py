@@ -13,8 +13,8 @@ from nvf.journal import leaderboard
 from nvf.journal.events import Event
 from nvf.journal.replay import SweepState, apply, replay
 from nvf.tracking import names, runs
+from nvf.tracking.charts import Columns
 from nvf.tracking.runs import Key
-from nvf.tracking.views import Columns
 from nvf.types import Figures
 
 AFTERWARDS = ("confirmation_started", "replicate", "test_opened", "confirmed", "promoted")

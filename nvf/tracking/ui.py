@@ -15,7 +15,7 @@ from nvf.journal import folders
 from nvf.journal.events import read
 from nvf.journal.replay import replay
 from nvf.redaction import safe
-from nvf.tracking import server
+from nvf.tracking import server, views
 from nvf.tracking.sync import sync
 
 STOP_SECONDS = 10
@@ -41,11 +41,13 @@ def serve(port: int = server.UI_PORT, host: str = "127.0.0.1", say: Callable[[st
         say(f"MLFLOW_TRACKING_URI is a server, which has a UI of its own: {safe(uri)}")
         return
     _check_port(host, port)
-    experiment = server.experiment(server.client())
+    mlflow = server.client()
+    experiment = server.experiment(mlflow)
+    views.introduce(mlflow, experiment)
     _settle(say)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the server outlives this process
     process = subprocess.Popen(command(port, host), env=environment(uri), start_new_session=True)
-    say(f"MLflow UI: http://{host}:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning  (Ctrl-C ends)")
+    say(f"MLflow UI: http://{host}:{port}/{views.overview(experiment)}  (Ctrl-C ends)")
     try:
         code = process.wait()
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ from nvf.journal.objective import LATENCIES, Objective
 from nvf.journal.replay import SweepState
 from nvf.measures.parse import key
 from nvf.tracking import names
+from nvf.tracking.charts import Chart, Columns, chart, charts, first_measure
 from nvf.tracking.server import ui_address
 
 TAG = "mlflow.sharedViewState."
@@ -25,8 +26,6 @@ LENGTH = 20_000
 MODES = {"leaderboard": "TABLE", "learning curves": "CHART", "all against cold": "CHART", "parameters": "CHART"}
 COLUMNS = 16
 """Parameters that get a column of their own."""
-AXES, PARALLEL, SCATTERS, CURVES = 12, 6, 8, 8
-"""The most of a parallel plot, and of each kind of chart."""
 TRAINING = "workflowType=machine_learning"
 """What opens a page of the UI in "Model training" mode, rather than in that for chats."""
 ROWS = 50
@@ -39,48 +38,10 @@ EXPERIMENT_NOTE = (
     "learning curves, all against cold, and its parameters."
 )
 
-Chart = dict[str, Any]
 
 OVERVIEW = hashlib.sha256(SWEEPS.encode()).hexdigest()[:32]
 WIDTH = 150
 """Pixels of a column of figures: its title is longer than MLflow's 100 show."""
-
-
-class Columns:
-    """The parameters that the runs of a sweep have, by system.
-
-    A run logs what is searched under the name that the sweep file gives it, `linear.lr` or `lr`; here stand the same.
-    """
-
-    def __init__(self) -> None:
-        self._chosen: dict[str, set[str]] = {}
-        self._logged: dict[str, set[str]] = {}
-        self.changes = 0
-        """How often anything came or went."""
-
-    @property
-    def systems(self) -> list[str]:
-        """The systems that were tried."""
-        return sorted(self._chosen)
-
-    @property
-    def searched(self) -> list[str]:
-        """Names of all that is searched, but for the system."""
-        return sorted(set().union(*self._chosen.values()) - {"system"})
-
-    def add(self, system: str, chosen: Iterable[str], logged: Iterable[str]) -> None:
-        """Take in a trial: what was chosen for it, and all that its run logs."""
-        before = (self._chosen.get(system, set()), self._logged.get(system, set(logged)))
-        after = (before[0] | set(chosen), before[1] & set(logged))
-        if system not in self._chosen or after != before:
-            self._chosen[system], self._logged[system] = after
-            self.changes += 1
-
-    def axes(self, system: str) -> list[str]:
-        """Return the axes of a system's parallel plot, which leaves out every run that lacks one of them."""
-        own = sorted(self._chosen[system] & self._logged[system] - {"system"})[:AXES]
-        others = (self._logged[other] for other in self._logged if other != system)
-        return ["system", *own] if any(set(own) <= logged for logged in others) else own
 
 
 def view_id(sweep: str, started: float, view: str) -> str:
@@ -169,7 +130,7 @@ def _state(view: str, state: SweepState, parent: str, columns: Columns, *, confi
         f"tags.`{names.SWEEP}` = '{state.name}' and tags.`{names.PARENT}` = '{parent}'",
         _sorted_by(objective),
         _columns(state, columns, confirmed=confirmed),
-        _charts(view, state, columns),
+        charts(view, state, columns),
         ascending=objective.sign < 0,
         few=view == "learning curves" and rows > ROWS,
     )
@@ -183,7 +144,7 @@ def _overview() -> dict[str, Any]:
         *(f"params.`{name}`" for name in params),
         *(f"tags.`{name}`" for name in (names.OUTCOME, names.CONFIRMED, names.PROMOTED)),
     ]
-    bars = [{**_chart("BAR", "best trial"), "metricKey": name} for name in metrics[:3]]
+    bars = [{**chart("BAR", "best trial"), "metricKey": name} for name in metrics[:3]]
     return _page("sweeps", f"tags.`{names.KIND}` = 'sweep'", names.GAIN, columns, bars)
 
 
@@ -230,7 +191,7 @@ def _sorted_by(objective: Objective) -> str:
 def _columns(state: SweepState, columns: Columns, *, confirmed: bool) -> list[str]:
     metrics = dict.fromkeys([_sorted_by(state.objectives[0]), *_best(state)])
     if confirmed:
-        metrics[key(_measure(state), "test")] = None
+        metrics[key(first_measure(state), "test")] = None
     return [
         *(f"metrics.`{name}`" for name in metrics),
         *(f"tags.`{name}`" for name in (names.OUTCOME, names.BEST_EPOCH)),
@@ -242,70 +203,9 @@ def _columns(state: SweepState, columns: Columns, *, confirmed: bool) -> list[st
 
 def _best(state: SweepState) -> Iterator[str]:
     """Metrics of the best epoch: R@5, and each view of what is searched; more columns would hide them."""
-    own = _measure(state)
+    own = first_measure(state)
     if "R@5" in state.started["measures"] and own != "R@5":
         yield key("R@5", "best")
     for view in ("all", "clean", "cold"):
         if view != "clean" or any("clean" in figures for figures in state.floors.values()):
             yield key(own, "best", view)
-
-
-def _measure(state: SweepState) -> str:
-    """The first measure that is searched; with latencies alone, the first that is measured."""
-    searched = [objective.name for objective in state.objectives if objective.name not in LATENCIES]
-    return searched[0] if searched else str(state.started["measures"][0])
-
-
-def _charts(view: str, state: SweepState, columns: Columns) -> Iterator[Chart]:
-    measure = _measure(state)
-    match view:
-        case "learning curves":
-            keys = [key(measure, "dev", kind) for kind in ("all", "cold")]
-            keys += [key(str(other), "dev") for other in state.started["measures"] if str(other) != measure]
-            yield from map(_line, keys[:CURVES])
-        case "all against cold":
-            yield _scatter(key(measure, "best", "cold"), key(measure, "best"))
-            for objective in state.objectives:
-                if objective.name in LATENCIES:
-                    yield _scatter(objective.name, key(measure, "best"))
-        case "parameters":
-            yield from _parallel(columns)
-            for name in columns.searched[:SCATTERS]:
-                yield _scatter(names.clean(name), names.VALUE, xtype="PARAM")
-
-
-def _parallel(columns: Columns) -> Iterator[Chart]:
-    """One plot for all systems with the floors beside them, and one for the parameters of each."""
-    several = len(columns.systems) > 1
-    of_each = [columns.axes(system) for system in columns.systems[:PARALLEL]]
-    for axes in dict.fromkeys(map(tuple, [["system"] * several, *of_each])):
-        if axes:
-            yield {
-                **_chart("PARALLEL", "parameters"),
-                "selectedParams": [names.clean(name) for name in axes],
-                "selectedMetrics": [names.VALUE],
-                "showAllRuns": True,
-            }
-
-
-def _line(metric: str) -> Chart:
-    return {
-        **_chart("LINE", "dev"),
-        "metricKey": metric,
-        "selectedMetricKeys": [metric],
-        "xAxisKey": "step",
-        "lineSmoothness": 0,
-    }
-
-
-def _scatter(x: str, y: str, xtype: str = "METRIC") -> Chart:
-    return {
-        **_chart("SCATTER", "best epoch" if xtype == "METRIC" else "parameters"),
-        "xaxis": {"key": x, "type": xtype},
-        "yaxis": {"key": y, "type": "METRIC"},
-    }
-
-
-def _chart(kind: str, section: str) -> Chart:
-    counted = {"runsCountToCompare": 100, "deleted": False, "isGenerated": False}
-    return {"type": kind, "metricSectionId": section, **counted}

@@ -8,6 +8,7 @@ from nvf import paths
 from nvf.journal.events import Journal, read
 from nvf.journal.replay import replay
 from nvf.tracking import names, server, views
+from nvf.tracking.charts import Columns
 from nvf.tracking.sync import sync
 from tests.tracking import journals
 from tests.tracking.test_projection import shown
@@ -86,7 +87,7 @@ def test_every_parameter_that_a_view_names_is_one_that_runs_log() -> None:
 
 
 def test_a_parameter_that_is_searched_under_a_condition_takes_no_run_out_of_the_plot() -> None:
-    found = views.Columns()
+    found = Columns()
     found.add("linear", ["lr", "linear.rank"], ["system", "lr", "rank", "linear.rank"])
     found.add("linear", ["lr"], ["system", "lr", "rank"])
     assert found.searched == ["linear.rank", "lr"] and found.axes("linear") == ["lr"]
