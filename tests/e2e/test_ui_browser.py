@@ -107,7 +107,8 @@ class Grid(HTMLParser):
 
 
 def cells(grid: Grid, *columns: str) -> list[tuple[str, ...]]:
-    return [tuple(row[column] for column in (NAME, *columns)) for row in grid.rows]
+    """Return the names of the runs, without the colours before them, and the cells of some columns."""
+    return [(re.sub("^#[0-9a-f]{6}", "", row[NAME]), *(row[column] for column in columns)) for row in grid.rows]
 
 
 def test_the_printed_link_shows_one_system_s_parameters_and_the_floors_best_first(
