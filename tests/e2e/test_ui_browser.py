@@ -122,8 +122,8 @@ def test_the_printed_link_shows_one_system_s_parameters_and_the_floors_best_firs
         (f"{ONE}/0005 linear", "linear", "32", "0.30000000000000004", "pruned"),
         (f"{ONE}/0004 linear", "linear", "16", "0.25", "complete"),
         (f"{ONE}/0003 linear", "linear", "8", "0.2", "complete"),
-        (f"{ONE}/floor raw", "raw", "-", "-", "floor"),
         (f"{ONE}/0002 linear", "linear", "4", "0.15000000000000002", "failed"),
+        (f"{ONE}/floor raw", "raw", "-", "-", "floor"),
         (f"{ONE}/0001 linear", "linear", "2", "0.1", "pruned"),
         (f"{ONE}/0000 linear", "linear", "1", "0.05", "complete"),
     ]

@@ -59,7 +59,8 @@ def test_a_version_is_whole_in_every_store(
     assert version.tags["nvf.task_fingerprint"] == read(folder)[0]["task"]["fingerprint"]
     assert float(version.tags["test_cold/R_at_5"]) == 0.5 and float(version.tags["floor_raw/nDCG_at_10"]) > 0
     assert version.description.startswith("`linear`") and "confirmed on test over 3 seeds" in version.description
-    assert done.link.endswith(f"/#/models/small/versions/{done.version}")
+    page = f"/#/models/small/versions/{done.version}?workflowType=machine_learning"
+    assert done.link.endswith(page)
 
     local = Path(mlflow.artifacts.download_artifacts(version.source, dst_path=str(tmp_path)))
     assert (local / "README.md").read_text().count("# small, version 1") == 1
