@@ -109,7 +109,8 @@ def check(specs: SpecFiles, set_: Set = None, json: AsJson = False) -> None:
 def _data(seen: Mapping[str, Any]) -> str:
     """Return what a task's files hold, in one line."""
     documents = "documents not counted" if seen["documents"] is None else f"{seen['documents']:,} documents"
-    queries = ", ".join(f"{count:,} {split}" for split, count in seen["queries"].items())
+    counts = [split if count is None else f"{count:,} {split}" for split, count in seen["queries"].items()]
+    queries = ", ".join(counts)
     carved = ", ".join(f"{share:.0%} of them become {split}" for split, share in seen["carved"].items())
     return f"{seen['name']}: {documents}; queries: {queries}{f' ({carved})' if carved else ''}"
 

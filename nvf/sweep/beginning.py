@@ -14,11 +14,11 @@ from nvf import tasks
 from nvf.errors import JournalError, NvfError, SpecError
 from nvf.journal import events
 from nvf.journal.folders import running
+from nvf.sweep import looking
 from nvf.sweep.ground import ground
 from nvf.sweep.resuming import CHECKPOINTS, untried
 from nvf.sweep.spec import Spec
 from nvf.sweep.surroundings import commit
-from nvf.systems import SYSTEMS
 from nvf.tasks.base import Task
 from nvf.tasks.outline import check_searchable
 from nvf.tasks.snapshot import open_snapshot
@@ -69,7 +69,8 @@ def begin(folder: Path, name: str, say: Say) -> events.Journal:
 
 def prepare(spec: Spec, say: Say) -> tuple[Path, Task, Floors]:
     """Return the task's snapshot, the task as it is searched, and its floors; everything named by them is there."""
-    _look(spec)
+    if not all(map(tasks.is_built, (spec.task, *spec.evaluate))):
+        looking.look(spec)
     say(f"task: {spec.task['source']}")
     snapshot = tasks.build_snapshot(spec.task)
     task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)
@@ -77,7 +78,7 @@ def prepare(spec: Spec, say: Say) -> tuple[Path, Task, Floors]:
     for note in task.notes:
         if note.startswith("warning:"):
             say(note)
-    check_systems(spec, task)
+    looking.check_systems(spec, task)
     for options in spec.evaluate:  # only looked at by a confirmation, which comes too late to find them amiss
         say(f"evaluate: {options['source']}")
         tasks.carry(task, open_snapshot(tasks.build_snapshot(options)), "test")
@@ -86,27 +87,7 @@ def prepare(spec: Spec, say: Say) -> tuple[Path, Task, Floors]:
     for objective in spec.objectives:
         if objective.view and objective.view not in floors.queries:
             raise SpecError(f"the measure '{objective}' has no queries on dev: {', '.join(floors.queries)} are there")
-    for at, name in spec.gates.named().items():
-        if name not in floors.floors:
-            raise SpecError(
-                f"gates.{at[0]}: '{name}' is no floor of this task; {', '.join(floors.floors)} are measured"
-            )
     return snapshot, task, floors
-
-
-def _look(spec: Spec) -> None:
-    """Refuse what cannot be searched before anything is encoded."""
-    for options in (spec.task, *spec.evaluate):
-        if not tasks.is_built(options) and (seen := tasks.look(options)) and options is spec.task:
-            check_searchable(seen.name, [*seen.queries, *seen.carved])
-
-
-def check_systems(spec: Spec, task: Task) -> None:
-    """Raise `SpecError` where a system cannot work on the task, naming those that can."""
-    for name in spec.system:
-        if (reason := SYSTEMS[name].applies_to(task)) is not None:
-            fit = [each for each, kind in SYSTEMS.items() if kind.trained and kind.applies_to(task) is None]
-            raise SpecError(f"system: '{name}' cannot search this task: {reason}; these can: {', '.join(fit)}")
 
 
 def first_event(

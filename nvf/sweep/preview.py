@@ -9,14 +9,12 @@ from typing import Any, NoReturn
 
 import optuna
 
-from nvf import tasks
 from nvf.errors import NvfError, SpecError
 from nvf.journal import events, folders, replay
-from nvf.sweep import sampler
-from nvf.sweep.space import Fail, Space
+from nvf.sweep import looking, sampler
+from nvf.sweep.space import Space
 from nvf.sweep.spec import Spec, load
 from nvf.sweep.yaml_lines import KeyPath
-from nvf.tasks.outline import Look, check_searchable
 
 SAMPLES = 4
 
@@ -35,7 +33,10 @@ def preview(path: str, overrides: list[str]) -> dict[str, Any]:
         raise SpecError(document.problem(at, str(error)))
 
     space = Space(spec, fail)
-    seen = _look(spec, fail)
+    try:
+        seen = looking.look(spec)
+    except looking.Unfit as error:
+        fail(error.at, error.message)
     repeats = space.repeats(spec.search.trials)
     return {
         "file": path,
@@ -54,22 +55,6 @@ def preview(path: str, overrides: list[str]) -> dict[str, Any]:
         },
         "samples": _samples(spec, space),
     }
-
-
-def _look(spec: Spec, fail: Fail) -> list[Look]:
-    """Return what the files of the task, and of those that are judged besides, hold."""
-    places: list[tuple[KeyPath, dict[str, Any]]] = [(("task",), spec.task)]
-    places += [(("evaluate", place), options) for place, options in enumerate(spec.evaluate)]
-    found = []
-    for at, options in places:
-        try:
-            seen = tasks.look(options)
-            if seen is not None and at == ("task",):
-                check_searchable(seen.name, [*seen.queries, *seen.carved])
-        except NvfError as error:
-            fail(at, error)
-        found += [seen] if seen is not None else []
-    return found
 
 
 def _samples(spec: Spec, space: Space) -> list[dict[str, Any]]:

@@ -110,8 +110,8 @@ def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in flat.items() if key != "source"}
 
 
-def look(options: Mapping[str, Any]) -> Look | None:
-    """Return what the files of a task hold, checked as far as that goes without encoding; None where all is generated.
+def look(options: Mapping[str, Any]) -> Look:
+    """Return what the files of a task hold, checked as far as that goes without encoding.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def look(options: Mapping[str, Any]) -> Look | None:
         As `build`.
     """
     source, params = check(options)
-    seen: Look | None = source.look(params)
+    seen: Look = source.look(params)
     return seen
 
 

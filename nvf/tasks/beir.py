@@ -124,7 +124,7 @@ def _read(params: BeirParams) -> _Read:
     )
     _check_known(query_ids(each for split in judged.splits.values() for each in split), texts, queries_path)
     name = f"beir/{folder.name}"
-    return _Read(name, documents, texts, judged, look(name, known, judged))
+    return _Read(name, documents, texts, judged, look(name, known, judged, texts=True))
 
 
 def _qrels(folder: Path, *, split: bool) -> dict[str, Path]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nvf.errors import TaskError
 from nvf.tasks import identity
+from nvf.tasks.base import Corpus, Qrels, Split, Task
 from nvf.tasks.files import Judgement
 from nvf.tasks.identity import Known
 from nvf.tasks.splits import Plan, Shares, pooled
+from nvf.types import Queries
 
 SPLITS = ("train", "dev", "test")
 
@@ -44,18 +48,32 @@ class Look:
     documents
         How many, or None where they were not counted.
     queries
-        Split -> how many queries it has as given.
+        Split -> how many queries it has as given, or None where they were not counted.
     carved
         Split -> the share of train that it will be carved as.
     notes
         What the user should know; warnings begin with `warning:`.
+    texts
+        Whether queries and documents have texts.
+    context
+        C where queries are windows of C vectors, else None.
+    truth
+        Whether a generator knows the best answer.
     """
 
     name: str
     documents: int | None
-    queries: Mapping[str, int]
+    queries: Mapping[str, int | None]
     carved: Mapping[str, float]
     notes: Sequence[str]
+    texts: bool = False
+    context: int | None = None
+    truth: bool = False
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that have queries, or will have them."""
+        return [split for split in SPLITS if split in self.carved or self.queries.get(split, 0) != 0]
 
 
 def settle(
@@ -95,18 +113,37 @@ def settle(
     return Judgements(together, plan, [*notes, *said])
 
 
-def look(name: str, documents: Known, judged: Judgements) -> Look:
-    """Return what there is of judgements and documents."""
-    queries = {split: len({query for query, _, _ in found}) for split, found in judged.splits.items()}
+def look(name: str, documents: Known, judged: Judgements, *, texts: bool) -> Look:
+    """Return what there is of judgements and documents, and whether there are texts of both."""
+    queries: dict[str, int | None] = {
+        split: len({query for query, _, _ in found}) for split, found in judged.splits.items()
+    }
     wanted = {"dev": judged.plan.dev, "test": judged.plan.test}
     carved = {split: share for split, share in wanted.items() if share and split not in queries and "train" in queries}
     if judged.plan.rest != "train":
-        carved = {"dev": judged.plan.dev, "test": 1 - judged.plan.dev}
+        carved = {"dev": judged.plan.dev, judged.plan.rest: 1 - judged.plan.dev}
     counts = {
         split: (sum(document not in documents.rows for _, document, _ in found), len(found))
         for split, found in judged.splits.items()
     }
-    return Look(name, len(documents.ids), queries, carved, [*identity.missing(counts), *judged.notes])
+    return Look(name, len(documents.ids), queries, carved, [*identity.missing(counts), *judged.notes], texts)
+
+
+def sketch(seen: Look) -> Task:
+    """Return a task of the same splits and kind with nothing in it: enough to ask a system whether it applies."""
+    trains = "train" in seen.splits and seen.carved.get("dev", 0) + seen.carved.get("test", 0) < 1
+
+    def split(name: str) -> Split:
+        count = int(name in seen.splits and (name != "train" or trains))
+        shape = (count, 1) if seen.context is None else (count, seen.context, 1)
+        queries = Queries(["?"] * count, np.ones(shape, np.float32), [""] * count if seen.texts else None)
+        qrels = Qrels.from_triples(count, [(0, 0, 1)] * count)
+        return Split(name, queries, qrels, np.ones(count, dtype=bool), np.full(count, -1, dtype=np.int64))
+
+    one = np.ones((1, 1), np.float32)
+    corpus = Corpus(["-"], one, np.zeros(1, np.int32), True, [""] if seen.texts else None)
+    truth = {"map": one, "precision": one[0]} if seen.truth else {}
+    return Task(seen.name, {}, corpus, {name: split(name) for name in SPLITS}, threshold=1.0, truth=truth)
 
 
 def check_searchable(name: str, splits: Collection[str]) -> None:

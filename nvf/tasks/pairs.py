@@ -203,7 +203,12 @@ def _read(params: PairsParams) -> _Read:
     ):
         notes += [f"{said}: {count:,}"] if count else []
     settled.notes[:0] = notes
-    return _Read(queries.texts, documents.texts, settled, look(f"pairs/{path.name.partition('.')[0]}", known, settled))
+    return _Read(
+        queries.texts,
+        documents.texts,
+        settled,
+        look(f"pairs/{path.name.partition('.')[0]}", known, settled, texts=True),
+    )
 
 
 def _columns(path: Path, given: Columns) -> tuple[dict[str, str], list[str]]:

@@ -22,6 +22,7 @@ from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Task
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.files import encodable
+from nvf.tasks.outline import Look
 from nvf.tasks.progress import Progress
 from nvf.tasks.pydocs import STDLIB, by_split, collector_off, docstrings, sources
 from nvf.tasks.sequences import judged, windows
@@ -58,6 +59,14 @@ class Paragraphs(Source[ParagraphsParams]):
     name = "paragraphs"
     summary = "windows of consecutive paragraphs of a docstring, the next one as the answer; split by package"
     Params = ParagraphsParams
+
+    def look(self, params: ParagraphsParams) -> Look:
+        """Return which splits there are; whether the packages are installed is looked at, their docstrings are not."""
+        given = by_split(params.train, params.dev, params.test)
+        for _ in self.inputs(params):
+            pass
+        queries = {split: None for split, packages in given.items() if packages}
+        return Look("paragraphs", None, queries, {}, [], texts=False, context=params.context)
 
     def load(self, params: ParagraphsParams, progress: Progress | None = None) -> Task:
         """Return the task of the packages; see `Source.load`."""

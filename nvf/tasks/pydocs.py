@@ -25,6 +25,7 @@ from nvf.tasks.assemble import assemble, judge, make_corpus
 from nvf.tasks.base import Judged, Task
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.files import encodable
+from nvf.tasks.outline import Look
 from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import Queries
@@ -97,6 +98,14 @@ class PyDocs(Source[PyDocsParams]):
     name = "pydocs"
     summary = "docstrings of installed packages, split by package: the first paragraph asks for the rest"
     Params = PyDocsParams
+
+    def look(self, params: PyDocsParams) -> Look:
+        """Return which splits there are; whether the packages are installed is looked at, their docstrings are not."""
+        given = by_split(params.train, params.dev, params.test)
+        for _ in self.inputs(params):
+            pass
+        queries = {split: None for split, packages in given.items() if packages}
+        return Look("pydocs", None, queries, {}, [], texts=True)
 
     def load(self, params: PyDocsParams, progress: Progress | None = None) -> Task:
         """Return the task of the packages; see `Source.load`."""

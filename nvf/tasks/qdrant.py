@@ -118,8 +118,11 @@ class Qdrant(Source[QdrantParams]):
         if not count:
             raise TaskError(f"collection '{params.collection}' has no points: nothing could be found")
         _check_widths(log, params, config.size)
+        texts = params.text is not None and all(query.text is not None for query in log)
         known = Known(there + list(names)[ASKED:], f"collection '{params.collection}'")
-        return replace(look(f"qdrant/{params.collection}", known, _settled(log, known, params)), documents=count)
+        return replace(
+            look(f"qdrant/{params.collection}", known, _settled(log, known, params), texts=texts), documents=count
+        )
 
     def inputs(self, params: QdrantParams) -> Iterable[Path]:
         """Return the log, the files of a local collection and those of the encoder."""

@@ -19,6 +19,7 @@ from nvf.params import REQUIRED, param
 from nvf.tasks import files
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Judged, Qrels, Task
+from nvf.tasks.outline import Look
 from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, IntArray, Queries
@@ -47,6 +48,21 @@ class Sequences(Source[SequencesParams]):
 
     def load(self, params: SequencesParams, progress: Progress | None = None) -> Task:
         """Return the task of the folder; see `Source.load`."""
+        ids, vectors, rows = self._cut(params)
+        return assemble(
+            name=_name(params),
+            source=self.options(params),
+            corpus=make_corpus(ids, vectors),
+            splits={name: judged(cut, ids, vectors) for name, cut in rows.items()},
+        )
+
+    def look(self, params: SequencesParams) -> Look:
+        """Return how many vectors and windows there are."""
+        ids, _, rows = self._cut(params)
+        queries = {name: len(cut) for name, cut in rows.items()}
+        return Look(_name(params), len(ids), queries, {}, [], context=params.context)
+
+    def _cut(self, params: SequencesParams) -> tuple[list[str], FloatArray, dict[str, IntArray]]:
         vectors_path, ids_path = self.inputs(params)
         ids = files.read_ids(files.existing(ids_path, "ids of the vectors' rows, a JSON list of DOCUMENT:PLACE"))
         vectors = files.read_vectors(files.existing(vectors_path, "one row of floats per id"), ids, ids_path)
@@ -59,17 +75,16 @@ class Sequences(Source[SequencesParams]):
                     f"{vectors_path}: the {len(parts[name]):,} documents of {name} have no window of {params.context} "
                     "vectors and a next one: give a shorter context, a larger share, or longer documents"
                 )
-        return assemble(
-            name=f"sequences/{vectors_path.parent.name}",
-            source=self.options(params),
-            corpus=make_corpus(ids, vectors),
-            splits={name: judged(cut, ids, vectors) for name, cut in rows.items()},
-        )
+        return ids, vectors, rows
 
     def inputs(self, params: SequencesParams) -> Iterable[Path]:
         """Return the two files."""
         folder = Path(params.path).expanduser().absolute()
         return folder / VECTORS, folder / IDS
+
+
+def _name(params: SequencesParams) -> str:
+    return f"sequences/{Path(params.path).expanduser().absolute().name}"
 
 
 def ordered(ids: Sequence[str], path: Path) -> dict[str, IntArray]:

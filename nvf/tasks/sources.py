@@ -39,9 +39,9 @@ class Source(ABC, Generic[P]):
     def load(self, params: P, progress: Progress | None = None) -> Task:
         """Return the task made with `params`; encoding is reported to `progress`. Raises `TaskError`."""
 
-    def look(self, params: P) -> Look | None:
-        """Return what the files hold, checked as far as that goes without encoding; None where all is generated."""
-        return None
+    @abstractmethod
+    def look(self, params: P) -> Look:
+        """Return what there is, checked as far as that goes without encoding."""
 
     def inputs(self, params: P) -> Iterable[Path]:
         """Return the files that the task depends on: where one has changed, the task is made again."""

@@ -20,6 +20,7 @@ from nvf import seeding
 from nvf.params import param
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Judged, Qrels, Task
+from nvf.tasks.outline import Look
 from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, IntArray, Queries
@@ -65,6 +66,11 @@ class Synthetic(Source[SyntheticParams]):
     summary = "a generated corpus with a known best ranking: uniform or clustered, queries with noise and a hidden map"
     Params = SyntheticParams
 
+    def look(self, params: SyntheticParams) -> Look:
+        """Return how many documents and queries are generated."""
+        queries = {"train": params.train, "dev": params.dev, "test": params.test}
+        return Look(_name(params), params.documents, queries, {}, [], truth=True)
+
     def load(self, params: SyntheticParams, progress: Progress | None = None) -> Task:
         """Return the generated task; it has no texts."""
         documents = _documents(params)
@@ -73,7 +79,7 @@ class Synthetic(Source[SyntheticParams]):
         counts = {"train": params.train, "dev": params.dev, "test": params.test}
         splits = {name: _split(name, count, documents, hidden, deviation, params) for name, count in counts.items()}
         return assemble(
-            name=f"synthetic/{params.corpus}" + ("" if params.map == "none" else f"-{params.map}"),
+            name=_name(params),
             source=self.options(params),
             corpus=make_corpus(ids, documents),
             splits=splits,
@@ -87,6 +93,10 @@ def _rng(params: SyntheticParams, part: str) -> np.random.Generator:
 
 def _normalised(vectors: FloatArray) -> FloatArray:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
+def _name(params: SyntheticParams) -> str:
+    return f"synthetic/{params.corpus}" + ("" if params.map == "none" else f"-{params.map}")
 
 
 def _documents(params: SyntheticParams) -> FloatArray:

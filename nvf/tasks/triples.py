@@ -23,6 +23,7 @@ from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Qrels, Task
 from nvf.tasks.beir import stored, stored_files
 from nvf.tasks.embedding_cache import embed
+from nvf.tasks.outline import Look
 from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, IntArray, Queries
@@ -80,8 +81,7 @@ class Triples(Source[TriplesParams]):
     def load(self, params: TriplesParams, progress: Progress | None = None) -> Task:
         """Return the task of the file; see `Source.load`."""
         path = _path(params)
-        if params.dev + params.test >= 1:
-            raise TaskError(f"dev = {params.dev} and test = {params.test} leave no query to train on: sum must be < 1")
+        _check_shares(params)
         read = read_triples(files.existing(path, f"one {FORM} per line"))
         documents, queries = list(read.documents), list(read.queries)
         # The id of a query and that of a document must differ: a document of a query's own id is never its answer.
@@ -107,10 +107,29 @@ class Triples(Source[TriplesParams]):
             notes=_notes(read),
         )
 
+    def look(self, params: TriplesParams) -> Look:
+        """Return how many queries and documents the file has, and that vectors are there for all of them."""
+        path = _path(params)
+        _check_shares(params)
+        read = read_triples(files.existing(path, f"one {FORM} per line"))
+        if params.vectors is None:
+            list(frozen.identifying_files(params.encoder))
+        else:
+            stored(params.vectors, "corpus", list(read.documents))
+            stored(params.vectors, "queries", list(read.queries))
+        carved = {"dev": params.dev, "test": params.test}
+        queries = {"train": len(read.queries)}
+        return Look(f"triples/{path.stem}", len(read.documents), queries, carved, _notes(read), params.vectors is None)
+
     def inputs(self, params: TriplesParams) -> Iterable[Path]:
         """Return the file, and those of the encoder, or of the vectors that are used instead."""
         yield _path(params)
         yield from frozen.identifying_files(params.encoder) if params.vectors is None else stored_files(params.vectors)
+
+
+def _check_shares(params: TriplesParams) -> None:
+    if params.dev + params.test >= 1:
+        raise TaskError(f"dev = {params.dev} and test = {params.test} leave no query to train on: sum must be < 1")
 
 
 def _path(params: TriplesParams) -> Path:

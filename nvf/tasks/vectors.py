@@ -131,7 +131,7 @@ def _read(params: VectorsParams) -> _Read:
     )
     for name, judgements in judged.splits.items():
         _check_known(query_ids(judgements), known_queries.rows, paths.get(name, Path("split")), params.queries_ids)
-    seen = look(f"vectors/{_path(params.corpus).stem}", known, judged)
+    seen = look(f"vectors/{_path(params.corpus).stem}", known, judged, texts=None not in texts)
     return _Read(documents, corpus, asked, queries, texts, judged, seen)
 
 

@@ -23,6 +23,7 @@ from nvf import seeding
 from nvf.params import param
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Judged, Qrels, Task
+from nvf.tasks.outline import Look
 from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, IntArray, Queries
@@ -49,6 +50,11 @@ class Walks(Source[WalksParams]):
     name = "walks"
     summary = "generated windows with a known best answer: noisy views of walks that turn by a hidden rotation"
     Params = WalksParams
+
+    def look(self, params: WalksParams) -> Look:
+        """Return how many documents and queries are generated."""
+        queries = {"train": params.train, "dev": params.dev, "test": params.test}
+        return Look("walks", params.documents, queries, {}, [], context=params.context, truth=True)
 
     def load(self, params: WalksParams, progress: Progress | None = None) -> Task:
         """Return the generated task; it has no texts."""

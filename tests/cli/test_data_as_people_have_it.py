@@ -198,3 +198,33 @@ def test_fewer_settings_than_trials(nvf: Run, mlruns: Path, tmp_path: Path) -> N
     assert "the space has 2 different settings for 4 trials: trials repeat settings" in out
     none = nvf("check", write_spec(tmp_path, task, "system: linear\n"))
     assert "the space has 1 setting for 20 trials" in none.out
+
+
+@pytest.mark.parametrize(
+    ("task", "rest", "message"),
+    [
+        ("{source: triples, path: nowhere.jsonl}", SEARCH, "nowhere.jsonl does not exist"),
+        ("{source: sequences, path: nowhere}", SEARCH, "does not exist"),
+        ("{source: pydocs, train: [no_such_package]}", SEARCH, "no_such_package"),
+        ("{source: pairs, path: nowhere.csv}", SEARCH, "nowhere.csv does not exist"),
+        ("{source: synthetic}", "system: lvm\n", "spec.yaml:3: system: 'lvm' cannot search this task"),
+        ("{source: walks}", "system: linear\n", "'linear' cannot search this task: each query of walks is a window"),
+        ("{source: synthetic}", "system: linear\ngates: {floors: bm25}\n", "spec.yaml:4: gates.floors"),
+    ],
+)
+def test_what_does_not_run_is_not_called_valid(
+    nvf: Run, mlruns: Path, tmp_path: Path, no_encoder: None, task: str, rest: str, message: str
+) -> None:
+    refused(nvf, write_spec(tmp_path, task, rest), message, commands=["check"])
+    ran = nvf("sweep", tmp_path / "spec.yaml")
+    assert ran.code == 2
+    assert message.removeprefix("spec.yaml:3: ").removeprefix("spec.yaml:4: ") in ran.err
+
+
+def test_systems_that_learn_want_training_queries(nvf: Run, mlruns: Path, tmp_path: Path, no_encoder: None) -> None:
+    spec = write_spec(tmp_path, write_beir(tmp_path / "data", parts=["dev", "test"], stored=False))
+    refused(
+        nvf, spec, "'linear' cannot search this task: beir/data has no training queries", commands=["check", "sweep"]
+    )
+    spec.write_text(spec.read_text().replace("system: linear\nspace: {lr: {log: [1e-4, 1e-3]}}", "system: raw"))
+    assert nvf("check", spec).code == 0
