@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from nvf import tasks
 from nvf.errors import NvfError, SpecError
 from nvf.sweep.spec import Spec
 from nvf.sweep.yaml_lines import KeyPath
 from nvf.systems import SYSTEMS
+from nvf.systems.catalogue import catalogue
 from nvf.tasks.base import Task
-from nvf.tasks.outline import Look, check_searchable, sketch
+from nvf.tasks.outline import Look, check_searchable
 
 
 class Unfit(SpecError):
@@ -28,7 +29,7 @@ class Unfit(SpecError):
         self.at, self.message = at, message
 
 
-def look(spec: Spec) -> Sequence[Look]:
+def look(spec: Spec) -> list[Look]:
     """Return what the task holds, and what those hold that are judged besides.
 
     Raises
@@ -36,13 +37,14 @@ def look(spec: Spec) -> Sequence[Look]:
     Unfit
         Where they cannot be searched, or not by the systems of the spec.
     """
-    seen = [_look(("task",), spec.task)]
+    seen = _look(("task",), spec.task)
     try:
-        check_searchable(seen[0].name, seen[0].splits)
+        check_searchable(seen.name, seen.splits)
     except NvfError as error:
         raise Unfit(("task",), str(error)) from None
-    check_systems(spec, sketch(seen[0]))
-    return seen + [_look(("evaluate", place), options) for place, options in enumerate(spec.evaluate)]
+    reasons = {name: entry.refusals.get(seen.kind.key) for name, entry in catalogue().items()}
+    _check(spec, reasons)
+    return [seen, *(_look(("evaluate", place), options) for place, options in enumerate(spec.evaluate))]
 
 
 def _look(at: KeyPath, options: dict[str, object]) -> Look:
@@ -54,11 +56,16 @@ def _look(at: KeyPath, options: dict[str, object]) -> Look:
 
 def check_systems(spec: Spec, task: Task) -> None:
     """Raise `Unfit` where a system cannot work on the task, naming those that can, or a gate names no floor of it."""
+    _check(spec, {name: system.applies_to(task) for name, system in SYSTEMS.items()})
+
+
+def _check(spec: Spec, reasons: Mapping[str, str | None]) -> None:
+    apply = {name: entry.kind for name, entry in catalogue().items() if reasons[name] is None}
     for name in spec.system:
-        if (reason := SYSTEMS[name].applies_to(task)) is not None:
-            fit = [each for each, kind in SYSTEMS.items() if kind.trained and kind.applies_to(task) is None]
-            raise Unfit(("system",), f"'{name}' cannot search this task: {reason}; these can: {', '.join(fit)}")
-    floors = [name for name, kind in SYSTEMS.items() if kind.floor and kind.applies_to(task) is None]
+        if (reason := reasons[name]) is not None:
+            fit = ", ".join(each for each, kind in apply.items() if kind not in ("floor", "ceiling"))
+            raise Unfit(("system",), f"'{name}' cannot search this task: {reason}; these can: {fit}")
+    floors = [name for name, kind in apply.items() if kind == "floor"]
     for at, name in spec.gates.named().items():
         if name not in floors:
             raise Unfit(("gates", *at), f"'{name}' is no floor of this task; {', '.join(floors)} are measured")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import sys
@@ -38,6 +39,8 @@ class Entry:
         "floor", "ceiling", "closed form" (it learns without epochs) or "trained".
     params
         The bounds of each parameter, by its flattened name.
+    refusals
+        Why it cannot work on a task, by the `nvf.tasks.outline.Kind.key` of those kinds to which it does not apply.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Entry:
     kind: str
     transfers: bool
     params: Mapping[str, Bounds]
+    refusals: Mapping[str, str]
 
 
 def get(name: str) -> Entry:
@@ -70,7 +74,15 @@ def catalogue() -> Mapping[str, Entry]:
 
 def _entry(kind: type[System]) -> Entry:
     role = "floor" if kind.floor else "ceiling" if kind.ceiling else "trained" if kind.trained else "closed form"
-    return Entry(kind.name, kind.summary, kind.source, role, kind.transfers, bounds(kind.Params))
+    return Entry(kind.name, kind.summary, kind.source, role, kind.transfers, bounds(kind.Params), _refusals(kind))
+
+
+def _refusals(kind: type[System]) -> dict[str, str]:
+    from nvf.tasks.outline import Kind, sketch
+
+    every = [Kind(*values) for values in itertools.product((False, True), repeat=len(Kind._fields))]
+    answers = {each.key: kind.applies_to(sketch(each)) for each in every}
+    return {key: reason for key, reason in answers.items() if reason is not None}
 
 
 def _from_json(entry: Mapping[str, Any]) -> Entry:

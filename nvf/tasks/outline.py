@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from nvf.tasks.splits import Plan, Shares, pooled
 from nvf.types import Queries
 
 SPLITS = ("train", "dev", "test")
+WINDOW = 2
+"""Vectors in a window of a sketch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,32 @@ class Judgements:
     splits: dict[str, list[Judgement]]
     plan: Plan
     notes: list[str]
+
+
+class Kind(NamedTuple):
+    """What a system asks of a task before it says whether it applies.
+
+    Attributes
+    ----------
+    texts
+        Whether queries and documents have texts.
+    windows
+        Whether queries are windows of vectors.
+    truth
+        Whether a generator knows the best answer.
+    trains
+        Whether there are training queries.
+    """
+
+    texts: bool
+    windows: bool
+    truth: bool
+    trains: bool
+
+    @property
+    def key(self) -> str:
+        """A text that differs between kinds: `texts-trains`."""
+        return "-".join(name for name, value in zip(self._fields, self, strict=True) if value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +103,12 @@ class Look:
     def splits(self) -> list[str]:
         """The splits that have queries, or will have them."""
         return [split for split in SPLITS if split in self.carved or self.queries.get(split, 0) != 0]
+
+    @property
+    def kind(self) -> Kind:
+        """What systems ask for."""
+        all_carved = self.carved.get("dev", 0) + self.carved.get("test", 0) > 0.999
+        return Kind(self.texts, self.context is not None, self.truth, "train" in self.splits and not all_carved)
 
 
 def settle(
@@ -129,21 +164,20 @@ def look(name: str, documents: Known, judged: Judgements, *, texts: bool) -> Loo
     return Look(name, len(documents.ids), queries, carved, [*identity.missing(counts), *judged.notes], texts)
 
 
-def sketch(seen: Look) -> Task:
-    """Return a task of the same splits and kind with nothing in it: enough to ask a system whether it applies."""
-    trains = "train" in seen.splits and seen.carved.get("dev", 0) + seen.carved.get("test", 0) < 1
+def sketch(kind: Kind) -> Task:
+    """Return a task of a kind with nothing in it: enough to ask a system whether it applies."""
 
     def split(name: str) -> Split:
-        count = int(name in seen.splits and (name != "train" or trains))
-        shape = (count, 1) if seen.context is None else (count, seen.context, 1)
-        queries = Queries(["?"] * count, np.ones(shape, np.float32), [""] * count if seen.texts else None)
+        count = int(name != "train" or kind.trains)
+        shape = (count, WINDOW, 1) if kind.windows else (count, 1)
+        queries = Queries(["?"] * count, np.ones(shape, np.float32), [""] * count if kind.texts else None)
         qrels = Qrels.from_triples(count, [(0, 0, 1)] * count)
         return Split(name, queries, qrels, np.ones(count, dtype=bool), np.full(count, -1, dtype=np.int64))
 
     one = np.ones((1, 1), np.float32)
-    corpus = Corpus(["-"], one, np.zeros(1, np.int32), True, [""] if seen.texts else None)
-    truth = {"map": one, "precision": one[0]} if seen.truth else {}
-    return Task(seen.name, {}, corpus, {name: split(name) for name in SPLITS}, threshold=1.0, truth=truth)
+    corpus = Corpus(["-"], one, np.zeros(1, np.int32), True, [""] if kind.texts else None)
+    truth = {"map": one, "precision": one[0]} if kind.truth else {}
+    return Task("the task", {}, corpus, {name: split(name) for name in SPLITS}, threshold=1.0, truth=truth)
 
 
 def check_searchable(name: str, splits: Collection[str]) -> None:

@@ -208,7 +208,7 @@ def test_fewer_settings_than_trials(nvf: Run, mlruns: Path, tmp_path: Path) -> N
         ("{source: pydocs, train: [no_such_package]}", SEARCH, "no_such_package"),
         ("{source: pairs, path: nowhere.csv}", SEARCH, "nowhere.csv does not exist"),
         ("{source: synthetic}", "system: lvm\n", "spec.yaml:3: system: 'lvm' cannot search this task"),
-        ("{source: walks}", "system: linear\n", "'linear' cannot search this task: each query of walks is a window"),
+        ("{source: walks}", "system: linear\n", "'linear' cannot search this task: each query of the task is a window"),
         ("{source: synthetic}", "system: linear\ngates: {floors: bm25}\n", "spec.yaml:4: gates.floors"),
     ],
 )
@@ -224,7 +224,7 @@ def test_what_does_not_run_is_not_called_valid(
 def test_systems_that_learn_want_training_queries(nvf: Run, mlruns: Path, tmp_path: Path, no_encoder: None) -> None:
     spec = write_spec(tmp_path, write_beir(tmp_path / "data", parts=["dev", "test"], stored=False))
     refused(
-        nvf, spec, "'linear' cannot search this task: beir/data has no training queries", commands=["check", "sweep"]
+        nvf, spec, "'linear' cannot search this task: the task has no training queries", commands=["check", "sweep"]
     )
     spec.write_text(spec.read_text().replace("system: linear\nspace: {lr: {log: [1e-4, 1e-3]}}", "system: raw"))
     assert nvf("check", spec).code == 0

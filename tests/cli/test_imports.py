@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nvf.systems.catalogue import catalogue
+from tests.contracts.test_task_contract import write_beir
 from tests.tracking import journals
 
 HEAVY = ("torch", "ray", "optuna", "mlflow", "sentence_transformers", "transformers", "pandas", "scipy", "pyarrow")
@@ -55,9 +56,12 @@ def test_reading_imports_nothing_heavy(mlruns: Path, command: str, code: int) ->
     assert loaded(*command.split()) == (code, set())
 
 
-def test_a_file_is_checked_without_torch(mlruns: Path) -> None:
+def test_a_file_is_checked_without_torch(mlruns: Path, tmp_path: Path) -> None:
     _kept(mlruns)
-    ended, names = loaded("check", Path(__file__).parents[2] / "search_spaces" / "jepa_nfcorpus.yaml")
+    write_beir(tmp_path / "beir")
+    spec = f"name: small\ntask: {{source: beir, path: {tmp_path / 'beir'}}}\nsystem: jepa\nsearch: {{trials: 2}}\n"
+    (tmp_path / "spec.yaml").write_text(spec)
+    ended, names = loaded("check", tmp_path / "spec.yaml")
     assert (ended, names) == (0, {"optuna", "numpy"})
 
 
