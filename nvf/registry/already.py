@@ -42,8 +42,8 @@ def already(
 def tell(known: Confirmation, events: Sequence[Event], name: str, say: Callable[[str], None]) -> None:
     """Say that there is nothing to confirm, and why."""
     trials = ", ".join(f"{number:04d}" for number in known.finalists)
-    say(f"confirmed on {when(known.at)} (UTC): trials {trials} over {known.seeds} seeds; test is not opened again")
+    say(f"confirmed {when(known.at)} UTC: trials {trials}, {known.seeds} seeds; test stays closed")
     if known.number < (last := [each for each in confirmations(events) if each.result is not None][-1]).number:
         others = ", ".join(f"{number:04d}" for number in last.finalists)
         say(f"nvf promote asks the last confirmation: of trials {others} over {last.seeds} seeds")
-    say(f"to train and judge them once more: nvf confirm {name} --again, with the same options")
+    say(f"once more, with the same options: nvf confirm {name} --again")

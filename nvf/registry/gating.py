@@ -60,7 +60,7 @@ def confirmed_first(
         advice = next_steps(state, events, running=running)
     else:
         advice = Advice([], [Step("confirm", f"nvf confirm {state.name} --trial {trial.number}")])
-    said = f"trial {trial.number:04d} of {state.name} does not become the {alias}: it was not confirmed on test"
+    said = f"trial {trial.number:04d} of {state.name} becomes no {alias}: it was not confirmed on test"
     raise GateRefused("\n".join([said, *advice.why, *lines([*advice.steps, *others])]))
 
 

@@ -88,9 +88,9 @@ def next_steps(state: SweepState, events: Sequence[Event], *, running: bool) -> 
 def _unconfirmed(state: SweepState, events: Sequence[Event], best: TrialState) -> Advice:
     record, floor = best.best(state.objectives[0]), best_floor(state)
     promoted = _promoted(events)
-    asked = _asking(promoted) if promoted is not None else []
+    asked = _asking(state, promoted) if promoted is not None else []
     if record is not None and floor is not None and beats_floors(state, record) is False:
-        why = [f"no trial beats the floor {floor[0]} on dev: there is nothing to confirm or to promote yet"]
+        why = [f"nothing to confirm or promote yet: no trial beats the floor {floor[0]} on dev"]
         return Advice(why, [*asked, *_tries(state, best)])
     return Advice([], [*asked, Step("confirm", f"nvf confirm {state.name}"), _more(state)])
 
@@ -99,7 +99,7 @@ def _confirmed(state: SweepState, events: Sequence[Event], done: Confirmation, b
     result = done.result or {}
     since = _places(events, "confirmed")[-1]
     promoted = _promoted(events, since)
-    asked = _asking(promoted) if promoted is not None else []
+    asked = _asking(state, promoted) if promoted is not None else []
     newer = best.number not in done.finalists and any(
         event["n"] > since for event in events if event["kind"] == "record" and event["trial"] == best.number
     )
@@ -142,9 +142,11 @@ def _more(state: SweepState) -> Step:
     return Step("more", f"nvf resume {state.name} --trials {2 * len(state.trials)}")
 
 
-def _asking(promoted: Event) -> list[Step]:
+def _asking(state: SweepState, promoted: Event) -> list[Step]:
+    """Return what to do with a champion; one over bare vectors cannot be asked in words."""
     where = f"models:/{promoted['model']}@{promoted['alias']}"
-    return [Step("ask", f'nvf search "how do I ..." --model {where}'), Step("card", f"nvf card {promoted['model']}")]
+    ask = [Step("ask", f'nvf search "how do I ..." --model {where}')] if state.started["task"].get("encoder") else []
+    return [*ask, Step("card", f"nvf card {promoted['model']}")]
 
 
 def _same(name: str, last: Confirmation) -> str:

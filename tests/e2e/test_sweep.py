@@ -74,7 +74,7 @@ def test_a_sweep_from_file_to_champion(home: Any) -> None:
         assert kept.is_dir(), "the best checkpoint is kept"
 
     code, out, err = home.run("promote", "small")
-    assert (code, out) == (3, "") and "does not become the champion: it was not confirmed on test" in err
+    assert (code, out) == (3, "") and "becomes no champion: it was not confirmed on test" in err
     assert "confirm  nvf confirm small\n" in err and "beside   nvf promote small --alias candidate\n" in err
     code, out, err = home.run("promote", "small", "--alias", "candidate")
     assert code == 0, err

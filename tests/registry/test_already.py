@@ -43,8 +43,8 @@ def test_nothing_new_is_said_and_nothing_is_opened(folder: Path, asked: dict[str
     before, said = read(folder), list[str]()
     assert confirm("small", seeds=3, say=said.append, **asked) == before[-1]["result"]
     assert read(folder) == before
-    assert said[0].startswith("confirmed on 20") and "trials 0000, 0001 over 3 seeds; test is not opened" in said[0]
-    assert said[1:] == ["to train and judge them once more: nvf confirm small --again, with the same options"]
+    assert said[0].startswith("confirmed 20") and "UTC: trials 0000, 0001, 3 seeds; test stays closed" in said[0]
+    assert said[1:] == ["once more, with the same options: nvf confirm small --again"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from nvf.journal.events import Event
 from nvf.journal.replay import replay
 from nvf.registry.next_steps import Advice, lines, next_steps
 
-TASK = {"queries": {}, "leaks": [], "notes": [], "fingerprint": "f00d"}
+TASK = {"queries": {}, "leaks": [], "notes": [], "fingerprint": "f00d", "encoder": "minilm"}
 SPEC = {"name": "small", "task": {"source": "synthetic"}, "system": "linear"}
 WON = {"queries": 50, "difference": 0.05, "low": 0.02, "high": 0.08, "p": 0.001}
 LOST = {"queries": 50, "difference": -0.05, "low": -0.08, "high": -0.02, "p": 0.001}
@@ -141,9 +141,7 @@ def test_a_refusal_says_which_gate_and_how_far() -> None:
 
 
 def test_why_is_said() -> None:
-    assert told(sweep(0.2), ENDED).why == [
-        "no trial beats the floor raw on dev: there is nothing to confirm or to promote yet"
-    ]
+    assert told(sweep(0.2), ENDED).why == ["nothing to confirm or promote yet: no trial beats the floor raw on dev"]
     assert told(sweep(0.5), paused("room", "the disk is full")).why == [
         "stopped: the disk is full; when that is mended:"
     ]
@@ -163,6 +161,12 @@ def test_a_latency_has_no_floor_to_beat() -> None:
         if each["kind"] == "record":
             each["record"]["clock"] = {"latency_ms_p95": 2.0}
     assert commands(told(events, ENDED)) == [CONFIRM, MORE]
+
+
+def test_a_champion_over_bare_vectors_cannot_be_asked_in_words() -> None:
+    events = sweep(0.5, 0.4)
+    events[0]["task"] = {**TASK, "encoder": None}
+    assert commands(told(events, ENDED, confirmed(0), promoted())) == ["nvf card other", MORE]
 
 
 def test_every_line_fits_80_columns() -> None:

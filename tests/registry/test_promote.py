@@ -216,7 +216,7 @@ def test_what_was_not_confirmed_becomes_no_champion(run_sweep: RunSweep) -> None
         promote("small", trial=1, model="other")
     assert refused.value.exit_code == 3
     assert str(refused.value).splitlines() == [
-        "trial 0001 of small does not become the champion: it was not confirmed on test",
+        "trial 0001 of small becomes no champion: it was not confirmed on test",
         "confirm  nvf confirm small",
         "more     nvf resume small --trials 4",
         "beside   nvf promote small --trial 1 --model other --alias candidate",
@@ -232,7 +232,7 @@ def test_a_sweep_that_loses_is_told_what_to_try_and_not_to_confirm(run_sweep: Ru
     with pytest.raises(GateRefused) as refused:
         promote("small")
     said = str(refused.value)
-    assert "no trial beats the floor raw on dev: there is nothing to confirm or to promote yet" in said
+    assert "nothing to confirm or promote yet: no trial beats the floor raw on dev" in said
     assert "nvf confirm" not in said and "nvf resume small --trials" in said
 
 
