@@ -93,6 +93,15 @@ def test_identifiers_are_taken_apart() -> None:
     assert found("words") == [[], [3], [], [2], [4]], "the stem of vectorize and vectorizers is one"
 
 
+def test_another_corpus_has_its_own_words(corpus: Corpus) -> None:
+    asked = Queries(["q"], ASKED[:1], ["cherry"])
+    other = make_corpus(list("abcde"), VECTORS, TEXTS[::-1])
+    for one, row in ((corpus, 4), (other, 0), (corpus, 4)):
+        for tokeniser in ("words", "identifiers"):
+            params = {"weight": 9.0, "tokeniser": tokeniser}
+            assert create("fused", params, one).rank(asked, 1).rows.tolist() == [[row]]
+
+
 def test_what_is_not_trained_has_no_epochs(corpus: Corpus) -> None:
     assert create("fused", {}, corpus).epochs(7) == 0
     assert create("fused", {"dense": "linear"}, corpus).epochs(7) == 7
