@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from nvf.cli.columns import Column, fit, lines
-from nvf.cli.render import leaks, number, setting, settings
+from nvf.cli.render import leaks, noticed, number, setting, settings
 from nvf.measures.comparison import Comparison
 
 VIEWS = ("all", "clean", "cold")
@@ -19,6 +19,7 @@ def confirmation(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
     views = [view for view in VIEWS if view in result["queries"]]
     queries = ", ".join(f"{result['queries'][view]} {view}" for view in views)
     yield f"{result['sweep']}: {result['compared']} on test ({queries} queries)"
+    yield from noticed(result.get("notes", []))[0]
     yield from _table(result, views, width)
     yield from leaks(result["leaks"])
     if not result["cold"]:

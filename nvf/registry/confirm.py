@@ -280,6 +280,7 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
         "stability": stability(rows),
         "finalists": rows,
         "leaks": [leak for leak in state.started["task"]["leaks"] if leak["split"] == SPLIT],
+        "notes": state.started["task"]["notes"],
     }
     if bench.champion is not None and champion is not None:
         result["champion"] = {

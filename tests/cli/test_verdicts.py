@@ -134,3 +134,9 @@ def test_a_verdict_agrees_with_its_interval_and_its_p() -> None:
         "undecided",
         "better",
     ]
+
+
+def test_a_warning_of_the_task_stands_before_the_figures() -> None:
+    warning = "warning: many judgements (20% in test) name documents that are not in the corpus: figures are too low"
+    plain = told(result())
+    assert told({**result(), "notes": ["dev is carved", warning]}) == [plain[0], warning, *plain[1:]]
