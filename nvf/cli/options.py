@@ -11,9 +11,21 @@ import typer
 from nvf.cli.complete import models, sweeps
 from nvf.errors import UsageError
 from nvf.journal.events import plain
+from nvf.journal.folders import find
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="a sweep file, e.g. search_spaces/quickstart.yaml")]
-SweepName = Annotated[str, typer.Argument(metavar="NAME", help="the sweep's name", autocompletion=sweeps)]
+
+
+def _is_there(context: typer.Context, name: str) -> str:
+    """Return the name of a sweep that is there; another is refused before anything heavy is imported."""
+    if not context.resilient_parsing:
+        find(name)
+    return name
+
+
+SweepName = Annotated[
+    str, typer.Argument(metavar="NAME", help="the sweep's name", autocompletion=sweeps, callback=_is_there)
+]
 Version = Annotated[
     str | None,
     typer.Argument(metavar="MODEL", help="models:/NAME@champion, models:/NAME/3 or NAME", autocompletion=models),

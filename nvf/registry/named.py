@@ -83,4 +83,4 @@ def _folder(database: sqlite3.Connection, model: str | None) -> Path | None:
     if not str(source).startswith("file:"):
         return None
     found = Path(url2pathname(urlparse(str(source)).path))
-    return found if (found / "artifacts").is_dir() else None
+    return found if found.is_relative_to(paths.mlruns()) and (found / "artifacts").is_dir() else None
