@@ -127,6 +127,7 @@ def _cluster() -> Iterator[Check]:
 
 
 def _tracking() -> Iterator[Check]:
+    from nvf.registry.versions import all_lost
     from nvf.tracking import dead
     from nvf.tracking.server import artifacts, client, tracking_uri
 
@@ -140,6 +141,8 @@ def _tracking() -> Iterator[Check]:
         yield Check("artifacts", True, artifacts(client()))
     except NvfError as error:
         yield Check("artifacts", False, str(error))
+    for sentence in all_lost(client()):
+        yield Check("models", False, sentence)
     for each in left:
         shown = f"{each.runs} run{'s' * (each.runs > 1)} of sweep '{each.sweep}'"
         them = "them" if each.runs > 1 else "it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from nvf import tasks
+from nvf import paths, tasks
 from nvf.errors import TaskError
 from nvf.journal.events import Event
 from nvf.journal.replay import SweepState
@@ -36,4 +36,5 @@ def snapshot_of(events: list[Event], state: SweepState) -> tuple[Path, Task]:
 def _snapshots(events: list[Event]) -> Iterator[Path]:
     for event in reversed(events):
         if "snapshot" in event.get("clock", {}):
-            yield Path(event["clock"]["snapshot"])
+            known = Path(event["clock"]["snapshot"])
+            yield from (known, paths.cache() / "tasks" / known.name)  # mlruns/ may have been moved

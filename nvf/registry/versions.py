@@ -11,12 +11,11 @@ import mlflow.artifacts
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.utils.file_utils import local_file_uri_to_path
 
 from nvf import paths
-from nvf.errors import UsageError, nearest
+from nvf.errors import TrackingError, UsageError, nearest
 from nvf.registry.named import ALIAS, PROMOTED_AT, RETRIEVER, parse
-from nvf.tracking import names
+from nvf.tracking import moved, names
 from nvf.tracking.server import tracking_uri
 
 TIMEOUT = 120
@@ -85,10 +84,16 @@ def _newest(client: MlflowClient) -> str:
 
 
 def fetch(client: MlflowClient, version: ModelVersion) -> Path:
-    """Return the folder of a version's model on this machine, downloaded once where it lies elsewhere."""
+    """Return the folder of a version's model on this machine, downloaded once where it lies elsewhere.
+
+    Raises `TrackingError` where its files are not where MLflow knows them to be.
+    """
     source = client.get_model_version_download_uri(version.name, version.version)
-    if source.startswith("file:"):
-        return Path(local_file_uri_to_path(source))  # type: ignore[no-untyped-call]
+    here = moved.local(source)
+    if here is not None:
+        if not here.is_dir():
+            raise TrackingError(lost(version, here))
+        return here
     folder = paths.cache() / "models" / f"{version.name}-{version.version}-{version.creation_timestamp}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -98,3 +103,20 @@ def fetch(client: MlflowClient, version: ModelVersion) -> Path:
             with contextlib.suppress(FileExistsError):  # another process was quicker
                 model.parent.rename(folder)
     return folder
+
+
+def all_lost(client: MlflowClient) -> list[str]:
+    """Return a sentence for each promoted version whose files are not where MLflow knows them to be."""
+    found = client.search_model_versions(f"tags.`{names.KIND}` = '{RETRIEVER}'", max_results=1000)
+    places = {version: moved.local(str(version.source)) for version in found}
+    return [lost(version, here) for version, here in places.items() if here is not None and not here.is_dir()]
+
+
+def lost(version: ModelVersion, here: Path) -> str:
+    """Return what to do about a version whose files are gone from `here`."""
+    sweep = version.tags.get(names.SWEEP, version.name)
+    return (
+        f"the files of models:/{version.name}/{version.version} were in {here} and are not there any more. Where "
+        f"mlruns/ was moved or copied, bring its artifacts/ to {paths.mlruns() / 'artifacts'}; or make the version "
+        f"again: nvf promote {sweep}"
+    )

@@ -13,7 +13,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from nvf import paths
 from nvf.errors import TrackingError
 from nvf.redaction import safe
-from nvf.tracking import database
+from nvf.tracking import database, moved
 
 EXPERIMENT = "nvf"
 UI_PORT = 5000
@@ -28,6 +28,11 @@ def tracking_uri() -> str:
 def is_server(uri: str) -> bool:
     """Return whether `uri` is that of an MLflow server, rather than of a database that this process opens itself."""
     return uri.startswith(("http://", "https://"))
+
+
+def is_own(uri: str) -> bool:
+    """Return whether `uri` is that of the SQLite database in mlruns/."""
+    return uri == database.address(paths.mlruns() / "mlflow.db")
 
 
 def client(*, retries: int = 0, timeout: int = 3) -> MlflowClient:
@@ -62,6 +67,8 @@ def client(*, retries: int = 0, timeout: int = 3) -> MlflowClient:
         # several processes that set up one database at once all die in its migrations
         with FileLock(paths.mlruns() / "mlflow.lock", timeout=60):
             database.prepare(uri, timeout)
+            if is_own(uri):
+                moved.follow(paths.mlruns() / "mlflow.db", paths.mlruns() / "artifacts", EXPERIMENT)
             return _opened(uri)
     except TrackingError:
         raise
@@ -91,7 +98,7 @@ def experiment(mlflow: MlflowClient) -> str:
     found = mlflow.get_experiment_by_name(EXPERIMENT)
     if found is None:
         try:
-            return str(mlflow.create_experiment(EXPERIMENT, artifact_location=_artifacts(), tags=_EXPERIMENT_TAGS))
+            return str(mlflow.create_experiment(EXPERIMENT, artifact_location=_artifacts(), tags=_tags()))
         except MlflowException:  # another process may have made it since
             found = mlflow.get_experiment_by_name(EXPERIMENT)
             if found is None:
@@ -114,6 +121,12 @@ _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Without it the UI opens the experiment as one of chat traces."""
 
 
+def _tags() -> dict[str, str]:
+    """Return the tags that the experiment is made with."""
+    beside = is_own(tracking_uri()) and "MLFLOW_DEFAULT_ARTIFACT_ROOT" not in os.environ
+    return _EXPERIMENT_TAGS | (moved.TAG if beside else {})
+
+
 def _artifacts() -> str | None:
     """Return where artifacts go; a server decides itself."""
     if is_server(tracking_uri()):
@@ -123,7 +136,14 @@ def _artifacts() -> str | None:
 
 def artifacts(mlflow: MlflowClient) -> str:
     """Return where artifacts lie; raises `TrackingError` where nothing can be read there."""
-    where = str(mlflow.get_experiment(experiment(mlflow)).artifact_location)
+    number = experiment(mlflow)
+    where = str(mlflow.get_experiment(number).artifact_location)
+    folder = None if is_server(tracking_uri()) else moved.local(where)
+    if folder is not None and not folder.exists() and mlflow.search_runs([number], max_results=1):
+        raise TrackingError(
+            f"artifacts were in {folder}, which is not there any more: bring it back, or put what it held into "
+            f"{paths.mlruns() / 'artifacts'} and run nvf doctor again"
+        )
     try:
         get_artifact_repository(where, tracking_uri=tracking_uri()).list_artifacts()
     except ModuleNotFoundError as error:
