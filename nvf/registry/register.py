@@ -88,7 +88,7 @@ def register(
             openings=openings(candidate.task.fingerprint),
         )
         _describe(client, run, version, made, place)
-        served = mlflow.pyfunc.load_model(str(versions.fetch(client, version))).unwrap_python_model()
+        served = mlflow.pyfunc.load_model(versions.fetch(client, version).as_uri()).unwrap_python_model()
         _compare(Retriever(expected, candidate.task), served.retriever)
     except Exception as error:
         remove(client, version)

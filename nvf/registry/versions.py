@@ -108,8 +108,8 @@ def fetch(client: MlflowClient, version: ModelVersion) -> Path:
 def all_lost(client: MlflowClient) -> list[str]:
     """Return a sentence for each promoted version whose files are not where MLflow knows them to be."""
     found = client.search_model_versions(f"tags.`{names.KIND}` = '{RETRIEVER}'", max_results=1000)
-    places = {version: moved.local(str(version.source)) for version in found}
-    return [lost(version, here) for version, here in places.items() if here is not None and not here.is_dir()]
+    places = [(version, moved.local(str(version.source))) for version in found]
+    return [lost(version, here) for version, here in places if here is not None and not here.is_dir()]
 
 
 def lost(version: ModelVersion, here: Path) -> str:

@@ -96,7 +96,10 @@ def train(journal: Journal, task: Task, number: int, rate: float, epochs: int) -
     for epoch in range(epochs + 1):
         record = training.start() if epoch == 0 else training.epoch(epoch)
         at = journal.path.parent / "checkpoints" / f"trial-{number:04d}" / f"epoch-{epoch:04d}"
-        published = {"folder": str(at), "digest": checkpoint.save(at, training, record)}
+        published = {
+            "folder": str(at.relative_to(journal.path.parent)),
+            "digest": checkpoint.save(at, training, record),
+        }
         told = {"record": record.to_json(), "checkpoint": published, "decision": "continue", "attrs": {}}
         journal.append("record", trial=number, **told)
     journal.append("trial_ended", trial=number, outcome="complete", error=None, attrs={})

@@ -12,16 +12,16 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from nvf import paths
-from nvf.errors import TrackingError
+from nvf.errors import TrackingError, UsageError
 from nvf.journal.events import Journal
 from nvf.tracking import database, server
 from nvf.tracking.sync import sync
 from tests.tracking import journals
 
-NAMES = ["exp #1", "a%20b", "a?b=c;d", "100% &+@:", 'Jürgen\'s "Läufe"', "back\\slash", "$HOME [x]", "neue\nZeile"]
+NAMES = ["exp #1", "a?b=c;d", "100% &+@:", 'Jürgen\'s "Läufe"', "back\\slash", "$HOME [x]"]
 
 
-@pytest.mark.parametrize("name", [*NAMES, "plain", "two words"])
+@pytest.mark.parametrize("name", [*NAMES, "plain", "two words", "a%20b"])
 def test_a_database_is_opened_where_it_lies_and_nowhere_else(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "homes" / name
     folder.mkdir(parents=True)
@@ -59,7 +59,7 @@ def test_a_sweep_is_shown_with_its_files_in_mlruns(move_home: Callable[[str], Pa
             journals.start(journal, "odd")
         sync(paths.sweep("odd"))
         assert list(home.glob("artifacts/*/artifacts/spec.yaml")), name
-        (run,) = server.client().search_runs([server.experiment(server.client())])
+        (run,) = server.client().search_runs([server.experiment(server.client())], "tags.`nvf.kind` = 'sweep'")
         assert [each.path for each in server.client().list_artifacts(run.info.run_id)] == ["spec.yaml"], name
     assert {path.name for path in (tmp_path / "homes").iterdir()} == set(NAMES), "and nowhere else"
     assert {path.name for path in tmp_path.iterdir()} == {"mlruns", "homes"}
@@ -75,3 +75,15 @@ def test_the_command_for_a_deleted_experiment_works_as_printed(move_home: Callab
     subprocess.run(printed, shell=True, check=True, cwd=home.parent)
     assert server.experiment(mlflow)
     assert [path.name for path in home.parents[1].iterdir()] == ["it's #1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("a%20b", "which MLflow reads as .*/a b/mlruns: rename"), ("\udcff", "no UTF-8 text")],
+)
+def test_what_mlflow_cannot_read_is_refused_before_anything(
+    name: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NVF_MLRUNS", str(tmp_path / name / "mlruns"))
+    with pytest.raises(UsageError, match=f"{told}.*set NVF_MLRUNS"):
+        paths.sweep("any")

@@ -41,7 +41,7 @@ def go(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
 
 def test_a_moved_folder_is_whole_and_may_move_back(mlruns: Path, tmp_path: Path, go: Callable[[Path], None]) -> None:
     begin("first")
-    there = tmp_path / "exp #1" / "a%20b"
+    there = tmp_path / "exp #1" / "a;b?"
     for old, new in ((mlruns, there), (there, mlruns)):
         new.parent.mkdir(exist_ok=True)
         old.rename(new)
