@@ -40,7 +40,7 @@ def doctor(json: AsJson = False) -> int:
 
         out = console()
         for check in found:
-            out.print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<10} {check.text}", hang=17)
+            out.print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<10} {check.text}")
     return 0 if all(check.ok for check in found) else 1
 
 

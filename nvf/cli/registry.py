@@ -25,6 +25,7 @@ def promote(
     """Put the best finalist through the gates, register it, check that it ranks as it did, and move the alias."""
     from nvf.cli.render import aside, console
     from nvf.journal.folders import find
+    from nvf.registry.gates import lines
     from nvf.registry.promote import promote as run
 
     find(name)
@@ -35,10 +36,10 @@ def promote(
     where = f"models:/{done.model}@{done.alias}"
     out = console()
     out.print(f"promoted trial {done.trial:04d} of {name} ({done.system}) as {where}, version {done.version}")
-    for verdict in done.gates:
-        out.print(f"  {verdict.gate:<9} {verdict.said}", hang=12)
+    for line in lines(done.gates):
+        out.print(line)
     for caution in done.cautions:
-        out.print(f"  caution   {caution}", hang=12)
+        out.print(f"  caution    {caution}")
     out.print(f'ask it   nvf search "how do I ..." --model {where}')
 
 

@@ -18,6 +18,8 @@ WHOLE = 10_000
 """Cells of a line that goes to no terminal: nothing is left out of it or folded."""
 
 
+DEEPEST = 24
+"""Cells that a folded line is set in at most."""
 WORDS = re.compile(r"\s*(?:\bnvf [a-z](?:(?![,;:] ).)*$|\S+)")
 """What a line is not folded in: a word, and the command at its end, which is copied."""
 
@@ -26,7 +28,10 @@ class Page(Console):
     """Prints to people: lines are folded between words, and what cannot be folded (a path, a link) stays whole."""
 
     def print(self, *objects: Any, hang: int | None = None, **options: Any) -> None:
-        """Print as rich does; the further lines of a folded one are set in by `hang`, or by two more than the first."""
+        """Print as rich does; the further lines of a folded one are set in by `hang`.
+
+        By default they stand below the last of its columns, or two further in than the first.
+        """
         options = {"overflow": "ignore", "crop": False, **options}
         super().print(*(self._folded(each, hang) if isinstance(each, str) else each for each in objects), **options)
 
@@ -34,7 +39,8 @@ class Page(Console):
         folded = []
         for line in text.split("\n"):
             folded.append("")
-            indent = len(line) - len(line.lstrip()) + GAP if hang is None else hang
+            columns = [gap.end() for gap in re.finditer(r"\S {2,}", line) if gap.end() <= DEEPEST]
+            indent = [len(line) - len(line.lstrip()) + GAP, *columns][-1] if hang is None else hang
             for word in WORDS.findall(line):
                 if folded[-1].strip() and cell_len(folded[-1] + word) > self.width:
                     folded.append(" " * indent + word.lstrip())

@@ -77,12 +77,19 @@ def refusals(found: Sequence[Verdict], gates: Gates) -> list[Verdict]:
 
 
 def check(found: Sequence[Verdict], gates: Gates, name: str) -> None:
-    """Raise `GateRefused` with a sentence for each gate that says no."""
-    if against := [verdict.said for verdict in refusals(found, gates)]:
-        raise GateRefused(
-            f"{name} is not promoted: {'; '.join(against)}. Promote it all the same with --force 'why', which is "
-            "written down"
-        )
+    """Raise `GateRefused` with a line for each gate that says no."""
+    if against := refusals(found, gates):
+        way = "--force 'why' promotes it all the same, and is written down"
+        raise GateRefused("\n".join([f"{name} is not promoted", *lines(against), way]))
+
+
+def lines(found: Sequence[Verdict]) -> list[str]:
+    """Return verdicts as they are printed, one to a line.
+
+    >>> lines([Verdict("cold", "passes", "+0.0144 ± 0.0115 against raw")])
+    ['  cold       passes     +0.0144 ± 0.0115 against raw']
+    """
+    return [f"  {each.gate:<9}  {each.outcome:<9}  {each.said}" for each in found]
 
 
 def floors(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
@@ -92,20 +99,16 @@ def floors(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
         if floor not in row["against"]:
             yield Verdict("floors", "refused", unmeasured("floors", floor, result))
             continue
-        lines = row["against"][floor]
-        view = "clean" if "clean" in lines else "all"
-        yield difference(
-            "floors", Comparison.of(lines[view]), 0.0, f"`{floor}` on {view} queries by {result['compared']}"
-        )
+        by_view = row["against"][floor]
+        view = "clean" if "clean" in by_view else "all"
+        yield difference("floors", Comparison.of(by_view[view]), 0.0, f"{floor}, {view} {result['compared']}")
 
 
 def cold(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
     """Not worse than the raw vectors on cold documents: the interval lies above minus the margin."""
     line = row["against"].get(RAW, {}).get("cold")
     if gates.cold_margin is not None and line is not None:
-        yield difference(
-            "cold", Comparison.of(line), -gates.cold_margin, f"`{RAW}` on cold documents by {result['compared']}"
-        )
+        yield difference("cold", Comparison.of(line), -gates.cold_margin, f"{RAW}, cold {result['compared']}")
 
 
 def diagnoses(row: Finalist, gates: Gates) -> Iterator[Verdict]:
@@ -120,7 +123,7 @@ def champion(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
     """Not worse than the version that reigned when it was confirmed, on all queries, where one did."""
     if gates.champion_margin is not None and "champion" in result:
         line = Comparison.of(row["against_champion"]["all"])
-        other = f"version {result['champion']['version']} by {result['compared']}"
+        other = f"version {result['champion']['version']}, {result['compared']}"
         yield difference("champion", line, -gates.champion_margin, other)
 
 
@@ -177,16 +180,16 @@ def weight(size: int | None, gates: Gates) -> Iterator[Verdict]:
 def difference(gate: str, line: Comparison, margin: float, other: str) -> Verdict:
     """Return whether a difference to `other` lies above `margin`, below it, or is undecided."""
     half = (line.high - line.low) / 2
-    said = f"{line.difference:+.4f} ± {half:.4f} against {other} ({line.queries} queries"
+    said = f"{line.difference:+.4f} ± {half:.4f} against {other}, {line.queries} queries"
     if line.disagree:
         said += f", p {line.p:.2g}"
     if margin:
         said += f", margin {margin:+g}"
     outcome = line.outcome(margin)
     if outcome == "better":
-        return Verdict(gate, "passes", f"passes at {said})")
+        return Verdict(gate, "passes", said)
     if outcome == "worse":
-        return Verdict(gate, "worse", f"worse: {said})")
+        return Verdict(gate, "worse", said)
     queries = line.needed(margin)
     enough = f"; about {queries:,} would decide" if queries is not None else ""
-    return Verdict(gate, "undecided", f"undecided: {said}{enough})", queries)
+    return Verdict(gate, "undecided", said + enough, queries)

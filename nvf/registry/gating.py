@@ -111,7 +111,7 @@ def against(client: MlflowClient, model: str, reigning: int, candidate: Candidat
     version = client.get_model_version(model, str(reigning))
     if version.tags.get(names.FINGERPRINT) != candidate.task.fingerprint:
         task = version.tags.get(names.TASK, "another task")
-        said = f"undecided against version {reigning}, which was trained on other data ({task}): choose another --model"
+        said = f"against version {reigning}, which was trained on other data ({task}): choose another --model"
         yield Verdict("champion", "undecided", said)
         return
     theirs = Retriever.open(versions.fetch(client, version) / "artifacts").system
@@ -119,7 +119,7 @@ def against(client: MlflowClient, model: str, reigning: int, candidate: Candidat
     line = compare(
         _per_query(ours, candidate), _per_query(theirs, candidate), candidate.state.name, "champion", reigning
     )
-    other = f"version {reigning} by {measure_of(candidate.state)}"
+    other = f"version {reigning}, {measure_of(candidate.state)}"
     yield gates.difference("champion", line, -asked.champion_margin, other)
 
 

@@ -111,18 +111,18 @@ def _confirmed(state: SweepState, events: Sequence[Event], done: Confirmation, b
     row = leading(result, state.objectives[0])
     if row is None or not (refused := _refused(state, row, result)):
         return Advice([], [Step("promote", f"nvf promote {state.name}"), _more(state)])
-    why = [f"trial {row['trial']:04d} would not be promoted:", *(f"  {said}" for said in refused)]
+    why = [f"trial {row['trial']:04d} would not be promoted:", *refused]
     return Advice(why, [*_tries(state, best), Step("force", f"nvf promote {state.name} --force 'why'")])
 
 
 def _refused(state: SweepState, row: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
-    """Return what the gates that say no say of a finalist."""
+    """Return a line for each gate that says no to a finalist."""
     from nvf.registry import gates  # a sweep file's model takes a moment to import: only where it is asked
     from nvf.sweep.spec import Spec
 
     asked = Spec.model_validate(state.spec).gates
     found = gates.verdicts(row, result, asked, row["champion"].get("bytes"))
-    return [each.said for each in gates.refusals([*found, *gates.champion(row, result, asked)], asked)]
+    return gates.lines(gates.refusals([*found, *gates.champion(row, result, asked)], asked))
 
 
 def _tries(state: SweepState, best: TrialState) -> Iterator[Step]:

@@ -82,25 +82,31 @@ def collapsed() -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("path", "value", "gate", "outcome", "said"),
     [
-        ("against/raw/clean", line(-0.03, 0.01), "floors", "worse", r"worse: -0.0300 ± 0.0100 against `raw` on clean"),
+        (
+            "against/raw/clean",
+            line(-0.03, 0.01),
+            "floors",
+            "worse",
+            r"-0.0300 ± 0.0100 against raw, clean nDCG@10, \d+ queries",
+        ),
         ("against/raw/clean", line(0.005, 0.02), "floors", "undecided", r"about 4,800 would decide"),
         (
             "against/raw/clean",
             {**line(0.03, 0.01), "p": 0.08},
             "floors",
             "undecided",
-            r"\(300 queries, p 0.08; about 377 would decide\)",
+            r"300 queries, p 0.08; about 377 would decide",
         ),
-        ("against/raw/clean", line(-0.03, 0.01, 0.2), "floors", "undecided", r"undecided: -0.0300.*p 0.2"),
+        ("against/raw/clean", line(-0.03, 0.01, 0.2), "floors", "undecided", r"-0.0300.*p 0.2"),
         (
             "against/raw/cold",
             line(-0.08, 0.01, 0.2),
             "cold",
             "undecided",
-            r"undecided: -0.0800.*p 0.2, margin",
+            r"-0.0800.*p 0.2, margin",
         ),
         ("against/raw/clean", line(0.0, 0.0), "floors", "undecided", r"\+0.0000 ± 0.0000"),
-        ("against/raw/cold", line(-0.08, 0.01), "cold", "worse", r"on cold documents .*margin -0.02"),
+        ("against/raw/cold", line(-0.08, 0.01), "cold", "worse", r"cold nDCG@10.*margin -0.02"),
         ("against/raw/cold", line(-0.01, 0.02), "cold", "undecided", r"about 1,200 would decide"),
         (
             "champion/record/diagnoses",
@@ -145,7 +151,7 @@ def test_a_baseline_that_is_no_floor_is_named() -> None:
 def test_only_the_floors_that_are_named_must_be_beaten() -> None:
     row, result = planted("against/raw/clean", line(-0.03, 0.01))
     row["against"]["bm25"] = GOOD["against"]["raw"]
-    with pytest.raises(GateRefused, match="`raw` on clean"):
+    with pytest.raises(GateRefused, match="raw, clean"):
         check(verdicts(row, result, Gates(floors=True), SIZE), Gates(), "s")
     named = Gates(floors=("bm25",))
     found = verdicts(row, result, named, SIZE)
