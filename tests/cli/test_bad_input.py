@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nvf.journal.events import Journal
+from tests.tracking import journals
 
 Run = Callable[..., "object"]
 
@@ -97,7 +98,9 @@ def test_a_missing_file(nvf: Run, mlruns: Path, tmp_path: Path) -> None:
 
 
 def test_a_name_that_exists(nvf: Run, mlruns: Path, tmp_path: Path) -> None:
-    Journal.create(mlruns / "sweeps" / "small").close()
+    with Journal.create(mlruns / "sweeps" / "small") as journal:
+        journals.start(journal, "small")
+        journals.start_trial(journal, 0)
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC)
     _refused(nvf("sweep", path), "a sweep named 'small' exists")
