@@ -23,6 +23,7 @@ class Ran:
 @pytest.fixture
 def nvf(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Run `nvf ARGS...`."""
+    monkeypatch.delenv("COLUMNS", raising=False)  # set where tests run side by side
 
     def run(*arguments: object) -> Ran:
         monkeypatch.setattr(sys, "argv", ["nvf", *map(str, arguments)])
