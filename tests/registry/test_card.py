@@ -91,7 +91,7 @@ def test_the_champion_that_reigned_stands_beside_the_floors(run_sweep: RunSweep)
     text = written(2)
     assert "| **linear** | 0.5000 | 0.5000 | 0.5000 |\n| `models:/small/1` | 0.4375 | 0.4375 | - |" in text
     assert "| `models:/small/1` | clean | 50 | +0.2500 [+0.2400, +0.2600] | 0.01 | better |" in text
-    assert "against version 1 by nDCG@10" in section(text, "Gates")
+    assert "against version 1, " in section(text, "Gates")
 
 
 def test_the_card_of_a_trial_that_was_never_confirmed_says_so(run_sweep: RunSweep) -> None:
