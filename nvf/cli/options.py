@@ -36,6 +36,10 @@ Columns = Annotated[
     str | None, typer.Option(metavar="A,B,...", help="show these columns: the names in the table's head, parameters")
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="override a key of the file")]
+TaskFile = Annotated[
+    Path | None,
+    typer.Option("--task", metavar="SPEC", help="a sweep file: answer over the corpus of its task instead"),
+]
 Address = Annotated[str | None, typer.Option(help="a Ray cluster that is there already: auto, or host:port")]
 Trials = Annotated[int | None, typer.Option(min=1, help="how many trials in all")]
 Time = Annotated[str | None, typer.Option(metavar="30m", help="how long at most: 90s, 30m, 1h30m")]
@@ -49,6 +53,17 @@ def seconds(text: str | None) -> float | None:
         return parse(text)
     except ValueError as error:
         raise UsageError(f"--time: {error}") from None
+
+
+def task_of(spec: Path | None, overrides: list[str] | None) -> dict[str, Any] | None:
+    """Return what stands under `task` in the file of `--task`, with `--set`; None where none is named."""
+    if spec is None and overrides:
+        raise UsageError("--set overrides a key of the file that --task names: name one")
+    if spec is None:
+        return None
+    from nvf.sweep.spec import load
+
+    return load(spec, list(overrides or []))[0].task
 
 
 def chosen(columns: str | None) -> list[str] | None:

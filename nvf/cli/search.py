@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nvf.cli.complete import models
-from nvf.cli.options import AsJson, print_json
+from nvf.cli.options import AsJson, Set, TaskFile, print_json, task_of
 from nvf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,22 +32,30 @@ WIDEST = 500
 """Columns where the output is no terminal."""
 
 
-def search(text: Text = None, model: Model = None, top: Hits = 10, json: AsJson = False) -> None:
+def search(
+    text: Text = None,
+    model: Model = None,
+    task: TaskFile = None,
+    set_: Set = None,
+    top: Hits = 10,
+    json: AsJson = False,
+) -> None:
     """Ask the champion; without TEXT again and again, until an empty line or Ctrl-D."""
     from nvf.registry.search import Search
 
+    opening = partial(Search, model, task_of(task, set_))
     if text is not None:
         if not text.strip():
             raise UsageError("the question is empty: nvf search 'how do I ...'")
-        hits = Search(model)
+        hits = opening()
         if json:
             print_json([asdict(hit) for hit in hits.ask(text, top)])
         else:
             _show(hits, text, top)
         return
-    opened = Search(model) if sys.stdin.isatty() else None
+    opened = opening() if sys.stdin.isatty() else None
     for question in _questions():
-        opened = opened or Search(model)
+        opened = opened or opening()
         if json:
             _print_line(question, opened.ask(question, top))
             continue

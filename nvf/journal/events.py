@@ -22,7 +22,7 @@ journals of the same sweep are equal but for those two keys (`same`).
 | replicate | confirmation, part {trial, place, withheld, seed, cold_seed}, record (its best on dev) or null, checkpoint or null, error or null |
 | test_opened | confirmation, times (of this sweep, this one among them), finalists, clock: written before anything of test is judged |
 | confirmed | confirmation, result: what `nvf confirm --json` prints |
-| test_run | trial, model, version, clock: its answers to test are written to a run file; a confirmation has judged it |
+| test_run | trial, model, version, task {name, fingerprint}, clock: its answers to test of this task are written to a run file; where it is the sweep's own, a confirmation has judged it |
 | promoted | trial, model, version, alias, forced (the reason, where a gate was overruled) |
 """  # noqa: E501
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from huggingface_hub import ModelCard
@@ -90,12 +91,12 @@ def _describe(path: Path, version: ModelVersion) -> None:
     made.save(path)
 
 
-def opened(model: str | None) -> tuple[ModelVersion, Retriever]:
-    """Return the version that `model` means, and the retriever in it."""
+def opened(model: str | None, other: Mapping[str, Any] | None = None) -> tuple[ModelVersion, Retriever]:
+    """Return the version that `model` means, and the retriever in it, as `Retriever.open` has it."""
     client = server.client(retries=1, timeout=versions.TIMEOUT)
     try:
         version = versions.resolve(client, model)
-        return version, Retriever.open(versions.fetch(client, version) / "artifacts")
+        return version, Retriever.open(versions.fetch(client, version) / "artifacts", other)
     except MlflowException as error:
         raise server.unreachable(error) from error
 

@@ -23,7 +23,8 @@ class Opening:
     what
         What for.
     judged
-        Whether something was judged on it that had not been: a confirmation, and not a run file.
+        Whether it shows what had not been judged: a confirmation does, and a run file of what was trained on another
+        task; one of a model that was confirmed on it does not.
     """
 
     at: float
@@ -59,6 +60,7 @@ def _of(name: str, events: Sequence[Event], fingerprint: str) -> Iterator[Openin
             yield Opening(
                 event["t"], name, f"confirmation {event['confirmation']}, of trials {trials}{where}", judged=True
             )
-        elif event["kind"] == "test_run" and home:
+        elif event["kind"] == "test_run" and (event["task"]["fingerprint"] == fingerprint if "task" in event else home):
             what = f"run file of version {event['version']} of {event['model']}"
-            yield Opening(event["t"], name, what, judged=False)
+            where = "" if home else ", which was trained on another task"
+            yield Opening(event["t"], name, f"{what}{where}", judged=not home)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from nvf import tasks
 from nvf.encoders import frozen
 from nvf.errors import UsageError
+from nvf.systems import SYSTEMS
 from nvf.systems.base import System
 from nvf.tasks.base import Task
 from nvf.tasks.snapshot import open_snapshot
@@ -61,15 +64,32 @@ class Retriever:
         self.task = task
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, other: Mapping[str, Any] | None = None) -> Self:
         """Return the retriever in `folder` (`checkpoint` and `corpus`); executes none of the files.
+
+        With `other`, the options of a task as in a sweep file, it answers over that task's corpus instead.
 
         Raises
         ------
+        UsageError
+            Where there is `other`, and what the system learned is about the documents of its own task.
         CheckpointError, TaskError
-            Where a file is missing or damaged.
+            Where a file is missing or damaged, or the vectors of `other` are of another kind.
         """
-        task = open_snapshot(folder / CORPUS, verify=True)
+        home = open_snapshot(folder / CORPUS, verify=True)
+        system = checkpoint.restore_system(folder / CHECKPOINT, home.corpus)
+        if other is None:
+            return cls(system, home)
+        if not system.transfers:
+            carried = ", ".join(sorted(name for name, kind in SYSTEMS.items() if kind.transfers))
+            raise UsageError(
+                f"what '{system.name}' learned is about the documents of {home.name}, so it cannot rank those of "
+                f"another task; of the systems, these can: {carried}"
+            )
+        task = open_snapshot(tasks.build_snapshot(other))
+        tasks.check_fit(home, task)
+        if task.encoder is None:
+            task = dataclasses.replace(task, encoder=home.encoder, max_length=home.max_length)
         return cls(checkpoint.restore_system(folder / CHECKPOINT, task.corpus), task)
 
     def encode(self, texts: Sequence[str], *, light: bool = False) -> Queries:
@@ -79,8 +99,8 @@ class Retriever:
         """
         if self.task.encoder is None:
             raise UsageError(
-                f"the model was trained on task {self.task.name}, whose vectors come from no encoder: it cannot be "
-                "asked in words; give vectors to its MLflow model instead (mlflow.pyfunc.load_model)"
+                f"the vectors of task {self.task.name} come from no encoder: the model cannot be asked in words; "
+                "give vectors to its MLflow model instead (mlflow.pyfunc.load_model)"
             )
         assert self.task.max_length is not None, "a task with an encoder says how long its texts may be"
         vectors = frozen.load(self.task.encoder, self.task.max_length, light=light).encode(texts)

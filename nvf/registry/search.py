@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from nvf.errors import UsageError
 from nvf.registry import named
@@ -16,19 +18,22 @@ class Search:
     ----------
     model
         `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `NAME`; by default the champion that was promoted last.
+    other
+        Options of a task as in a sweep file: its corpus is searched instead of the model's own.
 
     Raises
     ------
     UsageError
-        Where nothing is promoted, where there is no such model, or where the model takes vectors only.
+        Where nothing is promoted, where there is no such model, where the model takes vectors only, or where it cannot
+        rank another corpus.
     CheckpointError, TaskError
         Where a file of the model is missing or damaged.
     TrackingError
         Where MLflow does not answer.
     """
 
-    def __init__(self, model: str | None = None) -> None:
-        self._retriever = Retriever.open((named.folder(model) or _fetched(model)) / "artifacts")
+    def __init__(self, model: str | None = None, other: Mapping[str, Any] | None = None) -> None:
+        self._retriever = Retriever.open((named.folder(model) or _fetched(model)) / "artifacts", other)
         self._retriever.encode([], light=True)
 
     def ask(self, text: str, k: int = 10, length: int = TEXT_LENGTH) -> list[Hit]:

@@ -45,6 +45,7 @@ __all__ = [
     "build_snapshot",
     "carry",
     "check",
+    "check_fit",
     "is_built",
     "look",
     "open_snapshot",
@@ -173,6 +174,26 @@ def _built(known: Path) -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
+def check_fit(home: Task, other: Task) -> None:
+    """Raise `TaskError` where what is trained on `home` cannot rank `other`: other vectors, or other queries."""
+    encoders = {home.encoder, other.encoder} - {None}
+    if home.corpus.dim != other.corpus.dim or len(encoders) > 1:
+        raise TaskError(
+            f"what is trained on {home.name} cannot rank {other.name}: encoder {home.encoder} of width "
+            f"{home.corpus.dim} there, {other.encoder} of width {other.corpus.dim} here; give both the same encoder"
+        )
+    if _asks(home) != _asks(other):
+        raise TaskError(
+            f"what is trained on {home.name} cannot rank {other.name}: a query is {_asks(home)} there, "
+            f"{_asks(other)} here"
+        )
+
+
+def _asks(task: Task) -> str:
+    asked = next(split.queries.vectors for split in task.splits.values() if len(split))
+    return "one vector" if asked.ndim == 2 else "a window of vectors"
+
+
 def carry(home: Task, other: Task, split: str) -> Task:
     """Return `other` as a system sees it that was trained on `home`.
 
@@ -182,14 +203,9 @@ def carry(home: Task, other: Task, split: str) -> Task:
     Raises
     ------
     TaskError
-        Where their vectors are of different widths, or known to come from different encoders.
+        As `check_fit`.
     """
-    encoders = {home.encoder, other.encoder} - {None}
-    if home.corpus.dim != other.corpus.dim or len(encoders) > 1:
-        raise TaskError(
-            f"what is trained on {home.name} cannot rank {other.name}: encoder {home.encoder} of width "
-            f"{home.corpus.dim} there, {other.encoder} of width {other.corpus.dim} here; give both the same encoder"
-        )
+    check_fit(home, other)
     judged, train = other.split(split), home.train
     near = leakage.near(judged.queries, train.queries, home.threshold)
     row = Overlap(

@@ -17,7 +17,7 @@ LONG = "a text that goes on " * 30
 class Told:
     """A champion that knows two documents, so that what is printed can be read letter by letter."""
 
-    def __init__(self, model: str | None) -> None:
+    def __init__(self, model: str | None, other: dict[str, Any] | None = None) -> None:
         self.model = model
 
     def ask(self, text: str, k: int, length: int = 200) -> list[Hit]:

@@ -82,16 +82,16 @@ def sweep(name: str, options: dict[str, Any], rates: tuple[float, ...], epochs: 
         )
         journal.append("floors", split="dev", floors=floors.floors, ceilings=floors.ceilings)
         for number, rate in enumerate(rates):
-            train(journal, task, number, rate, epochs)
+            train(journal, task, number, {"lr": rate}, epochs)
         journal.append("sweep_ended", sync=True, reason="trials", clock={})
     return folder
 
 
-def train(journal: Journal, task: Task, number: int, rate: float, epochs: int) -> None:
-    system = systems.create("linear", {"lr": rate}, task.corpus)
+def train(journal: Journal, task: Task, number: int, chosen: dict[str, Any], epochs: int, name: str = "linear") -> None:
+    system = systems.create(name, chosen, task.corpus)
     params = flatten(system.params)
-    names = {"chosen": {"lr": rate}, "distributions": {}, "seed": number, "epochs": epochs}
-    journal.append("trial_started", trial=number, system="linear", params=params, **names)
+    names = {"chosen": chosen, "distributions": {}, "seed": number, "epochs": epochs}
+    journal.append("trial_started", trial=number, system=name, params=params, **names)
     training = Training(system, task, seed=number, epochs=epochs, measures=MEASURES)
     for epoch in range(epochs + 1):
         record = training.start() if epoch == 0 else training.epoch(epoch)

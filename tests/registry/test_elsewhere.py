@@ -73,6 +73,8 @@ def test_what_is_clean_is_told_by_the_task_that_was_trained_on(home: Task) -> No
 def test_vectors_that_do_not_fit_are_refused(home: Task) -> None:
     with pytest.raises(TaskError, match="width 16 there, .* of width 8 here; give both the same encoder"):
         Elsewhere(home, [{**HOME, "dim": 8}], ["R@5"])
+    with pytest.raises(TaskError, match="a query is one vector there, a window of vectors here"):
+        Elsewhere(home, [WALKS], ["R@5"])
 
 
 WALKS = {"source": "walks", "documents": 100, "dim": 16, "train": 200, "dev": 20, "test": 20}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import pty
 import shutil
@@ -12,8 +13,10 @@ from typing import Any
 import mlflow.pyfunc
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from nvf.cli import main
+from nvf.cli import app, main
+from nvf.cli.options import task_of
 from nvf.errors import TaskError, UsageError
 from nvf.registry import named, versions
 from nvf.registry.promote import promote
@@ -42,6 +45,30 @@ def test_the_champion_answers_in_words(champion: Path) -> None:
     for model in ("models:/words@champion", "models:/words/1", "words"):
         assert search("tell me about the cost of violins", k=3, model=model) == hits
     assert len(search("bread", k=1000)) == 30
+
+
+def test_the_champion_answers_over_another_corpus(champion: Path, lexicon: dict[str, Any], tmp_path: Path) -> None:
+    """A folder with test alone; its documents are the first ten, under other ids."""
+    home = Path(lexicon["path"])
+    for name in ("corpus", "queries"):
+        rows = (home / f"{name}.jsonl").read_text().splitlines()[:10]
+        write(tmp_path / "other" / f"{name}.jsonl", "\n".join(rows).replace('"c', '"d'))
+    write(tmp_path / "other" / "qrels" / "test.tsv", "q0\td0\t1\n")
+    task = f"task: {{source: beir, path: {tmp_path / 'other'}, encoder: minilm}}"
+    write(tmp_path / "other.yaml", f"name: other\n{task}\nsystem: raw\n")
+    asked = ("search", "tell me about the cost of rockets", "--top", "30")
+    told = CliRunner().invoke(app, [*asked, "--task", str(tmp_path / "other.yaml"), "--json"])
+    hits = json.loads(told.stdout)
+    before = {hit.id: hit.score for hit in search(asked[1], k=30)}
+    assert {hit["id"] for hit in hits} == {f"d{row}" for row in range(10)} and hits[0]["id"] == "d7"
+    assert [hit["score"] for hit in hits] == pytest.approx([before[f"c{hit['id'][1:]}"] for hit in hits], abs=1e-6)
+    with pytest.raises(UsageError, match="--set overrides a key of the file that --task names"):
+        task_of(None, ["task.path=x"])
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def test_mlflow_serves_texts_as_lists_and_as_columns(champion: Path) -> None:
