@@ -44,7 +44,7 @@ def test_the_best_trial_becomes_the_champion_and_ranks_as_its_checkpoint(run_swe
     version = client.get_model_version_by_alias("small", "champion")
     served = mlflow.pyfunc.load_model(str(versions.fetch(client, version)))
     task = tasks.open_snapshot(tasks.build_snapshot(state.spec["task"]))
-    system = checkpoint.restore_system(Path(trial.checkpoints[done.epoch]["folder"]), task.corpus)
+    system = checkpoint.restore_system(folder / trial.checkpoints[done.epoch]["folder"], task.corpus)
     queries = task.split("test").queries
     expected = system.rank(queries, 7)
     answers = served.predict(np.asarray(queries.vectors), params={"k": 7})
@@ -110,7 +110,7 @@ def test_a_damaged_checkpoint_is_named_and_nothing_is_registered(run_sweep: RunS
     assert trial is not None
     record = trial.best(state.objectives[0])
     assert record is not None
-    tensors = Path(trial.checkpoints[record["epoch"]]["folder"]) / "model.safetensors"
+    tensors = folder / trial.checkpoints[record["epoch"]]["folder"] / "model.safetensors"
     content = bytearray(tensors.read_bytes())
     content[-1] ^= 1
     tensors.write_bytes(content)
