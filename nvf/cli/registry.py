@@ -24,11 +24,13 @@ def promote(
 ) -> None:
     """Put the best finalist through the gates, register it, check that it ranks as it did, and move the alias."""
     from nvf.cli.render import aside, console
+    from nvf.journal import events
     from nvf.journal.folders import find
+    from nvf.journal.replay import replay
     from nvf.registry.gates import lines
     from nvf.registry.promote import promote as run
 
-    find(name)
+    folder = find(name)
     done = run(name, trial=trial, model=model, alias=alias, force=force, say=aside())
     if json:
         print_json(asdict(done))
@@ -40,7 +42,8 @@ def promote(
         out.print(line)
     for caution in done.cautions:
         out.print(f"  caution    {caution}")
-    out.print(f'ask it   nvf search "how do I ..." --model {where}')
+    if replay(events.read(folder)).started["task"].get("encoder"):  # bare vectors cannot be asked in words
+        out.print(f'ask it   nvf search "how do I ..." --model {where}')
 
 
 def rollback(

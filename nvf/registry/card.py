@@ -99,7 +99,7 @@ def write(card: Card) -> str:
 def summary(card: Card) -> str:
     """Return the card's first part: what it is, its first figures, what to beware of."""
     held = card.candidate
-    judged = "never judged on test" if held.row is None else f"confirmed on test over {held.row['seeds']} seeds"
+    judged = "never judged on test" if held.row is None else f"confirmed on test over {_seeds(held.row['seeds'])}"
     return "\n\n".join(
         [
             f"`{held.trial.system}` over the vectors of {held.task.encoder or 'an encoder unknown to nvf'}, ranking "
@@ -245,3 +245,7 @@ def _diagnoses(card: Card) -> str:
     others = sorted(set((held.row or {}).get("diagnoses", [])) - {each["name"] for each in held.record["diagnoses"]})
     found = [*own, *(f"{name}: in another training of the same setting" for name in others)]
     return bullets(found) if found else "No pathology was diagnosed."
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"

@@ -91,6 +91,8 @@ def _unconfirmed(state: SweepState, events: Sequence[Event], best: TrialState) -
     asked = _asking(state, promoted) if promoted is not None else []
     if record is not None and floor is not None and beats_floors(state, record) is False:
         why = [f"nothing to confirm or promote yet: no trial beats the floor {floor[0]} on dev"]
+        if floor[1] >= 1:
+            return Advice([*why, "that floor is perfect there: more dev queries, or harder ones, would tell"], asked)
         return Advice(why, [*asked, *_tries(state, best)])
     return Advice([], [*asked, Step("confirm", f"nvf confirm {state.name}"), _more(state)])
 
@@ -127,13 +129,19 @@ def _refused(state: SweepState, row: Mapping[str, Any], result: Mapping[str, Any
 
 def _tries(state: SweepState, best: TrialState) -> Iterator[Step]:
     """Yield what may find a better one: another system, more trials, longer ones."""
-    searched = {trial.system for trial in state.trials.values()}
-    if FUSES not in searched and any(floor in state.floors for floor in WORDS):
+    if FUSES not in _systems(state) and any(floor in state.floors for floor in WORDS):
         yield Step("try", f"system: {FUSES} in the sweep file, under another name; see nvf systems")
     record = best.best(state.objectives[0])
     if record is not None and 0 < best.epochs == record["epoch"]:
         yield Step("longer", f"nvf sweep SPEC --name {state.name}-2 --set budget.epochs={2 * best.epochs}")
     yield _more(state)
+
+
+def _systems(state: SweepState) -> set[str]:
+    """Return the systems of the space, also those that no trial has drawn yet."""
+    named = state.spec.get("system")
+    choice = named.get("choice", []) if isinstance(named, dict) else [named]
+    return {trial.system for trial in state.trials.values()} | {str(each) for each in choice}
 
 
 def _more(state: SweepState) -> Step:

@@ -13,7 +13,7 @@ from nvf.tasks import identity
 from nvf.tasks.base import Corpus, Qrels, Split, Task
 from nvf.tasks.files import Judgement
 from nvf.tasks.identity import Known
-from nvf.tasks.splits import Plan, Shares, pooled
+from nvf.tasks.splits import Plan, Shares, enough, pooled
 from nvf.types import Queries
 
 SPLITS = ("train", "dev", "test")
@@ -155,6 +155,7 @@ def look(name: str, documents: Known, judged: Judgements, *, texts: bool) -> Loo
     }
     wanted = {"dev": judged.plan.dev, "test": judged.plan.test}
     carved = {split: share for split, share in wanted.items() if share and split not in queries and "train" in queries}
+    enough(queries.get("train") or 0, carved)
     if judged.plan.rest != "train":
         carved = {"dev": judged.plan.dev, judged.plan.rest: 1 - judged.plan.dev}
     counts = {

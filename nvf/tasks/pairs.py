@@ -214,17 +214,18 @@ def _read(params: PairsParams) -> _Read:
 def _columns(path: Path, given: Columns) -> tuple[dict[str, str], list[str]]:
     """Return which column holds what, and a sentence on those that were not named."""
     there = tables.columns(path)
+    lower = {name.lower(): name for name in reversed(there)} | {name: name for name in there}
     chosen: dict[str, str] = {}
     for each in fields(given):
         what, named = each.name, getattr(given, each.name)
-        found = named if named is not None else next((name for name in USUAL[what] if name in there), None)
+        found = named if named is not None else next((lower[name] for name in USUAL[what] if name in lower), None)
         if found is not None and found in there:
             chosen[what] = found
         elif found is not None or what in ("query", "text"):
             missing = f"no column '{found}'{nearest(found, there)}" if found else f"no column named {_any(USUAL[what])}"
             raise TaskError(
-                f"{path} has {missing}; its columns are {files.some(there)}: name one, e.g. "
-                f"columns: {{{what}: {files.short(there[0]) if there else what}}}"
+                f"{path} has {missing}; its columns are {files.some(there)}: name one as "
+                f"columns: {{{what}: NAME}}; the first line must hold the names"
             )
     twice = next((what for what, name in chosen.items() if list(chosen.values()).count(name) > 1), None)
     if twice is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,15 @@ class Carved:
     note: str | None
 
 
+def enough(count: int, shares: Collection[str]) -> None:
+    """Raise `TaskError` where `count` training queries cannot give one to each split of `shares` and keep one."""
+    if 0 < count <= len(shares):
+        raise TaskError(
+            f"no {' and '.join(shares)} can be carved from {count} training {'query' if count == 1 else 'queries'}: "
+            f"at least {len(shares) + 1} are needed"
+        )
+
+
 def carve(queries: Queries, qrels: Qrels, shares: Mapping[str, float], threshold: float, seed: int) -> Carved:
     """Return seeded splits of at most their `shares` of the training queries, and nearly as many; the rest is train.
 
@@ -112,8 +121,9 @@ def carve(queries: Queries, qrels: Qrels, shares: Mapping[str, float], threshold
     Raises
     ------
     TaskError
-        Where no group of queries is small enough.
+        Where there are too few queries, or no group of them is small enough.
     """
+    enough(len(queries), shares)
     sizes = {name: max(1, round(share * len(queries))) for name, share in shares.items()}
     near = _near_edges(queries, threshold)
     groups, note = _groups(len(queries), near, _document_edges(qrels)), None

@@ -106,6 +106,11 @@ FORCE = "nvf promote small --force 'why'"
             [sweep(0.2, 0.1, floors={"raw": 0.1, "bm25": 0.3}), ENDED],
             ["system: fused in the sweep file, under another name; see nvf systems", MORE],
         ),
+        (
+            [sweep(0.2, 0.1, floors={"bm25": 0.3}, system={"choice": ["fused", "linear"]}), ENDED],
+            [MORE],  # it is searched already, though no trial drew it
+        ),
+        ([sweep(1.0, 0.4, floors={"raw": 1.0}), ENDED], []),
         ([sweep(0.5, 0.4), ENDED, begun(1, 0)], ["nvf confirm small --seeds 3 --trial 1 --trial 0"]),
         ([sweep(0.5, 0.4), ENDED, confirmed(0)], [PROMOTE, MORE]),
         ([sweep(0.5, 0.4), ENDED, confirmed(0, against=LOST)], [MORE, FORCE]),
@@ -142,6 +147,10 @@ def test_a_refusal_says_which_gate_and_how_far() -> None:
 
 def test_why_is_said() -> None:
     assert told(sweep(0.2), ENDED).why == ["nothing to confirm or promote yet: no trial beats the floor raw on dev"]
+    assert told(sweep(1.0, floors={"raw": 1.0}), ENDED).why == [
+        "nothing to confirm or promote yet: no trial beats the floor raw on dev",
+        "that floor is perfect there: more dev queries, or harder ones, would tell",
+    ]
     assert told(sweep(0.5), paused("room", "the disk is full")).why == [
         "stopped: the disk is full; when that is mended:"
     ]

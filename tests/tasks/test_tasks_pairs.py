@@ -122,6 +122,15 @@ def test_equal_texts_are_one_document_whatever_their_ids(tmp_path: Path) -> None
     assert "rows that give an equal text another id (the first counts): 1" in seen.notes
 
 
+def test_capitals_of_a_header_do_not_matter_unless_both_are_there(tmp_path: Path) -> None:
+    rows = "".join(f"ask {n},say {n},no {n}\n" for n in range(20))
+    (tmp_path / "t.csv").write_text("Question,ANSWER,text2\n" + rows)
+    assert look(tmp_path / "t.csv").documents == 20
+    assert "columns: query is Question, text is ANSWER" in look(tmp_path / "t.csv").notes
+    (tmp_path / "u.csv").write_text("Query,text,query\n" + rows)
+    assert "columns that are not read: Query" in look(tmp_path / "u.csv").notes
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -131,6 +140,13 @@ def test_equal_texts_are_one_document_whatever_their_ids(tmp_path: Path) -> None
             r"no column named query, question, anchor or q; its columns are frage, antwort",
         ),
         ("t.csv", "query,answers\na,b\n", r"no column named text, .*; its columns are query, answers"),
+        (
+            "t.csv",
+            "id,frage,text\n1,a,b\n",
+            r"name one as columns: \{query: NAME\}; the first line must hold the names",
+        ),
+        ("t.csv", "query,text\na,b\n", r"no dev and test can be carved from 1 training query: at least 3 are needed"),
+        ("t.csv", "query,text\na,b\nc,d\n", r"from 2 training queries: at least 3 are needed"),
         ("t.csv", "query,text\na,b,c\n", r"t\.csv:2: 3 fields, but 2 columns"),
         ("t.csv", 'query,text\na,b\n"a" b,c\n', r"t\.csv:3: .*quotes within it are doubled"),
         ("t.csv", "query,query\na,b\n", r"the column 'query' stands twice"),
