@@ -84,7 +84,7 @@ def test_a_database_in_need_of_migration(nvf: Nvf, mlruns: Path) -> None:
     ran = nvf("doctor")
     assert ran.code == 1
     (line,) = lines(ran, "tracking")
-    assert line.startswith("FAIL") and line.endswith(f"run: mlflow db upgrade sqlite:///{mlruns}/mlflow.db")
+    assert line.startswith("FAIL") and line.endswith(f"mlflow db upgrade sqlite:///{mlruns}/mlflow.db")
 
 
 def test_an_extra_that_is_missing(nvf: Nvf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def test_a_champion_is_found_where_it_lies_and_where_it_was_moved(
 ) -> None:
     run_sweep(options=lexicon, rates=(0.001,), epochs=1)
     there = {path.name for path in tmp_path.iterdir()}
-    promote("small")
+    promote("small", force="not confirmed")
     answers = [hit.id for hit in search(QUESTION)]
     assert answers[0] == "c12" and loaded() == answers and failed() == []
 
@@ -67,7 +67,7 @@ def test_a_champion_is_found_where_it_lies_and_where_it_was_moved(
     assert [hit.id for hit in search(QUESTION)] == answers
     assert loaded() == answers and failed() == [] and show(MODEL).card
     to_sentence_transformers(MODEL, tmp_path / "exported")
-    assert promote("small").previous == 1
+    assert promote("small", force="not confirmed").previous == 1
     assert [hit.id for hit in search(QUESTION)] == answers
     assert not odd.exists()
     assert {path.name for path in tmp_path.iterdir()} == there | {"exported", moved.parent.name}
@@ -78,5 +78,5 @@ def test_a_champion_is_found_where_it_lies_and_where_it_was_moved(
     assert len(failed()) == 3, "the folder of all, and two versions"
     version = versions.resolve(server.client(), MODEL)
     assert str(moved / "artifacts") in versions.lost(version, moved / "artifacts")
-    promote("small")
+    promote("small", force="not confirmed")
     assert [hit.id for hit in search(QUESTION)] == answers, "promoted again, as the message says"
