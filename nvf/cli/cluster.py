@@ -29,7 +29,7 @@ def submit(
 
 
 def doctor(json: AsJson = False) -> int:
-    """Check this machine, the cluster and the tracking server; close the runs of drivers that died."""
+    """Check this machine, the cluster and the tracking server. Closes the runs of drivers that died."""
     from nvf.cli.doctor import checks
 
     found = checks()
@@ -45,7 +45,7 @@ def doctor(json: AsJson = False) -> int:
 
 
 def stop(name: SweepName) -> None:
-    """End a running sweep gracefully; nvf resume goes on with it."""
+    """End a running sweep gracefully. nvf resume goes on with it."""
     from nvf.journal import events
     from nvf.journal.folders import find, running
 

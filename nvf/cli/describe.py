@@ -27,7 +27,7 @@ LONGEST = 26
 
 
 def systems(name: System = None, json: AsJson = False) -> None:
-    """List the systems; with NAME, its parameters, bounds, defaults and source."""
+    """List the systems. With NAME: its parameters, bounds, defaults and source."""
     from nvf.systems.catalogue import catalogue, get
 
     entries = list(catalogue().values()) if name is None else [get(name)]
@@ -43,7 +43,7 @@ def systems(name: System = None, json: AsJson = False) -> None:
 
 
 def tasks(name: Source = None, json: AsJson = False) -> None:
-    """List the sources of tasks; with NAME, its options, bounds and defaults."""
+    """List the sources of tasks. With NAME: its options, bounds and defaults."""
     from nvf.params import bounds
     from nvf.tasks import SOURCES
 

@@ -37,7 +37,7 @@ def export(
     depth: Annotated[int, typer.Option(min=1, help="trec: at most so many documents for each query")] = 1000,
     json: AsJson = False,
 ) -> None:
-    """Write a promoted model as a folder that SentenceTransformer loads, or its answers as a TREC run file."""
+    """Take a promoted model elsewhere. Writes a folder for SentenceTransformer, or a TREC run file."""
     other = task_of(task, set_)
     if to is Format.trec:
         _trec(model, split, out, depth, other, json)

@@ -23,7 +23,7 @@ OptionalName = Annotated[
 
 
 def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = False, json: AsJson = False) -> None:
-    """Measure the floors (and ceiling) of a file's task only: all, clean, cold."""
+    """Measure a task's floors and ceiling only. All, clean, cold."""
     from nvf import tasks as rooms
     from nvf.cli.render import console
     from nvf.cli.render import floors as render
@@ -64,7 +64,7 @@ def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = F
 def leaderboard(
     name: SweepName, top: Top = 20, wide: Wide = False, columns: Columns = None, json: AsJson = False
 ) -> None:
-    """Show a sweep's trials, best first, floors beside them, its last confirmation, and what to run next."""
+    """Show a sweep's trials, best first, beside the floors. Its last confirmation and what to run next, too."""
     from nvf.cli.ending import ending, report
     from nvf.cli.render import console
     from nvf.cli.render import leaderboard as render
@@ -88,7 +88,7 @@ def leaderboard(
 
 
 def status(name: OptionalName = None, wide: Wide = False, columns: Columns = None, json: AsJson = False) -> None:
-    """Say how far a sweep is; all sweeps when no name is given."""
+    """Say how far a sweep is. All sweeps when no name is given."""
     from nvf.cli.render import console, sweeps
     from nvf.journal.folders import names
 

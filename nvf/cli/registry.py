@@ -22,7 +22,7 @@ def promote(
     force: Annotated[str | None, typer.Option(help="overrule the gates, for a reason, which is written down")] = None,
     json: AsJson = False,
 ) -> None:
-    """Put the best finalist through the gates, register it, check that it ranks as it did, and move the alias."""
+    """Put the best finalist through the gates and move the alias. It is registered, and has to rank as it did."""
     from nvf.cli.render import aside, console
     from nvf.journal import events
     from nvf.journal.folders import find
@@ -52,7 +52,7 @@ def rollback(
     reason: Annotated[str | None, typer.Option(help="written down in the history")] = None,
     json: AsJson = False,
 ) -> None:
-    """Point the alias at the version before; again goes further back."""
+    """Point the alias at the version before. Again goes further back."""
     from nvf.registry.rollback import rollback as run
 
     done = run(model, alias, reason)
@@ -60,7 +60,7 @@ def rollback(
 
 
 def history(model: Registered, alias: Alias = "champion", json: AsJson = False) -> None:
-    """Show every move of the alias: when, who, from which version to which, and why."""
+    """Show every move of an alias. When, who, from which version to which, and why."""
     from nvf.cli.render import console
     from nvf.registry.markdown import when
     from nvf.registry.rollback import moves
@@ -82,7 +82,7 @@ def card(
     model: Version = None,
     json: AsJson = False,
 ) -> None:
-    """Print a version's model card, and what happened to it since."""
+    """Print a version's model card, and what happened since."""
     from nvf.registry.shown import show
 
     shown = show(model)
@@ -103,7 +103,7 @@ def confirm(
     wide: Wide = False,
     json: AsJson = False,
 ) -> int:
-    """Train the finalists again over seeds, then judge each once on the sealed test split."""
+    """Train the finalists again, then judge each once on test. Over seeds; test is sealed until then."""
     import sys
 
     from nvf.cli import verdicts
@@ -151,7 +151,7 @@ def ui(
 
 
 def sync(name: SweepName, json: AsJson = False) -> None:
-    """Bring MLflow, and the storage where there is one, level with the journal; doing it twice changes nothing."""
+    """Bring MLflow and the storage level with the journal. Doing it twice changes nothing."""
     from nvf.journal.folders import find
     from nvf.tracking.archive import archive
     from nvf.tracking.sync import sync as run

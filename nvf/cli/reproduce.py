@@ -18,7 +18,7 @@ Tolerance = Annotated[float, typer.Option(min=0, help="by how much a figure may 
 
 
 def reproduce(run: Run, tolerance: Tolerance = 1e-3, json: AsJson = False) -> int:
-    """Train a trial again from its record, and compare every journaled figure; exit code 1 where they differ."""
+    """Train a trial again from its record. Compares every journaled figure; exit code 1 where they differ."""
     from nvf.cli.render import aside, console
     from nvf.registry.reproduce import reproduce as train
 

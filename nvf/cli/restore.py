@@ -10,7 +10,7 @@ Where = Annotated[str, typer.Argument(metavar="STORAGE/NAME", help="e.g. s3://bu
 
 
 def restore(where: Where) -> None:
-    """Bring a sweep back from its copies on s3://, journal and checkpoints, each checked by its digest."""
+    """Bring a sweep back from its copies on s3://. Journal and checkpoints, each checked by its digest."""
     from nvf.tracking.archive import restore as run
 
     folder = run(where)

@@ -40,7 +40,7 @@ def search(
     top: Hits = 10,
     json: AsJson = False,
 ) -> None:
-    """Ask the champion; without TEXT again and again, until an empty line or Ctrl-D."""
+    """Ask the champion. Without TEXT again and again, until an empty line or Ctrl-D."""
     from nvf.registry.search import Search
 
     opening = partial(Search, model, task_of(task, set_))

@@ -31,7 +31,7 @@ def sweep(
     address: Address = None,
     json: AsJson = False,
 ) -> int:
-    """Run a sweep to its end; prints the leaderboard, the link into the MLflow UI and the next command."""
+    """Run a sweep to its end. Prints the leaderboard, the link into the MLflow UI and the next command."""
     from nvf.cli.live import Progress
     from nvf.sweep import driver
     from nvf.sweep.spec import load
@@ -79,7 +79,7 @@ def resume(
 
 
 def check(specs: SpecFiles, set_: Set = None, json: AsJson = False) -> None:
-    """Validate files; print sampled settings, resources and a cost estimate. Runs nothing."""
+    """Validate files, look at their data. Prints sampled settings, resources and a cost estimate; runs nothing."""
     from nvf.cli.render import console, setting
     from nvf.sweep.preview import preview
 
