@@ -20,8 +20,9 @@ WHOLE = 10_000
 
 DEEPEST = 24
 """Cells that a folded line is set in at most."""
-WORDS = re.compile(r"\s*(?:\bnvf [a-z](?:(?![,;:] ).)*$|\S+)")
-"""What a line is not folded in: a word, and the command at its end, which is copied."""
+COMMAND = r"(?:MLFLOW_TRACKING_URI=(?:'[^']*'|\S)+ )?\S*\b(?:nvf|mlflow) [a-z](?:(?![,;:] ).)*$"
+WORDS = re.compile(rf"\s*(?:{COMMAND}|--[a-z]+ '[^']*'|\S+)")
+"""What a line is not folded in: a word, an option in quotes, and the command at its end. They are copied."""
 
 
 class Page(Console):

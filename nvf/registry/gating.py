@@ -28,6 +28,11 @@ from nvf.training import checkpoint
 from nvf.types import FloatArray
 
 
+def guarded(alias: str, asked: Gates) -> bool:
+    """Return whether the gates may refuse an alias: the champion's, and every one with `gates: {confirmed: true}`."""
+    return alias == named.ALIAS or asked.confirmed
+
+
 def confirmed_first(
     state: SweepState, trial: TrialState, events: Sequence[Event], alias: str, again: Sequence[str], *, running: bool
 ) -> None:
@@ -49,12 +54,12 @@ def confirmed_first(
     GateRefused
         With what to run.
     """
-    asked = Spec.model_validate(state.spec).gates.confirmed
-    if alias != named.ALIAS and not asked:
+    asked = Spec.model_validate(state.spec).gates
+    if not guarded(alias, asked):
         return
     command = shlex.join([*again, "--alias", alias] if alias != named.ALIAS else again)
     others = [Step("force", f"{command} --force 'why'")]
-    if not asked:
+    if not asked.confirmed:
         others.insert(0, Step("beside", shlex.join([*again, "--alias", "candidate"])))
     if last_result(events) is None:
         advice = next_steps(state, events, running=running)
@@ -65,9 +70,9 @@ def confirmed_first(
 
 
 def verdicts(
-    client: MlflowClient, model: str, reigning: int | None, candidate: Candidate, *, ungated: bool
+    client: MlflowClient, model: str, reigning: int | None, candidate: Candidate, alias: str, *, forced: bool
 ) -> list[Verdict]:
-    """Return what every gate says, or raise `GateRefused` where one says no and `ungated` does not overrule it.
+    """Return what every gate says, or raise `GateRefused` where one says no, guards `alias` and is not overruled.
 
     Parameters
     ----------
@@ -75,7 +80,9 @@ def verdicts(
         The registered model, and the version that would be replaced, or None.
     candidate
         What shall be promoted.
-    ungated
+    alias
+        The alias that would move.
+    forced
         Whether the verdicts are only recorded.
     """
     asked = Spec.model_validate(candidate.state.spec).gates
@@ -86,7 +93,7 @@ def verdicts(
     found = gates.verdicts(candidate.row, candidate.result, asked, size)
     if reigning is not None:
         found += against(client, model, reigning, candidate, asked)
-    if not ungated:
+    if guarded(alias, asked) and not forced:
         gates.check(found, asked, f"trial {number:04d} of {name}")
     return found
 

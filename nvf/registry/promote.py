@@ -86,8 +86,8 @@ def promote(
     """Ask the gates, register the checkpoint as a model version, check that it ranks as it did, move the alias.
 
     Of a confirmed sweep it is the finalist that is best on dev, by the mean over its seeds: test chooses nothing. A
-    trial that was never confirmed does not become the champion. Any other alias may point to it, ungated, with
-    cautions, unless `gates.confirmed` says no.
+    trial that was never confirmed does not become the champion. Under any other alias the gates are only told, unless
+    `gates.confirmed` says no.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def promote(
             if idle:
                 sync(folder)
         warned = cautions(candidate.state, candidate.trial, candidate.record, candidate.opened)
-        said = verdicts(client, registered, since.version, candidate, ungated=force is not None)
+        said = verdicts(client, registered, since.version, candidate, alias, forced=force is not None)
         version = register(client, registered, candidate, since.version, said, force, warned)
         number, detail = int(version.version), _detail(candidate)
         try:

@@ -100,8 +100,7 @@ class Gates(Strict):
     Attributes
     ----------
     confirmed
-        Whether a trial that was never confirmed is refused under every alias. The champion's it never gets; any other
-        points to it ungated, with cautions.
+        Whether confirmation and gates guard every alias, and not only the champion's.
     floors
         Better on clean queries than every floor, or than those named.
     cold_margin

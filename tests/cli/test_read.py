@@ -170,7 +170,7 @@ def test_a_winner_that_loses_is_said_to_lose() -> None:
     assert render.verdict(board) == ["the best trial does NOT beat the floor raw: 0.5500 against 0.5600 on dev"]
 
 
-def test_help_says_what_each_command_does_without_cutting_it(nvf: Nvf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_says_what_each_command_does_without_cutting_it(nvf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     commands = nvf("--help").out.split("Commands:")[1].splitlines()
     assert len(commands) > 20 and not any(line.endswith("...") for line in commands)

@@ -244,3 +244,20 @@ def test_the_live_lines_fit(awkward: Path, name: str, width: int) -> None:
     shown = packed(Progress().parts(state), width)
     assert not overlong(shown, width)
     assert "10/5000 trials" in shown and re.search(r"best [0-9.]+ \(trial 12[0-9]{2} [a-z_]+\)", shown)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "MLFLOW_TRACKING_URI='sqlite+pysqlite:////exp #1/mlflow.db' /v/mlflow experiments restore --experiment-id 1",
+        "nvf confirm small --seeds 3 --trial 12 --trial 7 --trial 1234",
+        "--set 'task.split={train: 0.6, dev: 0.2}'; nvf floors measures the task as it is",
+    ],
+)
+def test_what_is_copied_stays_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    console().print(f"error: the MLflow experiment 'nvf' was deleted, or it's another matter; mend it with: {command}")
+    shown = capsys.readouterr().out
+    assert all(part in shown for part in command.split("; ")) and shown.count("\n") > 1

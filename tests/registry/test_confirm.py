@@ -130,7 +130,7 @@ def _is_shown(result: dict[str, Any], folder: Path) -> None:
 def test_what_does_not_learn_by_epochs_and_withholds_nothing_is_trained_once(run_sweep: RunSweep) -> None:
     folder = run_sweep(options={**SYNTHETIC, "test": 1}, epochs=0, cold=0.0, rates=(0.001,))
     result = confirm("small", seeds=3)
-    assert result == read(folder)[-1]["result"] and result["finalists"][0]["against"]["raw"]["low"] is None
+    assert result == read(folder)[-1]["result"]
     json.dumps(result, allow_nan=False)
     assert kinds(folder).count("replicate") == 1
     row = result["finalists"][0]

@@ -40,6 +40,8 @@ def test_a_refusal_leaves_nothing_and_force_is_written_down(run_sweep: RunSweep)
     assert list(server.client().search_registered_models()) == []
     with pytest.raises(UsageError, match="--force needs a reason"):
         promote("small", force=" ")
+    beside = promote("small", alias="candidate")
+    assert [verdict.outcome for verdict in beside.gates if verdict.gate == "floors"] == ["worse"], "told, not asked"
     assert promote("small", force="a demo").forced == "a demo"
     assert moves("small")[0].forced == read(folder)[-1]["forced"] == "a demo"
 
