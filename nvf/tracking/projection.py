@@ -161,7 +161,11 @@ class Projection:
         tags, name = runs.tags(self.state, key), runs.name(self.state, key)
         if key is not None:
             tags[names.PARENT] = self.parent
-        run = self._mlflow.create_run(self.experiment, start_time=pending.since, tags=tags, run_name=name)
+        try:
+            run = self._mlflow.create_run(self.experiment, start_time=pending.since, tags=tags, run_name=name)
+        except Exception:
+            self._shown = None  # a server that dies before it answers may have made it: look before the next try
+            raise
         self.created += 1
         return Shown.of(run)
 

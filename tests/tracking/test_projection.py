@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import replay
 from nvf.tracking import names, server, views
 from nvf.tracking.note import markdown
+from nvf.tracking.projection import Projection
 from nvf.tracking.sync import forget, sync
 from tests.tracking import journals
 
@@ -303,6 +305,30 @@ def test_a_run_that_was_deleted_comes_back_whole(folder: Path) -> None:
     mlflow, _, trials = shown()
     assert report.runs == 1
     assert points(mlflow, trials[3]) == before
+
+
+def test_a_server_that_dies_before_it_answers_doubles_no_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every first answer is lost: the run is made, and the driver does not learn of it."""
+    journals.sweep(folder)
+    mlflow = server.client()
+    create, lost = mlflow.create_run, set[str]()
+
+    def cut_off(*arguments: Any, run_name: str, **options: Any) -> Run:
+        run = create(*arguments, run_name=run_name, **options)
+        if run_name not in lost:
+            lost.add(run_name)
+            raise ConnectionError("no answer")
+        return run
+
+    monkeypatch.setattr(mlflow, "create_run", cut_off)
+    projection = Projection(mlflow, server.experiment(mlflow))
+    projection.take(read(folder))
+    while projection.behind:
+        with contextlib.suppress(ConnectionError):
+            projection.write(final=True)
+    assert len(lost) > 5
+    _, parent, trials = shown()
+    assert set(trials) == {0, 1, 2, 3} and parent.data.metrics and all(run.data.params for run in trials.values())
 
 
 def test_another_sweep_of_the_same_name_gets_runs_of_its_own(folder: Path, tmp_path: Path) -> None:
