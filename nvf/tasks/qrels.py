@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,10 @@ class _Form:
 
     def fields(self, line: str) -> list[str]:
         """Return query, document and grade; a line of another form gives an empty list."""
-        found = [field.strip() for field in SEPARATORS[self.separator](line)]
-        return [found[0], found[-2], unquoted(found[-1])] if len(found) == self.columns else []
+        found = SEPARATORS[self.separator](line)
+        if len(found) != self.columns:
+            return []
+        return [found[0].strip(), found[-2].strip(), unquoted(found[-1].strip())]
 
 
 def read_qrels(path: Path) -> list[Judgement]:
@@ -89,6 +92,7 @@ def unquoted(text: str) -> str:
     return text[1:-1].replace('""', '"') if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
+@functools.lru_cache(maxsize=4096)  # grades are few
 def whole(text: str) -> int | None:
     """Return the whole number that `text` is, written `2` or, as data frames do, `2.0`; else None.
 
