@@ -89,7 +89,7 @@ def test_from_search_to_champion_on_postgresql_and_the_password_is_nowhere(
         assert code == 0, f"nvf {command[0]}: {err}{out}"
     assert LEVEL in said[1]
     assert f"tracking   postgresql://127.0.0.1:{postgres.port}/" in said[5]
-    assert len(equal.runs(uri, "small")) == 7
+    assert len(equal.runs(uri, "small")) == 9, "the sweep, 6 trials, a floor and the ceiling"
     said += served(home)
     clean(PASSWORD, said, [tmp_path, ray_folder], uri)
 
