@@ -54,6 +54,20 @@ def judge(judgements: Sequence[Judgement], queries: Sequence[str], documents: Ma
     )
 
 
+def judged_splits(
+    splits: Mapping[str, Sequence[Judgement]], queries: Queries, documents: Sequence[str]
+) -> dict[str, Judged]:
+    """Return the judged queries of each split, taken from `queries`, which hold those of all; `documents` are ids."""
+    at = {query: row for row, query in enumerate(queries.ids)}
+    rows = {document: row for row, document in enumerate(documents)}
+
+    def taken(judgements: Sequence[Judgement]) -> Judged:
+        ids = query_ids(judgements)
+        return queries.select(np.array([at[query] for query in ids])), judge(judgements, ids, rows)
+
+    return {name: taken(judgements) for name, judgements in splits.items()}
+
+
 def assemble(
     *,
     name: str,
@@ -62,9 +76,6 @@ def assemble(
     splits: Mapping[str, Judged],
     encoder: str | None = None,
     max_length: int | None = None,
-    dev: float = 0.2,
-    test: float | None = None,
-    seed: int = 0,
     plan: Plan | None = None,
     own_document: str | None = None,
     notes: Sequence[str] = (),
@@ -72,10 +83,9 @@ def assemble(
 ) -> Task:
     """Return the task made of `corpus` and the judged queries of `train`, `dev` and `test`.
 
-    Without a dev split, the share `dev` of train is carved off (see `splits.carve`); without a test split, the share
-    `test`, where one is given; `plan` says the three at once. Without training queries nothing is carved: such a task
-    has no dev, and can be measured, not searched. `own_document` is as `own.option`. The other arguments are those of
-    `Task`.
+    What `plan` says is carved off train where there is no dev split, or no test split (see `splits.carve`); by default
+    a fifth becomes dev. Without training queries nothing is carved: such a task has no dev, and can be measured, not
+    searched. `own_document` is as `own.option`. The other arguments are those of `Task`.
 
     Raises
     ------
@@ -84,7 +94,7 @@ def assemble(
     """
     for split, (queries, _) in splits.items():
         _check_width(split, queries, corpus)
-    plan = plan or Plan(dev=dev, test=test, seed=seed)
+    plan = plan or Plan(dev=0.2, test=None, seed=0)
     splits, dropped, on_own = own.settle(name, splits, corpus, own_document)
     threshold = leakage.threshold_of(encoder, *(queries.vectors for queries, _ in splits.values()))
     judged, carving = _complete(name, splits, plan, threshold)
@@ -112,7 +122,10 @@ def _complete(
     """Return train, dev and test, with what is missing carved from train, and what the user should know of it."""
     empty = next((queries for queries, _ in splits.values()), None)
     none = np.zeros(0, dtype=np.int64)
-    nothing = (Queries([], np.zeros((0, 1), np.float32)) if empty is None else empty.select(none)), _no_judgements()
+    nothing = (
+        (Queries([], np.zeros((0, 1), np.float32)) if empty is None else empty.select(none)),
+        Qrels.from_triples(0, []),
+    )
     train, notes = splits.get("train", nothing), []
     judged = {"train": train, "dev": splits.get("dev", nothing), "test": splits.get("test", nothing)}
     wanted = {
@@ -128,10 +141,6 @@ def _complete(
         if len(judged[split][0]) == 0 and (split == "test" or split in splits):
             raise TaskError(f"task {name}: the {split} split has no queries; it needs at least one judged query")
     return judged, notes
-
-
-def _no_judgements() -> Qrels:
-    return Qrels.from_triples(0, [])
 
 
 def _part(judged: Judged, rows: IntArray) -> Judged:

@@ -12,8 +12,8 @@ from nvf.encoders import frozen
 from nvf.errors import TaskError
 from nvf.params import REQUIRED, nested, param
 from nvf.tasks import files, own, spill
-from nvf.tasks.assemble import assemble, judge, make_corpus, query_ids
-from nvf.tasks.base import Judged, Task
+from nvf.tasks.assemble import assemble, judged_splits, make_corpus, query_ids
+from nvf.tasks.base import Task
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.identity import Known
 from nvf.tasks.outline import SPLITS, Judgements, Look, look, settle
@@ -68,19 +68,12 @@ class Beir(Source[BeirParams]):
         judgements, documents = read.judged.splits, read.documents
         asked = query_ids(judgement for split in judgements.values() for judgement in split)
         corpus, queries = _vectors(params, documents, {query: read.texts[query] for query in asked}, progress)
-        at = {query: row for row, query in enumerate(asked)}
-        rows = {document: row for row, document in enumerate(documents)}
-
-        def judged(split: Sequence[files.Judgement]) -> Judged:
-            ids = query_ids(split)
-            chosen = Queries(ids, queries[[at[query] for query in ids]], [read.texts[query] for query in ids])
-            return chosen, judge(split, ids, rows)
-
+        every = Queries(asked, queries, [read.texts[query] for query in asked])
         return assemble(
             name=read.name,
             source=self.options(params),
             corpus=make_corpus(list(documents), corpus, list(documents.values())),
-            splits={name: judged(split) for name, split in judgements.items()},
+            splits=judged_splits(judgements, every, list(documents)),
             encoder=params.encoder,
             max_length=params.max_length,
             plan=read.judged.plan,

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nvf.encoders import frozen
 from nvf.errors import TaskError, nearest
 from nvf.params import REQUIRED, nested, param
 from nvf.tasks import files, own, tables
-from nvf.tasks.assemble import assemble, judge, make_corpus, query_ids
-from nvf.tasks.base import Judged, Task
+from nvf.tasks.assemble import assemble, judged_splits, make_corpus
+from nvf.tasks.base import Task
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.files import Judgement
 from nvf.tasks.identity import Known
@@ -125,19 +123,11 @@ class Pairs(Source[PairsParams]):
         encoded = embed(documents, params.encoder, params.max_length, progress, what="documents")
         corpus = make_corpus(list(read.documents), encoded, documents)
         vectors = embed(texts, params.encoder, params.max_length, progress, what="queries")
-        at = {query: row for row, query in enumerate(read.queries)}
-        rows = {document: row for row, document in enumerate(read.documents)}
-
-        def judged(split: list[Judgement]) -> Judged:
-            ids = query_ids(split)
-            chosen = np.array([at[query] for query in ids])
-            return Queries(ids, vectors[chosen], [texts[row] for row in chosen]), judge(split, ids, rows)
-
         return assemble(
             name=read.seen.name,
             source=self.options(params),
             corpus=corpus,
-            splits={name: judged(split) for name, split in read.judged.splits.items()},
+            splits=judged_splits(read.judged.splits, Queries(list(read.queries), vectors, texts), corpus.ids),
             encoder=params.encoder,
             max_length=params.max_length,
             plan=read.judged.plan,

@@ -26,6 +26,7 @@ from nvf.tasks.embedding_cache import embed
 from nvf.tasks.outline import Look
 from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
+from nvf.tasks.splits import Plan
 from nvf.types import FloatArray, IntArray, Queries
 
 KEYS = ("query", "positive", "negative")
@@ -101,9 +102,7 @@ class Triples(Source[TriplesParams]):
             splits={"train": (asked, Qrels.from_triples(len(queries), read.judgements))},
             encoder=encoder,
             max_length=params.max_length if encoder else None,
-            dev=params.dev,
-            test=params.test,
-            seed=params.seed,
+            plan=Plan(dev=params.dev, test=params.test, seed=params.seed),
             notes=_notes(read),
         )
 

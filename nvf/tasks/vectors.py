@@ -9,8 +9,8 @@ from pathlib import Path
 from nvf.errors import TaskError
 from nvf.params import REQUIRED, nested, param
 from nvf.tasks import files, own
-from nvf.tasks.assemble import assemble, judge, make_corpus, query_ids
-from nvf.tasks.base import Judged, Task
+from nvf.tasks.assemble import assemble, judged_splits, make_corpus, query_ids
+from nvf.tasks.base import Task
 from nvf.tasks.identity import Known
 from nvf.tasks.outline import Judgements, Look, look, settle
 from nvf.tasks.progress import Progress
@@ -67,20 +67,11 @@ class Vectors(Source[VectorsParams]):
     def load(self, params: VectorsParams, progress: Progress | None = None) -> Task:
         """Return the task of the files; see `Source.load`."""
         read = _read(params)
-        at = {query: row for row, query in enumerate(read.asked)}
-        rows = {document: row for row, document in enumerate(read.documents)}
-
-        def judged(judgements: Sequence[files.Judgement]) -> Judged:
-            ids = query_ids(judgements)
-            chosen = [at[query] for query in ids]
-            text = None if read.texts[1] is None else [read.texts[1][row] for row in chosen]
-            return Queries(ids, read.queries[chosen], text), judge(judgements, ids, rows)
-
         return assemble(
             name=read.seen.name,
             source=self.options(params),
             corpus=make_corpus(read.documents, read.corpus, read.texts[0]),
-            splits={name: judged(split) for name, split in read.judged.splits.items()},
+            splits=judged_splits(read.judged.splits, Queries(read.asked, read.queries, read.texts[1]), read.documents),
             encoder=params.encoder,
             max_length=params.max_length if params.encoder else None,
             plan=read.judged.plan,
