@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 from huggingface_hub import ModelCard
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from nvf.errors import GateRefused, UsageError
 from nvf.registry import card, versions
 from nvf.registry.retriever import SPLIT, Retriever
 from nvf.registry.shown import show
-from nvf.tracking import server
 from nvf.training import export
 
 QUESTIONS, DEPTH = 8, 5
@@ -93,12 +91,8 @@ def _describe(path: Path, version: ModelVersion) -> None:
 
 def opened(model: str | None, other: Mapping[str, Any] | None = None) -> tuple[ModelVersion, Retriever]:
     """Return the version that `model` means, and the retriever in it, as `Retriever.open` has it."""
-    client = server.client(retries=1, timeout=versions.TIMEOUT)
-    try:
-        version = versions.resolve(client, model)
-        return version, Retriever.open(versions.fetch(client, version) / "artifacts", other)
-    except MlflowException as error:
-        raise server.unreachable(error) from error
+    version, folder = versions.locate(model)
+    return version, Retriever.open(folder / "artifacts", other)
 
 
 def check_free(out: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from nvf import tasks
 from nvf.encoders import frozen
 from nvf.errors import UsageError
-from nvf.systems import SYSTEMS
+from nvf.systems import SYSTEMS, catalogue
 from nvf.systems.base import System
 from nvf.tasks.base import Task
 from nvf.tasks.snapshot import open_snapshot
@@ -77,14 +77,13 @@ class Retriever:
             Where a file is missing or damaged, or the vectors of `other` are of another kind.
         """
         home = open_snapshot(folder / CORPUS, verify=True)
-        system = checkpoint.restore_system(folder / CHECKPOINT, home.corpus)
         if other is None:
-            return cls(system, home)
-        if not system.transfers:
-            carried = ", ".join(sorted(name for name, kind in SYSTEMS.items() if kind.transfers))
+            return cls(checkpoint.restore_system(folder / CHECKPOINT, home.corpus), home)
+        system = checkpoint.load(folder / CHECKPOINT).meta["system"]
+        if system in SYSTEMS and not SYSTEMS[system].transfers:
             raise UsageError(
-                f"what '{system.name}' learned is about the documents of {home.name}, so it cannot rank those of "
-                f"another task; of the systems, these can: {carried}"
+                f"what '{system}' learned is about the documents of {home.name}, so it cannot rank those of "
+                f"another task; of the systems, these can: {catalogue.transferring()}"
             )
         task = open_snapshot(tasks.build_snapshot(other))
         tasks.check_fit(home, task)

@@ -47,22 +47,8 @@ class Search:
         return hits
 
 
-def search(text: str, k: int = 10, model: str | None = None) -> list[Hit]:
-    """Return the best `k` documents for `text`, best first; raises what `Search` and its `ask` do."""
-    if not text.strip():
-        raise UsageError("the question is empty: nvf search 'how do I ...'")
-    return Search(model).ask(text, k)
-
-
 def _fetched(model: str | None) -> Path:
-    """Return the folder of a version as MLflow names it, downloaded where it lies elsewhere."""
-    from mlflow.exceptions import MlflowException
+    """Return the folder of a version as MLflow names it."""
+    from nvf.registry import versions  # imports MLflow
 
-    from nvf.registry import versions
-    from nvf.tracking import server
-
-    client = server.client(retries=1, timeout=versions.TIMEOUT)
-    try:
-        return versions.fetch(client, versions.resolve(client, model))
-    except MlflowException as error:
-        raise server.unreachable(error) from error
+    return versions.locate(model)[1]

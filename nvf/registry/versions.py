@@ -15,8 +15,7 @@ from mlflow.exceptions import MlflowException
 from nvf import paths
 from nvf.errors import TrackingError, UsageError, nearest
 from nvf.registry.named import ALIAS, PROMOTED_AT, RETRIEVER, parse
-from nvf.tracking import moved, names
-from nvf.tracking.server import tracking_uri
+from nvf.tracking import moved, names, server
 
 TIMEOUT = 120
 """Seconds for a request that carries files."""
@@ -98,11 +97,21 @@ def fetch(client: MlflowClient, version: ModelVersion) -> Path:
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
-            mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=fresh, tracking_uri=tracking_uri())
+            mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=fresh, tracking_uri=server.tracking_uri())
             (model,) = Path(fresh).rglob("MLmodel")
             with contextlib.suppress(FileExistsError):  # another process was quicker
                 model.parent.rename(folder)
     return folder
+
+
+def locate(model: str | None) -> tuple[ModelVersion, Path]:
+    """Return the version that `model` means, and its folder on this machine; raises as `resolve` and `fetch` do."""
+    client = server.client(retries=1, timeout=TIMEOUT)
+    try:
+        version = resolve(client, model)
+        return version, fetch(client, version)
+    except MlflowException as error:
+        raise server.unreachable(error) from error
 
 
 def all_lost(client: MlflowClient) -> list[str]:

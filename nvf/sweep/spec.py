@@ -245,7 +245,7 @@ def _check(spec: Spec, document: Document) -> None:
     """Check what the form alone cannot: names and bounds of systems, measures, task options."""
     from nvf import tasks
     from nvf.sweep.space import Space
-    from nvf.systems.catalogue import catalogue
+    from nvf.systems.catalogue import catalogue, transferring
 
     def fail(at: KeyPath, error: NvfError | str) -> NoReturn:
         raise SpecError(document.problem(at, str(error)))
@@ -289,11 +289,10 @@ def _check(spec: Spec, document: Document) -> None:
     Space(spec, fail)
     for name in spec.system:
         if spec.evaluate and not catalogue()[name].transfers:
-            carried = ", ".join(sorted(each for each, entry in catalogue().items() if entry.transfers))
             fail(
                 ("system",),
                 f"what '{name}' learns is about the documents of its own task, so it cannot be judged on "
-                f"those of `evaluate`; leave it out there, or take one of {carried}",
+                f"those of `evaluate`; leave it out there, or take one of {transferring()}",
             )
 
 

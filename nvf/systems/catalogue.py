@@ -59,6 +59,11 @@ def get(name: str) -> Entry:
     return catalogue()[name]
 
 
+def transferring() -> str:
+    """Return the systems that rank another corpus than they were trained on, in one line for a message."""
+    return ", ".join(sorted(name for name, entry in catalogue().items() if entry.transfers))
+
+
 @functools.lru_cache(maxsize=1)
 def catalogue() -> Mapping[str, Entry]:
     """Return every system by name, from the cache where it has them."""

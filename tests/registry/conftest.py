@@ -16,6 +16,8 @@ from nvf import paths, systems, tasks
 from nvf.journal.events import FORMAT, Journal, read
 from nvf.journal.replay import replay
 from nvf.params import flatten
+from nvf.registry.retriever import Hit
+from nvf.registry.search import Search
 from nvf.tasks.base import Task
 from nvf.training import checkpoint
 from nvf.training.floors import measure_floors
@@ -85,6 +87,11 @@ def sweep(name: str, options: dict[str, Any], rates: tuple[float, ...], epochs: 
             train(journal, task, number, {"lr": rate}, epochs)
         journal.append("sweep_ended", sync=True, reason="trials", clock={})
     return folder
+
+
+def search(text: str, k: int = 10, model: str | None = None) -> list[Hit]:
+    """Open a promoted model and ask it once."""
+    return Search(model).ask(text, k)
 
 
 def train(journal: Journal, task: Task, number: int, chosen: dict[str, Any], epochs: int, name: str = "linear") -> None:

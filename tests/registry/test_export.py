@@ -16,7 +16,7 @@ from nvf.cli import app
 from nvf.errors import GateRefused, UsageError
 from nvf.registry.export import opened, to_sentence_transformers
 from nvf.registry.promote import promote
-from nvf.registry.search import search
+from tests.registry.conftest import search
 
 RunSweep = Callable[..., Path]
 

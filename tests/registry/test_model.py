@@ -17,10 +17,9 @@ from mlflow.exceptions import MlflowException
 from nvf.journal.events import read
 from nvf.registry.promote import promote
 from nvf.registry.rollback import moves, rollback
-from nvf.registry.search import search
 from nvf.tracking import server
 from tests.postgres import postgres
-from tests.registry.conftest import confirmed
+from tests.registry.conftest import confirmed, search
 from tests.tracking.servers import use_store
 
 __all__ = ["postgres"]

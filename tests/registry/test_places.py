@@ -16,9 +16,9 @@ from nvf.errors import TrackingError
 from nvf.registry import versions
 from nvf.registry.export import to_sentence_transformers
 from nvf.registry.promote import promote
-from nvf.registry.search import search
 from nvf.registry.shown import show
 from nvf.tracking import server
+from tests.registry.conftest import search
 
 MODEL = "models:/small@champion"
 QUESTION = "tell me about the cost of bread"
@@ -41,13 +41,9 @@ def failed() -> list[str]:
 
 def loaded() -> list[str]:
     """The answers of the model as MLflow itself loads it."""
-    mlflow.set_tracking_uri(server.tracking_uri())
-    mlflow.set_registry_uri(server.tracking_uri())
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", server.tracking_uri())
         return list(mlflow.pyfunc.load_model(MODEL).predict([QUESTION])["ids"][0])
-    finally:
-        mlflow.set_tracking_uri(None)
-        mlflow.set_registry_uri(None)
 
 
 def test_a_champion_is_found_where_it_lies_and_where_it_was_moved(

@@ -21,10 +21,10 @@ from nvf.errors import TaskError, UsageError
 from nvf.registry import named, versions
 from nvf.registry.promote import promote
 from nvf.registry.retriever import Retriever
-from nvf.registry.search import search
 from nvf.tracking import server
 from tests.cli.test_imports import CODE
 from tests.cli.test_json import FOR_PEOPLE, strictly, texts
+from tests.registry.conftest import search
 
 RunSweep = Callable[..., Path]
 
@@ -133,7 +133,7 @@ def test_a_model_that_is_not_there_is_named_with_the_way_out(model: str | None, 
         search("bread", model=model)
 
 
-def test_an_empty_question_is_refused() -> None:
+def test_an_empty_question_is_refused(champion: Path) -> None:
     with pytest.raises(UsageError, match="the question is empty"):
         search("  ")
 

@@ -16,8 +16,8 @@ import pytest
 
 from nvf.registry.export import opened
 from nvf.registry.promote import promote
-from nvf.registry.search import search
 from nvf.tracking import server, ui
+from tests.registry.conftest import search
 from tests.tracking.servers import unused_port, wait_for
 
 pytestmark = pytest.mark.slow
