@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -106,21 +105,13 @@ def _print(rows: Sequence[tuple[str, str]]) -> None:
     """Print names with what is said of each beside them, folded at the width of the terminal."""
     from nvf.cli.render import console
 
-    width = console().width
+    out = console()
     indent = max((len(name) for name, _ in rows if len(name) <= LONGEST), default=0) + GAP
     for name, said in rows:
-        beside = len(name) + GAP <= indent
-        lines = textwrap.wrap(
-            said,
-            width,
-            initial_indent=name.ljust(indent) if beside else " " * indent,
-            subsequent_indent=" " * indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        if not beside:
-            print(name)
-        print("\n".join(lines))
+        if len(name) + GAP > indent:
+            out.print(name)
+            name = ""
+        out.print(f"{name.ljust(indent)}{said}", hang=indent)
 
 
 COMMANDS = (systems, tasks)

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from nvf.cli.render import console
-from nvf.journal.leaderboard import leaderboard
+from nvf.journal.leaderboard import highest, leaderboard
 from nvf.journal.replay import SweepState
 from nvf.tasks.progress import Pace, clock
 
@@ -107,6 +107,5 @@ def _best(state: SweepState) -> list[str]:
     trial = (
         "no figure yet" if best is None else f"best {best['value']:.4f} (trial {best['trial']:04d} {best['system']})"
     )
-    floors = {name: value for name, value in board["floors"].items() if value is not None}
-    name = max(floors, key=lambda each: floors[each], default=None)
-    return [f"{board['measure']}: {trial}", *([f"best floor {floors[name]:.4f} ({name})"] if name else [])]
+    floor = highest(board["floors"])
+    return [f"{board['measure']}: {trial}", *([f"best floor {floor[1]:.4f} ({floor[0]})"] if floor else [])]

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nvf.cli.columns import GAP, Column, fit, lines
+from nvf.journal.leaderboard import highest
 from nvf.overlap import Overlap, sentence
 
 WHOLE = 10_000
@@ -162,18 +163,6 @@ def _columns(
     def own(name: str, cells: Iterable[str], rank: int | None = 0, *, right: bool = False, header: str = "") -> Column:
         return Column(name=name, header=header or name, cells=[*cells, *blank], rank=rank, right=right)
 
-    def figures(measure: str, rank: int) -> list[Column]:
-        return [
-            Column(
-                name=measure,
-                header=f"{measure}\n{view}" if view == shown[0] else view,
-                cells=[number(each.get(view, {}).get(measure)) for each in of],
-                right=True,
-                rank=rank,
-            )
-            for view in shown
-        ]
-
     asked = [(place, each) for place, each in enumerate(board["objectives"]) if each not in (main, *others)]
     epochs = ["-" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}" for row in rows]
     names = list(dict.fromkeys(name for row in rows for name in row["settings"]))
@@ -185,14 +174,31 @@ def _columns(
             own(each, (number(row["values"][place]) for row in rows), min(place, 1), right=True, header=_two(each))
             for place, each in asked
         ),
-        *figures(main, 0),
+        *figures(of, main, shown, 0),
         own("floors", (FLOORS[row["beats_floors"]] for row in rows), 1),
         own("epoch", epochs, 2, right=True),
-        *(column for place, measure in enumerate(others) for column in figures(measure, 3 + place)),
+        *(column for place, measure in enumerate(others) for column in figures(of, measure, shown, 3 + place)),
         own("diagnoses", (", ".join(row["diagnoses"]) for row in rows), 8),
         own("setting", (setting(row["params"]) for row in rows), 9),
         own("seed", (str(row["seed"]) for row in rows), None, right=True),
         *(own(name, (value(row["settings"].get(name)) for row in rows), None, right=True) for name in names),
+    ]
+
+
+def figures(
+    of: Iterable[Mapping[str, Mapping[str, float]]], measure: str, views: Sequence[str], rank: int
+) -> list[Column]:
+    """Return a column for each view of a measure; `of` has the figures of every row."""
+    rows = list(of)
+    return [
+        Column(
+            name=measure,
+            header=f"{measure}\n{view}" if view == views[0] else view,
+            cells=[number(each.get(view, {}).get(measure)) for each in rows],
+            right=True,
+            rank=rank,
+        )
+        for view in views
     ]
 
 
@@ -283,22 +289,21 @@ def noticed(notes: Sequence[str]) -> tuple[list[str], list[str]]:
 def verdict(board: Mapping[str, Any]) -> list[str]:
     """Return one plain sentence on the best trial against the best floor, and one for each view in which it loses."""
     best = next((row for row in board["trials"] if row["value"] is not None), None)
-    floors = {name: value for name, value in board["floors"].items() if value is not None}
-    if best is None or not floors:
+    floor = highest(board["floors"])
+    if best is None or floor is None:
         return []
-    name = max(floors, key=lambda each: floors[each])
-    gain = best["value"] - floors[name]
+    name, value = floor
+    gain = best["value"] - value
     if gain <= 0:
-        return [f"the best trial does NOT beat the floor {name}: {best['value']:.4f} against {floors[name]:.4f} on dev"]
+        return [f"the best trial does NOT beat the floor {name}: {best['value']:.4f} against {value:.4f} on dev"]
     lines = [f"best on dev: trial {best['trial']:04d}, {best['value']:.4f}, {gain:+.4f} over the best floor ({name})"]
     measure = board["measure"].split(" ")[-1]
-    for view, figures in best["figures"].items():
-        value = figures.get(measure)
-        beaten = {each: of.get(view, {}).get(measure, -1.0) for each, of in board["floor_figures"].items()}
-        floor = max(beaten, key=lambda each: beaten[each])
-        if value is not None and value < beaten[floor]:
+    for view, of_view in best["figures"].items():
+        ours = of_view.get(measure)
+        floor = highest({each: of.get(view, {}).get(measure) for each, of in board["floor_figures"].items()})
+        if ours is not None and floor is not None and ours < floor[1]:
             what = {"all": "on all queries", "clean": "on clean queries", "cold": "for cold documents"}[view]
-            lines.append(f"but {what} it LOSES to the floor {floor}: {value:.4f} against {beaten[floor]:.4f} {measure}")
+            lines.append(f"but {what} it LOSES to the floor {floor[0]}: {ours:.4f} against {floor[1]:.4f} {measure}")
     return lines
 
 

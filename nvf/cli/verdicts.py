@@ -8,10 +8,9 @@ from typing import Any
 from rich.text import Text
 
 from nvf.cli.columns import Column, fit, lines
-from nvf.cli.render import leaks, noticed, number, setting, settings
+from nvf.cli.render import figures, leaks, noticed, number, setting, settings
 from nvf.measures.comparison import Comparison
-
-VIEWS = ("all", "clean", "cold")
+from nvf.measures.parse import VIEWS
 
 
 def confirmation(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
@@ -20,7 +19,11 @@ def confirmation(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
     queries = ", ".join(f"{result['queries'][view]} {view}" for view in views)
     yield f"{result['sweep']}: {result['compared']} on test ({queries} queries)"
     yield from noticed(result.get("notes", []))[0]
-    yield from _table(result, views, width)
+    trials = len(result["finalists"])
+    columns, left = fit(_columns(result, views), width)
+    yield from lines(columns, width, [False] * trials + [True] * (len(columns[0].cells) - trials))
+    if left:
+        yield f"left out at {width} columns: {', '.join(left)}; --wide shows all"
     yield from leaks(result["leaks"])
     if not result["cold"]:
         yield "no cold figure: the sweep withheld nothing (cold: 0)"
@@ -33,8 +36,8 @@ def confirmation(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
             yield f"  diagnosed when trained again: {', '.join(row['diagnoses'])}"
     yield ""
     yield from withheld(result, width)
-    if "setting" in left_out(result, views, width):
-        yield from settings(result["finalists"], width, top=len(result["finalists"]))
+    if "setting" in left:
+        yield from settings(result["finalists"], width, top=trials)
     if "evaluate" in result:
         yield from elsewhere(result["evaluate"], result["compared"], width)
     if result["stability"] is not None:
@@ -45,19 +48,6 @@ def confirmation(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
         yield "  what is chosen now is chosen with test in view"
 
 
-def left_out(result: Mapping[str, Any], views: Sequence[str], width: int) -> list[str]:
-    """Return the columns of the table that do not fit."""
-    return fit(_columns(result, views), width)[1]
-
-
-def _table(result: Mapping[str, Any], views: Sequence[str], width: int) -> Iterator[Text | str]:
-    columns, left = fit(_columns(result, views), width)
-    trials = len(result["finalists"])
-    yield from lines(columns, width, [False] * trials + [True] * (len(columns[0].cells) - trials))
-    if left:
-        yield f"left out at {width} columns: {', '.join(left)}; --wide shows all"
-
-
 def _columns(result: Mapping[str, Any], views: Sequence[str]) -> list[Column]:
     rows = result["finalists"]
     others: list[tuple[str, str, Mapping[str, Any]]] = [
@@ -66,24 +56,15 @@ def _columns(result: Mapping[str, Any], views: Sequence[str]) -> list[Column]:
     if "champion" in result:
         others.insert(0, ("champion", result["champion"]["name"], result["champion"]["figures"]))
     blank = [""] * len(others)
-    figures = [*(row["test"] for row in rows), *(of for _, _, of in others)]
+    every = [*(row["test"] for row in rows), *(of for _, _, of in others)]
     dev = [
         number(row["dev"]["mean"]) + ("" if row["dev"]["sd"] is None else f" ± {row['dev']['sd']:.4f}") for row in rows
     ]
     return [
         Column(name="trial", header="trial", cells=[*(f"{row['trial']:04d}" for row in rows), *(o[0] for o in others)]),
         Column(name="system", header="system", cells=[*(row["system"] for row in rows), *(o[1] for o in others)]),
-        *(
-            Column(
-                name=measure,
-                header=f"{measure}\n{view}" if view == views[0] else view,
-                cells=[number(of.get(view, {}).get(measure)) for of in figures],
-                right=True,
-                rank=rank,
-            )
-            for measure, rank in dict([("R@5", 3), (result["compared"], 0)][::-1]).items()
-            for view in views
-        ),
+        *figures(every, result["compared"], views, 0),
+        *(figures(every, "R@5", views, 3) if result["compared"] != "R@5" else []),
         Column(name="dev", header="dev", cells=[*dev, *blank], rank=2),
         Column(name="setting", header="setting", cells=[*(setting(row["params"]) for row in rows), *blank], rank=9),
     ]

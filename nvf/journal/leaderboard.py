@@ -69,8 +69,13 @@ def diagnoses(state: SweepState, trial: TrialState) -> list[str]:
 def best_floor(state: SweepState) -> tuple[str, float] | None:
     """Return the best floor on dev by the sweep's first measure, with its figure; None where there is none."""
     by = _quality(state)
-    floors = {name: value for name, of in state.floors.items() if by and (value := by.of_figures(of)) is not None}
-    return max(floors.items(), key=lambda pair: pair[1], default=None)
+    return None if by is None else highest({name: by.of_figures(of) for name, of in state.floors.items()})
+
+
+def highest(floors: Mapping[str, float | None]) -> tuple[str, float] | None:
+    """Return the best of some floors, given their figures, with its own; None where none has one."""
+    known = [(name, value) for name, value in floors.items() if value is not None]
+    return max(known, key=lambda pair: pair[1], default=None)
 
 
 def beats_floors(state: SweepState, record: Mapping[str, Any]) -> bool | None:

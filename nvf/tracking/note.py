@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nvf.measures.parse import VIEWS
+
 LENGTH = 7_800
 """Characters; MLflow keeps 8,000."""
-VIEWS = ("all", "clean", "cold")
 GAP = "&emsp;"
 """Between the cells of a table: the UI draws it without any space."""
 
