@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -38,6 +39,11 @@ class Overlap:
     shared: int
     queries_shared: int
     threshold: float
+
+
+def sentences(rows: Iterable[Overlap]) -> list[str]:
+    """Return one sentence for people about each pair of splits that leaks; none where nothing does."""
+    return [sentence(row) for row in rows if row.near or row.shared or row.same_id]
 
 
 def sentence(row: Overlap) -> str:

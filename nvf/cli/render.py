@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nvf.cli.columns import GAP, Column, fit, lines
 from nvf.journal.leaderboard import highest
-from nvf.overlap import Overlap, sentence
+from nvf.overlap import Overlap, sentences
 
 WHOLE = 10_000
 """Cells of a line that goes to no terminal: nothing is left out of it or folded."""
@@ -276,8 +276,7 @@ def _last(error: str) -> str:
 
 def leaks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a sentence for each pair of splits that leaks."""
-    overlaps = (Overlap(**row) for row in rows)
-    return [sentence(overlap) for overlap in overlaps if overlap.near or overlap.shared or overlap.same_id]
+    return sentences(Overlap(**row) for row in rows)
 
 
 def noticed(notes: Sequence[str]) -> tuple[list[str], list[str]]:

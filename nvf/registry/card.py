@@ -15,7 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from nvf.encoders import frozen
 from nvf.errors import EncoderError
-from nvf.overlap import Overlap, sentence
+from nvf.overlap import Overlap, sentences
 from nvf.registry.candidates import Candidate
 from nvf.registry.evaluated import head_figures, measured, new_documents, other_corpora, results
 from nvf.registry.gates import Verdict
@@ -206,9 +206,7 @@ def _data(card: Card) -> str:
     held = card.candidate
     task, shown = held.task, held.state.started["task"]
     sizes = ", ".join(f"{len(split):,} {name}" for name, split in task.splits.items())
-    leaks = [
-        sentence(row) for row in (Overlap(**leak) for leak in shown["leaks"]) if row.near or row.shared or row.same_id
-    ]
+    leaks = sentences(Overlap(**leak) for leak in shown["leaks"])
     return "\n\n".join(
         [
             f"{task.name} (`{task.source['source']}`): {len(task.corpus):,} documents, queries: {sizes}. "

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from nvf import seeding
-from nvf.overlap import Overlap, sentence
-from nvf.tasks.base import Split, Task
+from nvf.overlap import Overlap
+from nvf.tasks.base import Split
 from nvf.types import BoolArray, FloatArray, IntArray, Queries
 
 THRESHOLDS = {"minilm": 0.85}
@@ -150,8 +150,3 @@ def report(splits: Mapping[str, Split], threshold: float) -> tuple[Overlap, ...]
         for split, other in pairs
         if len(splits[split]) and len(splits[other])
     )
-
-
-def describe(task: Task) -> list[str]:
-    """Return one sentence for people about each pair of splits that leaks; none where nothing does."""
-    return [sentence(row) for row in task.leaks if row.near or row.shared or row.same_id]

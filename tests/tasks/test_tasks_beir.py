@@ -10,7 +10,7 @@ import pytest
 
 from nvf import tasks
 from nvf.errors import ParamsError, TaskError
-from nvf.tasks import leakage
+from nvf.overlap import sentences
 from nvf.tasks.base import Split, Task
 from nvf.training.floors import measure_floors
 
@@ -310,7 +310,7 @@ def test_published_figures(data_folder: Path, name: str, everything: float, clea
         assert found[1] == pytest.approx(clean, abs=5e-5)
     assert len(test) - test.clean.sum() == near
     assert f"leak: {near} of {len(test)} test queries have a near-duplicate in train" in "\n".join(
-        leakage.describe(task)
+        sentences(task.leaks)
     )
 
 
