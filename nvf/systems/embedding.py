@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,8 +84,10 @@ class Embedding(System):
         return embedded
 
     def _calibrate(self, queries: Tensor, documents: Tensor) -> None:
-        """Standardise as the heads are now, by samples of the training queries and the documents, of length 1."""
-        cast(Head, self._heads["head"]).calibrate(torch.cat([queries, documents]))
+        """Standardise as all heads are now, by samples of the training queries and the documents, of length 1."""
+        for head in self._heads.values():
+            if isinstance(head, Head):
+                head.calibrate(torch.cat([queries, documents]))
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:

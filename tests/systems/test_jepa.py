@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from nvf import tasks
 from nvf.systems import create
+from nvf.systems.head import EPSILON
 from nvf.systems.jepa import Jepa
 from nvf.tasks.base import Task
 from nvf.training.loop import Training
@@ -56,6 +58,35 @@ def test_the_target_takes_no_gradient(task: Task) -> None:
     system.losses(next(iter(system.batches(1))))["predictive"].backward()
     gradients = {name: parameter.grad for name, parameter in system.module().named_parameters()}
     assert all((value is None) == name.startswith("target.") for name, value in gradients.items())
+
+
+@pytest.mark.parametrize("formulation", ["l2", "n01"])
+def test_the_held_out_prediction_is_of_a_standardised_target(task: Task, formulation: str) -> None:
+    system = create("jepa", {"ema": 0.9, "lr": 0.01, "lambda_predictive": 1.0, "formulation": formulation}, task.corpus)
+    Training(system, task, seed=0, epochs=1, measures=["RR@10"]).start()
+    optimiser = torch.optim.Adam(system.parameter_groups())
+    for batch in system.batches(1):
+        torch.stack([*system.losses(batch).values()]).sum().backward()
+        optimiser.step()
+        system.after_step()
+
+    dev = task.split("dev")
+    heads = system.module().double().eval()  # type: ignore[union-attr]
+    asked, found, training = (
+        functional.normalize(torch.tensor(vectors).double())
+        for vectors in (dev.queries.vectors, task.corpus.vectors[dev.qrels.rows], task.train.queries.vectors)
+    )
+    known = torch.cat([training, functional.normalize(torch.tensor(task.corpus.vectors).double())])
+
+    def embedded(name: str, vectors: torch.Tensor) -> torch.Tensor:
+        seen, given = heads[name].mlp(known), heads[name].mlp(vectors)  # type: ignore[index]
+        standard = (given - seen.mean(0)) / (seen.var(0) + EPSILON).sqrt()
+        return 8**0.5 * functional.normalize(standard) if formulation == "l2" else standard
+
+    with torch.no_grad():
+        errors = heads["predictor"](embedded("head", asked)) - embedded("target", found)  # type: ignore[index]
+    heads.float()
+    assert system.held_out_losses(dev)["predictive"] == pytest.approx(errors.square().mean().item(), rel=1e-4)
 
 
 def test_target_and_predictor_do_not_rank(task: Task) -> None:
