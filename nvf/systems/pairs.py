@@ -30,7 +30,8 @@ class PairBatch:
     positives
         (B,) int64 corpus row of one relevant document of each.
     others
-        (2, M) int64 pairs (place in the batch, corpus row) of their further relevant documents.
+        (2, M) int64 pairs (place in the batch, corpus row) of what else is relevant to them, and so no negative: their
+        further relevant documents, and those that were withheld (`Split.withheld`).
     """
 
     rows: Tensor
@@ -77,6 +78,7 @@ class Pairs:
         self.vectors = as_tensor(split.queries.vectors)
         self.device = device
         self._qrels = split.qrels.relevant()
+        self._withheld = None if split.withheld is None else split.withheld.relevant()
         self.rows = np.flatnonzero(np.diff(self._qrels.starts))
 
     def __len__(self) -> int:
@@ -95,6 +97,9 @@ class Pairs:
         rest = np.ones(len(qrels.rows), dtype=bool)
         rest[drawn] = False
         others = np.stack([qrels.query_rows[rest], qrels.rows[rest]])
+        if self._withheld is not None:
+            withheld = self._withheld.select(rows)
+            others = np.concatenate([others, np.stack([withheld.query_rows, withheld.rows])], axis=1)
         at = torch.from_numpy(rows)
         return PairBatch(
             at,

@@ -139,6 +139,9 @@ class Split:
         (Q,) whether a query has no near-duplicate among the training queries (all true on train itself).
     own
         (Q,) int64: the corpus row of the document that bears the query's own id and is dropped from its ranking, or -1.
+    withheld
+        Judgements that `Task.withhold` took out of `qrels`, or None. Nothing is trained on them, and nothing may count
+        their relevant documents as negatives: a new document is one of which nothing is known, not one denied.
     """
 
     name: str
@@ -146,13 +149,21 @@ class Split:
     qrels: Qrels
     clean: BoolArray
     own: IntArray
+    withheld: Qrels | None = None
 
     def __len__(self) -> int:
         return len(self.queries)
 
     def select(self, rows: IntArray) -> Split:
         """Return the split with the queries at `rows` only."""
-        return Split(self.name, self.queries.select(rows), self.qrels.select(rows), self.clean[rows], self.own[rows])
+        return Split(
+            self.name,
+            self.queries.select(rows),
+            self.qrels.select(rows),
+            self.clean[rows],
+            self.own[rows],
+            None if self.withheld is None else self.withheld.select(rows),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +224,9 @@ class Task:
     def withhold(self, share: float, seed: int) -> Task:
         """Return the task with a seeded share of the documents judged in training withheld from it.
 
-        Their judgements leave `train`, and so do queries that have no relevant document left. `cold` becomes true for
-        the withheld documents and for those never judged relevant in training. A share of 0 returns the task as it is:
-        it trains on all judgements and gives no cold figure.
+        Their judgements leave `train.qrels` for `train.withheld`, and queries that have no relevant document left leave
+        `train`. `cold` becomes true for the withheld documents and for those never judged relevant in training. A share
+        of 0 returns the task as it is: it trains on all judgements and gives no cold figure.
         """
         if share == 0:
             return self
@@ -227,7 +238,7 @@ class Task:
         cold[judged] = False
         cold |= withheld
         qrels = self.train.qrels
-        qrels = qrels.where((qrels.rows < 0) | ~withheld[qrels.rows])
-        kept = np.flatnonzero(np.diff(qrels.relevant().starts))
-        train = dataclasses.replace(self.train, qrels=qrels).select(kept)
+        kept = (qrels.rows < 0) | ~withheld[qrels.rows]
+        train = dataclasses.replace(self.train, qrels=qrels.where(kept), withheld=qrels.where(~kept))
+        train = train.select(np.flatnonzero(np.diff(train.qrels.relevant().starts)))
         return dataclasses.replace(self, splits={**self.splits, "train": train}, cold=cold)

@@ -246,6 +246,19 @@ class TestTask:
         np.testing.assert_array_equal(part.cold, task.withhold(0.5, seed=3).cold)
         assert task.withhold(0, seed=3) is task
 
+    def test_withhold_keeps_what_it_took(self, task: Task) -> None:
+        part = task.withhold(0.5, seed=3).train
+        assert task.train.withheld is None and part.withheld is not None
+        at = {query: row for row, query in enumerate(task.train.queries.ids)}
+        for row, query in enumerate(part.queries.ids):
+            taken = [*zip(*part.withheld.of(row), strict=True)]
+            assert sorted([*zip(*part.qrels.of(row), strict=True), *taken]) == sorted(
+                zip(*task.train.qrels.of(at[query]), strict=True)
+            )
+        last = part.select(np.array([len(part) - 1])).withheld
+        assert last is not None and len(last) == 1
+        np.testing.assert_array_equal(last.rows, part.withheld.of(len(part) - 1)[0])
+
 
 def assert_equal(left: Task, right: Task) -> None:
     for name in ("name", "source", "threshold", "encoder", "max_length", "leaks", "notes", "fingerprint"):

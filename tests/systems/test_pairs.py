@@ -47,6 +47,19 @@ def test_positive_and_others_are_the_relevant_documents(task: Task) -> None:
             assert torch.equal(batch.queries[place], torch.from_numpy(np.asarray(task.train.queries.vectors[row])))
 
 
+def test_what_was_withheld_is_among_the_others(task: Task) -> None:
+    relevant = {0: {2, 4, 9}, 2: {5}, 4: {2, 7}}
+    part = task.withhold(0.5, seed=0)
+    left = set(part.train.qrels.relevant().rows.tolist())
+    assert 0 < len(left) < 5
+    for batch in epoch(part, 1):
+        for place, (row, positive) in enumerate(zip(batch.rows.tolist(), batch.positives.tolist(), strict=True)):
+            others = batch.others[1, batch.others[0] == place].tolist()
+            known = relevant[int(part.train.queries.ids[row].removeprefix("train-"))]
+            assert positive in left
+            assert {positive, *others} == known and len(others) == len(known) - 1
+
+
 def test_every_positive_has_its_turn(task: Task) -> None:
     drawn = {
         (row, positive)
