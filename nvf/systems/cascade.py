@@ -198,6 +198,8 @@ class Cascade(System):
         The reranker's scores are shifted to end 1 above the first stage's score of its last candidate, so that the list
         as a whole stays sorted.
         """
+        if not self._second.reranks:
+            return self._first.rank(queries, k)
         found = self._first.rank(queries, max(k, self._depth))
         rest_scores, rest_rows = found.scores[:, self._depth :], found.rows[:, self._depth :]
         asked = F.normalize(as_tensor(queries.vectors, self.device))
@@ -312,21 +314,20 @@ class Cascade(System):
     def _judge(self) -> None:
         """Keep the reranker if it beats the best so far on the held-out lists, or if none are held out.
 
-        The first one judged is untrained, and so the first stage's order stands until it is beaten by more than one
-        standard error of the difference.
+        The gate: the first stage's order stands until it is beaten by more than one standard error of the difference.
         """
-        second = self._second
+        second, gated = self._second, self.params.reranker.gated
         _, held_out = self._drawn()
         first, now = (self._values(fusion, held_out) for fusion in (None, second.learning))
-        value = float(now.mean()) if len(held_out) else 0.0
-        margin = float((now - first).std() / max(1, len(now)) ** 0.5) if len(held_out) > 1 else 0.0
-        untrained = float(second.to_beat) < 0
-        if len(held_out) and not untrained and value <= max(float(second.to_beat), float(first.mean()) + margin):
-            second.stale += 1
+        if gated and len(held_out) and second.to_beat < 0:
+            second.await_more_than(float(first.mean()))
             return
-        second.best.load_state_dict(second.learning.state_dict())
-        second.to_beat.fill_(value)
-        second.stale.zero_()
+        margin = float((now - first).std() / len(now) ** 0.5) if len(held_out) > 1 else 0.0
+        if gated and len(held_out) and float(now.mean()) <= float(first.mean()) + margin:
+            second.stale += 1
+        elif not len(held_out) or second.better(float(now.mean())):
+            second.best.load_state_dict(second.learning.state_dict())
+            second.reranks.fill_(True)
 
     def _values(self, fusion: Fusion | None, places: IntArray) -> FloatArray:
         """Return (H,) nDCG@10 of the lists at `places` in the fusion's order, or the first stage's."""

@@ -20,20 +20,15 @@ class Fusion(nn.Module):
 
     with s the first stage's score, cos the raw cosine of query x and candidate c, z their standard score among the
     candidates of a query, and the rest a reranker of `nvf.systems.rerankers`. a starts at 1 and all else at 0, so that
-    the first stage's order stands until something better is learned. Standard scores, because first stages score in
-    units of their own, and one that was fitted to fewer queries in others than the one fitted to all.
+    it learns from the first stage's order on. A reranker without its prior leaves a and b out. Standard scores, because
+    first stages score in units of their own, and one that was fitted to fewer queries in others than the one fitted to
+    all.
     """
 
     def __init__(self, params: rerankers.Params, dim: int) -> None:
         super().__init__()
         self.reranker = rerankers.Reranker(params, dim)
         self.weights = nn.Parameter(torch.tensor([1.0, 0.0]))
-
-    def mute(self) -> None:
-        """Take it back to the first stage's own order."""
-        self.reranker.mute()
-        with torch.no_grad():
-            self.weights.copy_(self.weights.new_tensor([1.0, 0.0]))
 
     def forward(self, queries: Tensor, candidates: Tensor, scores: Tensor) -> Tensor:
         """Return (B, K) scores, -inf where there is no candidate.
@@ -50,27 +45,20 @@ class Fusion(nn.Module):
         there = scores > -torch.inf
         cosines = torch.einsum("bd,bkd->bk", queries, candidates)
         temperature = cosines.new_tensor(TEMPERATURE)
-        correction = self.reranker(queries, queries, candidates, temperature) - cosines / temperature
-        first, beside = (standardised(each, there) for each in (scores, cosines))
-        fused: Tensor = self.weights[0] * first + self.weights[1] * beside + correction
+        fused: Tensor = self.reranker(queries, queries, candidates, temperature)
+        if self.reranker.prior:
+            first, beside = (standardised(each, there) for each in (scores, cosines))
+            fused = self.weights[0] * first + self.weights[1] * beside + (fused - cosines / temperature)
         return fused.masked_fill(~there, -torch.inf)
 
 
-class StageTwo(nn.Module):
-    """The fusion that learns, and the one that did best on held-out queries: the one that ranks.
-
-    `to_beat` is the held-out figure that the next one must exceed (-1 before there was one), `stale` the epochs since.
-    """
-
-    to_beat: Tensor
-    stale: Tensor
+class StageTwo(rerankers.Judged):
+    """The fusion that learns, and the one that did best on held-out queries: the one that ranks, if any does."""
 
     def __init__(self, params: rerankers.Params, dim: int) -> None:
         super().__init__()
         self.learning = Fusion(params, dim)
         self.best = copy.deepcopy(self.learning).requires_grad_(False)
-        self.register_buffer("to_beat", torch.tensor(-1.0))
-        self.register_buffer("stale", torch.tensor(0))
 
 
 def standardised(scores: Tensor, there: Tensor) -> Tensor:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nvf.systems import rerankers, soft_attention
 
@@ -40,15 +39,11 @@ class Candidates:
         return len(self.rows)
 
 
-class Pipeline(nn.Module):
-    """Both stages, with the reranker that did best on the held-out queries: the one that ranks.
+class Pipeline(rerankers.Judged):
+    """Both stages, with the reranker that did best on the held-out queries: the one that ranks, if any does.
 
     In joint training `kept` is the stage one that it did best with, and ranks too; else stage one is done by then.
-    `to_beat` is how many of them the next one must exceed (-1 before there was one), `stale` the epochs since then.
     """
-
-    to_beat: Tensor
-    stale: Tensor
 
     def __init__(
         self, stage_one: soft_attention.Params, reranker: rerankers.Params, dim: int, *, joint: bool = False
@@ -58,20 +53,15 @@ class Pipeline(nn.Module):
         self.reranker = rerankers.Reranker(reranker, dim)
         self.best = copy.deepcopy(self.reranker).requires_grad_(False)
         self.kept = copy.deepcopy(self.stage_one).requires_grad_(False) if joint else None
-        self.register_buffer("to_beat", torch.tensor(-1.0))
-        self.register_buffer("stale", torch.tensor(0))
 
     @property
     def first(self) -> soft_attention.Attention:
         """The stage one that ranks."""
         return self.stage_one if self.kept is None else self.kept
 
-    def keep(self, score: Tensor, *, reranker: bool = True) -> None:
-        """Let the stages as they are now rank, the reranker only if it is of use; the next must exceed `score`."""
+    def keep(self, *, reranks: bool = True) -> None:
+        """Let the stages as they are now rank, or stage one alone."""
         self.best.load_state_dict(self.reranker.state_dict())
-        if not reranker:
-            self.best.mute()
+        self.reranks.fill_(reranks)
         if self.kept is not None:
             self.kept.load_state_dict(self.stage_one.state_dict())
-        self.to_beat.copy_(score)
-        self.stale.zero_()

@@ -1,19 +1,23 @@
 """Rerankers: a closer look at K candidates of one query.
 
-All kinds share one form. With t the query as stage one transformed it, x the raw query and T stage one's temperature,
+All kinds share one form. With t the query as stage one transformed it, x the raw query, T stage one's temperature, and
+s one of t and x (`sees`),
 
-    v = t + W x                                 the query as the reranker sees it
-    score(c) = v . c / T + mlp(features(v, c))  t . c / T is stage one's own logit
+    v = s + W x                                           the query that is compared
+    score(c) = t . c / T + (W x) . c / T + mlp(features(v, c)).
 
-W and the last layer of the mlp start at 0, so that an untrained reranker keeps stage one's order and learns to correct
-it. The kind `bilinear` has no mlp: it is the smallest that can learn. W x gives back what a rank-limited stage one
-could not see; and because t comes first, the reranker never has to learn a hidden map of the query again, which one
-that sees the raw query alone would have to.
+By default all three terms are there, s is t, and W and the last layer of the mlp start at 0: an untrained reranker
+keeps stage one's order and learns to correct it. W x gives back what a rank-limited stage one could not see. The kind
+`bilinear` has no mlp: it is the smallest that can learn.
+
+The published reranker (seeds 000 and 002) is the third term alone, `prior` and `view` false, drawn as torch draws it,
+over the raw query; nothing kept it from ranking where it was worse than stage one (`gated` false).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,14 +29,32 @@ from nvf.params import param
 class Params:
     """How the reranker is shaped and trained.
 
-    Kind, hidden, dropout, lr, batch size and epochs are the published point (seed 000); patience and the held-out share
-    are ours, since "early stopping" came without a number.
+    Kind, hidden, dropout, lr, batch size and epochs are the published point (seed 000). Patience and the held-out share
+    are ours, since "early stopping" came without a number; so is what differs from what is marked as published.
     """
 
     kind: str = param(
         "difference",
         choices=("concatenation", "difference", "cross_attention", "bilinear"),
         doc="what is compared: [q, c], [q, c, q-c, q*c], the query's attention to its candidates, or W x and c",
+    )
+    prior: bool = param(True, doc="whether stage one's own score is added; published: false")
+    view: bool = param(
+        True, doc="whether a matrix W gives it the raw query besides; bilinear is that matrix; published: false"
+    )
+    sees: str = param(
+        "transformed",
+        choices=("transformed", "raw"),
+        doc="the query that it compares: as stage one transformed it, or as it came; published: raw",
+    )
+    initial: str = param(
+        "zero",
+        choices=("zero", "default"),
+        doc="its last layer and W at the start: 0, or as torch draws them; published: default",
+    )
+    gated: bool = param(
+        True,
+        doc="whether stage one's order stands until it is beaten on held-out queries; published: false, the best ranks",
     )
     hidden: int = param(128, low=2, high=4096, log=True, doc="width of its first layer; the second has half")
     dropout: float = param(0.1, low=0.0, high=0.9, doc="share of its hidden values dropped in training")
@@ -48,16 +70,13 @@ class Reranker(nn.Module):
 
     def __init__(self, params: Params, dim: int) -> None:
         super().__init__()
-        self.kind = params.kind
-        self.view = nn.Linear(dim, dim, bias=False)
+        self.kind, self.prior, self.sees = params.kind, params.prior, params.sees
+        self.view = nn.Linear(dim, dim, bias=False) if params.view or self.kind == "bilinear" else None
         self.mlp = None if self.kind == "bilinear" else self._mlp(params, dim)
-        self.mute()
-
-    def mute(self) -> None:
-        """Take it back to stage one's own order."""
-        last = () if self.mlp is None else self.mlp[-1].parameters()
-        for parameter in (self.view.weight, *last):
-            nn.init.zeros_(parameter)
+        last = None if self.mlp is None else self.mlp[-1]
+        for layer in (self.view, last) if params.initial == "zero" else ():
+            for parameter in () if layer is None else layer.parameters():
+                nn.init.zeros_(parameter)
 
     def _mlp(self, params: Params, dim: int) -> nn.Sequential:
         hidden = params.hidden
@@ -87,12 +106,16 @@ class Reranker(nn.Module):
         temperature
             Scalar, stage one's.
         """
-        query = transformed + self.view(raw)
-        prior = torch.einsum("bd,bkd->bk", query, candidates) / temperature
+        looked = None if self.view is None else self.view(raw)
+        terms = [term for term in (transformed if self.prior else None, looked) if term is not None]
+        scores = candidates.new_zeros(candidates.shape[:2])
+        if terms:
+            scores = torch.einsum("bd,bkd->bk", sum(terms[1:], terms[0]), candidates) / temperature
         if self.mlp is None:
-            return prior
-        correction: Tensor = self.mlp(self._features(query, candidates))
-        return prior + correction.squeeze(-1)
+            return scores
+        seen = transformed if self.sees == "transformed" else raw
+        correction: Tensor = self.mlp(self._features(seen if looked is None else seen + looked, candidates))
+        return scores + correction.squeeze(-1)
 
     def _features(self, query: Tensor, candidates: Tensor) -> Tensor:
         if self.kind == "cross_attention":
@@ -109,3 +132,40 @@ class Reranker(nn.Module):
         weight = (match.sum(-1, keepdim=True) / match.shape[-1] ** 0.5).softmax(dim=1)
         context = (weight * value).sum(1, keepdim=True).expand_as(value)
         return torch.cat([match, value, context], dim=-1)
+
+
+class Judged(nn.Module):
+    """What is remembered of the rerankers that held-out queries have judged.
+
+    `reranks` says whether the best one ranks, or stage one's order stands; `to_beat` is the held-out figure that the
+    next one must exceed (-1 before there was one), `stale` the epochs since the last that did.
+    """
+
+    reranks: Tensor
+    to_beat: Tensor
+    stale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("reranks", torch.tensor(False))
+        self.register_buffer("to_beat", torch.tensor(-1.0))
+        self.register_buffer("stale", torch.tensor(0))
+        self.register_load_state_dict_pre_hook(_as_before)  # type: ignore[no-untyped-call]
+
+    def better(self, score: Tensor | float) -> bool:
+        """Return whether `score` exceeds what there was, and then remember it; else count a stale epoch."""
+        if float(score) <= float(self.to_beat):
+            self.stale += 1
+            return False
+        self.await_more_than(score)
+        return True
+
+    def await_more_than(self, score: Tensor | float) -> None:
+        """Set what the next reranker must exceed."""
+        self.to_beat.fill_(score)
+        self.stale.zero_()
+
+
+def _as_before(module: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """Let a checkpoint without `reranks` rank by its reranker: one that was not kept then had weights of 0."""
+    state.setdefault(f"{prefix}reranks", torch.tensor(True))

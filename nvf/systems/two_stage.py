@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,19 +59,21 @@ class Params:
     topk_temperature: float = param(
         1.0, low=0.01, high=100.0, log=True, doc="of the relaxed choice, in units of stage one's logits"
     )
+    direct: bool = param(
+        False, doc="whether the reranker's loss also reaches stage one through the query it sees; for joint training"
+    )
 
 
 class TwoStage(System):
     """Soft attention, then a reranker over its K candidates.
 
-    Trained separately, the break between the stages is accepted. Joint training adds both losses in each step; what
-    the reranker has to tell stage one passes through the choice of candidates alone: with the weights w that a mode of
-    `nvf.topk` gives the 2K best logits of stage one, the reranker's loss is
+    Trained separately, the break between the stages is accepted. Joint training adds both losses in each step. With the
+    weights w that a mode of `nvf.topk` gives the 2K best logits of stage one, the reranker's loss is
 
-        -log( w_t exp(s_t) / sum over n of w_n exp(s_n) ),
+        -log( w_t exp(s_t) / sum over n of w_n exp(s_n) ).
 
-    and the query as the reranker sees it is taken as it is. So with `hard` nothing passes, and with the others the
-    gradient reaches the query through the whole pipeline: `query_gradient`.
+    Its gradient reaches stage one through the choice of candidates, w, unless the mode is `hard`; and, where `direct`
+    is true, through the scores s as well, by the transformed query and the temperature that the reranker sees.
     """
 
     name = "two_stage"
@@ -145,7 +149,8 @@ class TwoStage(System):
             return self._joint_losses(batch)
         if isinstance(batch, PairBatch):
             return {"attention": soft_attention.attention_loss(self._pipeline.stage_one, self._documents, batch)}
-        scores = self._rerank_scores(self._pipeline.reranker, batch)
+        temperature = self._pipeline.stage_one.temperature.detach()
+        scores = self._rerank_scores(self._pipeline.reranker, batch, temperature)
         return {"rerank": info_nce(scores, batch.targets, others=batch.others)}
 
     @torch.no_grad()
@@ -156,6 +161,8 @@ class TwoStage(System):
         whole stays sorted.
         """
         ranking = self.stage_one(queries, max(k, self._depth))
+        if not self._pipeline.reranks:
+            return Ranking(ranking.scores[:, :k], ranking.rows[:, :k])
         raw = as_tensor(queries.vectors, self.device)
         scores, rows = ranking.scores.clone(), ranking.rows.clone()
         for start in range(0, len(rows), BLOCK):
@@ -168,8 +175,8 @@ class TwoStage(System):
         return harmful_reranker(self.stages(split))
 
     def statistics(self, split: Split) -> dict[str, float]:
-        """Return which stage the outcomes on `split` are due to, and in training the `query_gradient`."""
-        gradient = {} if not self._prepared else {"query_gradient": self.query_gradient()}
+        """Return which stage the outcomes on `split` are due to, and in training the gradients at the query."""
+        gradient = {} if not self._prepared else self.query_gradients()
         return {**self.stages(split).statistics(), **gradient}
 
     def stages(self, split: Split) -> Stages:
@@ -177,22 +184,26 @@ class TwoStage(System):
         ranking = drop_own(self.stage_one(split.queries, self._depth + 1), split, self._depth)
         return attribute(ranking, rank_split(self, split, self._depth), split.qrels, self._depth)
 
-    def query_gradient(self) -> float:
-        """Return the mean length of the gradient of the reranker's loss at held-out queries, through the choice.
+    def query_gradients(self) -> dict[str, float]:
+        """Return the mean length of the gradient of the reranker's loss at held-out queries, by two ways.
 
-        In units of the loss per unit of the query; exactly 0 for `hard`. None of the queries whose true document is not
-        among the candidates takes part.
+        `query_gradient` goes through the choice of candidates alone, and is exactly 0 for `hard`.
+        `query_gradient_reranker` goes through the reranker alone, the candidates fixed. Both in units of the loss per
+        unit of the query. None of the queries whose true document is not among the candidates takes part.
         """
         rows = (self._held_out if len(self._held_out) else self._fit)[:LOOKED_AT]
         batch = next(self._pairs.batches(LOOKED_AT, self._seed, "gradient", rows=rows))
         pipeline = self._pipeline.eval()
 
-        def loss(queries: Tensor) -> Tensor:
+        def loss(queries: Tensor, *, direct: bool) -> Tensor:
+            asked = dataclasses.replace(batch, queries=queries) if direct else batch
             logits = self._documents.cosines(pipeline.first(queries))
-            selected = self._selected(pipeline.best, batch, logits, None)
+            logits = logits.detach() if direct else logits
+            selected = self._selected(pipeline.first, pipeline.best, asked, logits, None, direct=direct)
             return logits.new_zeros(()) if selected is None else selected
 
-        return gradient_at_query(loss, batch.queries)
+        ways = {"query_gradient": False, "query_gradient_reranker": True}
+        return {name: gradient_at_query(partial(loss, direct=way), batch.queries) for name, way in ways.items()}
 
     @torch.no_grad()
     def stage_one(self, queries: Queries, k: int) -> Ranking:
@@ -214,12 +225,13 @@ class TwoStage(System):
     def _candidates(self, rows: IntArray, epoch: int) -> Iterator[Candidates]:
         """Yield those of the queries at `rows` whose true document is among stage one's K."""
         for batch in self._pairs.batches(self.params.reranker.batch_size, self._seed, epoch, rows=rows):
-            candidates = self._among(batch, self._found()[batch.rows.to(self.device)])
+            candidates = self._among(self._pipeline.stage_one, batch, self._found()[batch.rows.to(self.device)])
             if len(candidates):
                 yield candidates
 
-    @torch.no_grad()
-    def _among(self, batch: PairBatch, rows: Tensor) -> Candidates:
+    def _among(
+        self, stage_one: soft_attention.Attention, batch: PairBatch, rows: Tensor, *, direct: bool = False
+    ) -> Candidates:
         """Return those of the queries whose true document is among the first K of `rows` (B, M)."""
         hit = rows == batch.positives[:, None]
         valid = hit[:, : self._depth].any(1)
@@ -228,7 +240,8 @@ class TwoStage(System):
         others = torch.stack([queries[pair], place])[:, valid[queries[pair]]]
         others[0] = (valid.cumsum(0) - 1)[others[0]]
         raw = batch.queries[valid]
-        transformed = self._pipeline.stage_one.eval().transform(raw)
+        with torch.set_grad_enabled(direct and torch.is_grad_enabled()):
+            transformed = stage_one.eval().transform(raw)
         return Candidates(valid.nonzero().squeeze(1), transformed, raw, rows[valid], hit[valid].int().argmax(1), others)
 
     @torch.no_grad()
@@ -240,33 +253,35 @@ class TwoStage(System):
             self._found_rows = self._documents.search(torch.cat(blocks), self._depth).rows
         return self._found_rows
 
-    def _rerank_scores(self, reranker: rerankers.Reranker, batch: Candidates) -> Tensor:
-        temperature = self._pipeline.stage_one.temperature.detach()
+    def _rerank_scores(self, reranker: rerankers.Reranker, batch: Candidates, temperature: Tensor) -> Tensor:
         scores: Tensor = reranker(batch.transformed, batch.raw, self._documents.unit(batch.rows), temperature)
         return scores
 
     @torch.no_grad()
+    def _right(self) -> tuple[Tensor, Tensor, int]:
+        """Return how many held-out queries the learning reranker puts right, and stage one, and of how many."""
+        pipeline = self._pipeline.eval()
+        right, alone, queries = torch.zeros_like(pipeline.to_beat), torch.zeros_like(pipeline.to_beat), 0
+        for batch in self._candidates(self._held_out, 0):
+            scores = self._rerank_scores(pipeline.reranker, batch, pipeline.stage_one.temperature)
+            right += (scores.argmax(1) == batch.targets).sum()
+            alone += (batch.targets == 0).sum()
+            queries += len(batch)
+        return right, alone, queries
+
     def _judge(self) -> None:
         """Keep the reranker if it puts more held-out queries right than any before, or if none are held out.
 
-        The first one judged is the untrained one, and so stage one's own order stands until it is beaten, by more than
-        one standard error (the rule of Breiman et al., CART, 1984): without that, over a stage one near the Bayes
-        decision, rerankers were kept by luck, and one of them lost 0.006 of Success@1. The held-out loss cannot be the
-        judge: there it fell from 0.124 to 0.066 while Success@1 went from 0.9865 to 0.980.
-        Measured with benchmarks/two_stage.py.
+        The gate: stage one's own order stands until it is beaten, by more than one standard error (the rule of Breiman
+        et al., CART, 1984). Without that, over a stage one near the Bayes decision, rerankers were kept by luck, and
+        one of them lost 0.006 of Success@1. The held-out loss cannot be the judge: there it fell from 0.124 to 0.066
+        while Success@1 went from 0.9865 to 0.980. Measured with benchmarks/two_stage.py.
         """
-        pipeline = self._pipeline.eval()
-        right, queries = torch.zeros_like(pipeline.to_beat), 0
-        for batch in self._candidates(self._held_out, 0):
-            scores = self._rerank_scores(pipeline.reranker, batch)
-            right += (scores.argmax(1) == batch.targets).sum()
-            queries += len(batch)
-        if len(self._held_out) and right <= pipeline.to_beat:
-            pipeline.stale += 1
-            return
-        if pipeline.to_beat < 0:
-            right += (right * (queries - right) / max(1, queries)).sqrt()
-        pipeline.keep(right)
+        right, alone, queries = self._right()
+        if self.params.reranker.gated and len(self._held_out) and self._pipeline.to_beat < 0:
+            self._pipeline.await_more_than(alone + standard_error(alone, queries))
+        elif not len(self._held_out) or self._pipeline.better(right):
+            self._pipeline.keep()
 
     @property
     def _joint(self) -> bool:
@@ -286,40 +301,46 @@ class TwoStage(System):
 
     def _joint_losses(self, batch: PairBatch) -> dict[str, Tensor]:
         pipeline = self._pipeline
-        logits = self._documents.cosines(pipeline.stage_one(batch.queries))
+        stage_one, direct = pipeline.stage_one, self.params.direct
+        logits = self._documents.cosines(stage_one(batch.queries))
         losses = {"attention": info_nce(logits, batch.positives, others=batch.others)}
-        selected = self._selected(pipeline.reranker, batch, logits, self._noise)
+        selected = self._selected(stage_one, pipeline.reranker, batch, logits, self._noise, direct=direct)
         return losses if selected is None else {**losses, "rerank": selected}
 
     def _selected(
-        self, reranker: rerankers.Reranker, batch: PairBatch, logits: Tensor, noise: torch.Generator | None
+        self,
+        stage_one: soft_attention.Attention,
+        reranker: rerankers.Reranker,
+        batch: PairBatch,
+        logits: Tensor,
+        noise: torch.Generator | None,
+        *,
+        direct: bool,
     ) -> Tensor | None:
         """Return the reranker's loss over candidates weighted by the top-k of `logits` (B, N), None without any."""
         best, rows = logits.topk(min(POOL * self._depth, logits.shape[1]))
         weights = MODES[self.params.topk](best, self._depth, temperature=self.params.topk_temperature, generator=noise)
-        candidates = self._among(batch, rows)
+        candidates = self._among(stage_one, batch, rows, direct=direct)
         if not len(candidates):
             return None
-        scores = self._rerank_scores(reranker, candidates)
+        temperature = stage_one.temperature if direct else stage_one.temperature.detach()
+        scores = self._rerank_scores(reranker, candidates, temperature)
         return selected_cross_entropy(scores, weights[candidates.places], candidates.targets, others=candidates.others)
 
-    @torch.no_grad()
     def _judge_both(self) -> None:
         """Keep both stages if together they put more held-out queries right than any before.
 
-        The reranker takes part only where it is better than this stage one alone by more than one standard error.
+        The reranker takes part only where it is better than this stage one alone by more than one standard error,
+        unless it is not gated.
         """
-        pipeline = self._pipeline.eval()
-        right, alone = torch.zeros_like(pipeline.to_beat), torch.zeros_like(pipeline.to_beat)
         self._found_rows = None
-        for batch in self._candidates(self._held_out, 0):
-            scores = self._rerank_scores(pipeline.reranker, batch)
-            right += (scores.argmax(1) == batch.targets).sum()
-            alone += (batch.targets == 0).sum()
+        right, alone, _ = self._right()
         held_out = len(self._held_out)
-        better = bool(right > alone + (alone * (held_out - alone) / max(1, held_out)).sqrt())
-        score = right if better else alone
-        if held_out and score <= pipeline.to_beat:
-            pipeline.stale += 1
-        else:
-            pipeline.keep(score, reranker=better or not held_out)
+        reranks = not (self.params.reranker.gated and held_out) or bool(right > alone + standard_error(alone, held_out))
+        if not held_out or self._pipeline.better(right if reranks else alone):
+            self._pipeline.keep(reranks=reranks)
+
+
+def standard_error(right: Tensor, queries: int) -> Tensor:
+    """Return the standard error of a count of `right` ones among `queries`."""
+    return (right * (queries - right) / max(1, queries)).sqrt()

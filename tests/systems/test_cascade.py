@@ -73,6 +73,16 @@ def test_it_starts_at_its_first_stages_order_and_improves_on_it(task: Task, firs
     assert (beyond.scores[:, 1:] <= beyond.scores[:, :-1]).all()
 
 
+def test_a_reranker_without_prior_and_gate_ranks_alone(task: Task) -> None:
+    published = {"prior": False, "view": False, "initial": "default", "kind": "difference"}
+    gated, ungated = (
+        run(task, 1, first="raw", **{f"reranker.{name}": value for name, value in {**published, "gated": gate}.items()})
+        for gate in (True, False)
+    )
+    assert gated[1][1] == gated[1][0], "one epoch is not enough to beat raw"
+    assert ungated[1][1] < ungated[1][0] and not bool(gated[0].state()["second.reranks"])
+
+
 def test_both_stages_are_judged_at_every_epoch(task: Task) -> None:
     training = new(task, first="raw")
     records = [training.start(), training.epoch(1)]

@@ -8,7 +8,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from nvf import seeding
 from nvf.params import make
-from nvf.systems.fusion import Fusion, standardised
+from nvf.systems.fusion import TEMPERATURE, Fusion, standardised
 from nvf.systems.rerankers import Params
 
 KINDS = ["concatenation", "difference", "cross_attention", "bilinear"]
@@ -23,22 +23,31 @@ def parts() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return F.normalize(queries, dim=1), F.normalize(candidates, dim=2), scores
 
 
-def moved(kind: str) -> Fusion:
+def moved(kind: str, **params: object) -> Fusion:
     with seeding.forked("moved"):
-        fusion = Fusion(make(Params, {"kind": kind}), 6).eval()
+        fusion = Fusion(make(Params, {"kind": kind, **params}), 6).eval()
         for parameter in fusion.parameters():
             torch.nn.init.normal_(parameter)
     return fusion
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_untrained_or_muted_it_keeps_the_first_stages_order(kind: str) -> None:
+def test_untrained_it_keeps_the_first_stages_order(kind: str) -> None:
     queries, candidates, scores = parts()
-    for fusion in (Fusion(make(Params, {"kind": kind}), 6).eval(), moved(kind)):
-        fusion.mute()
-        fused = fusion(queries, candidates, scores)
-        assert torch.equal(fused.argsort(dim=1, stable=True), scores.argsort(dim=1, stable=True))
-        assert torch.equal(fused == -torch.inf, scores == -torch.inf)
+    fused = Fusion(make(Params, {"kind": kind}), 6).eval()(queries, candidates, scores)
+    assert torch.equal(fused.argsort(dim=1, stable=True), scores.argsort(dim=1, stable=True))
+    assert torch.equal(fused == -torch.inf, scores == -torch.inf)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_its_prior_the_first_stages_scores_do_not_count(kind: str) -> None:
+    queries, candidates, scores = parts()
+    fusion = moved(kind, prior=False)
+    there = scores > -torch.inf
+    fused = fusion(queries, candidates, scores)
+    own = fusion.reranker(queries, queries, candidates, torch.tensor(TEMPERATURE))
+    assert torch.equal(fused[there], own[there])
+    assert not fusion.reranker.prior and (fused[~there] == -torch.inf).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -40,6 +40,7 @@ def done(request: pytest.FixtureRequest, task: Task) -> Training:
         assert set(record.losses) == {"attention", "rerank"}
         assert sum(record.statistics[share] for share in SHARES) == pytest.approx(1)
         assert (record.statistics["query_gradient"] == 0) == (request.param == "hard")
+        assert record.statistics["query_gradient_reranker"] > 1e-3, "the notes' criterion"
     return training
 
 
@@ -52,7 +53,7 @@ def test_both_stages_learn(task: Task, done: Training) -> None:
 
 def test_the_gradient_at_the_query_is_exactly_0_for_hard_alone(done: Training) -> None:
     assert isinstance(done.system, TwoStage)
-    norm = done.system.query_gradient()
+    norm = done.system.query_gradients()["query_gradient"]
     assert norm == 0.0 if done.system.params.topk == "hard" else norm > 1e-3
 
 
@@ -69,10 +70,38 @@ def test_the_rerankers_loss_teaches_stage_one_through_the_choice_alone(task: Tas
     assert reached == 0 if mode == "hard" else reached > 1e-4
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_the_direct_gradient_is_an_option(task: Task, mode: str) -> None:
+    """By finite differences at a weight of stage one's that moves the query, and not the choice: the mode is hard."""
+    gradients = {}
+    for direct in (False, True):
+        training = new(task, mode, direct=direct)
+        training.start()
+        training.epoch(1)
+        system = training.system
+        weight = system.module().stage_one.transform.change[1].weight
+        batch = next(iter(system.batches(2)))
+        loss = system.losses(batch)["rerank"]
+        (gradients[direct],) = torch.autograd.grad(loss, weight, allow_unused=True, materialize_grads=True)
+    assert float((gradients[True] - gradients[False]).norm()) > 1e-3
+    if mode != "hard":
+        return
+    assert float(gradients[False].norm()) == 0
+    system.module().reranker.mlp[2].p = 0.0
+    place, step = divmod(int(gradients[True].abs().argmax()), 32), 1e-3
+    (exact,) = torch.autograd.grad(system.losses(batch)["rerank"], weight)
+    with torch.no_grad():
+        weight[place] += step
+        above = float(system.losses(batch)["rerank"])
+        weight[place] -= 2 * step
+        below = float(system.losses(batch)["rerank"])
+    assert float(exact[place]) == pytest.approx((above - below) / (2 * step), rel=0.05)
+
+
 def test_separate_training_takes_no_notice_of_the_mode(task: Task) -> None:
     states = []
-    for mode in ("hard", "gumbel"):
-        training = new(task, mode, training="separate", **{"stage_one.epochs": 1})
+    for mode, direct in (("hard", False), ("gumbel", True)):
+        training = new(task, mode, training="separate", direct=direct, **{"stage_one.epochs": 1})
         training.start()
         for number in (1, 2):
             training.epoch(number)

@@ -16,6 +16,8 @@ from nvf.systems.two_stage import Candidates, TwoStage
 from nvf.tasks.base import Qrels, Task
 from nvf.training.loop import Training
 
+PUBLISHED = {"prior": False, "view": False, "sees": "raw", "initial": "default", "gated": False}
+PREFIXED = {f"reranker.{name}": value for name, value in PUBLISHED.items()}
 KINDS = ["concatenation", "difference", "cross_attention", "bilinear"]
 
 
@@ -42,6 +44,57 @@ def test_an_untrained_reranker_gives_stage_ones_logits(kind: str) -> None:
     query, candidates = torch.randn(3, 6), torch.randn(3, 4, 6)
     scores = reranker(query, torch.randn(3, 6), candidates, torch.tensor(0.5))
     assert torch.allclose(scores, 2 * torch.einsum("bd,bkd->bk", query, candidates), atol=1e-5)
+
+
+@pytest.mark.parametrize("sees", ["raw", "transformed"])
+@pytest.mark.parametrize("kind", ["concatenation", "difference"])
+def test_the_published_reranker_is_its_mlp_and_nothing_else(kind: str, sees: str) -> None:
+    """Seed 000's code, with its weights, on its inputs: [q, c(, q - c, q * c)] -> hidden -> hidden / 2 -> 1."""
+    reranker = Reranker(make(Params, {**PUBLISHED, "kind": kind, "sees": sees}), 6).eval()
+    width = {"concatenation": 12, "difference": 24}[kind]
+    theirs = torch.nn.Sequential(
+        torch.nn.Linear(width, 128), torch.nn.ReLU(), torch.nn.Linear(128, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1)
+    )
+    assert [tuple(each.shape) for each in reranker.parameters()] == [tuple(each.shape) for each in theirs.parameters()]
+    for ours, copied in zip(reranker.parameters(), theirs.parameters(), strict=True):
+        assert (ours != 0).all(), "drawn"
+        copied.data.copy_(ours.data)
+    transformed, raw, candidates = torch.randn(3, 6), torch.randn(3, 6), torch.randn(3, 4, 6)
+    q = {"raw": raw, "transformed": transformed}[sees].unsqueeze(1).expand(-1, 4, -1)
+    features = [q, candidates] + ([q - candidates, q * candidates] if kind == "difference" else [])
+    expected = theirs(torch.cat(features, dim=-1)).squeeze(-1)
+    assert torch.allclose(reranker(transformed, raw, candidates, torch.tensor(0.05)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("prior", [True, False])
+@pytest.mark.parametrize("view", [True, False])
+def test_prior_and_view_are_terms_of_their_own(prior: bool, view: bool) -> None:
+    reranker = Reranker(make(Params, {"prior": prior, "view": view}), 6).eval()
+    if view:
+        torch.nn.init.eye_(reranker.view.weight)
+    transformed, raw, candidates = torch.randn(3, 6), torch.randn(3, 6), torch.randn(3, 4, 6)
+    expected = 2 * torch.einsum("bd,bkd->bk", prior * transformed + view * raw, candidates)
+    assert torch.allclose(reranker(transformed, raw, candidates, torch.tensor(0.5)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_only_the_gate_keeps_a_harmful_reranker_out(task: Task, gated: bool) -> None:
+    system, training = run(task, {**PREFIXED, "reranker.gated": gated}, epochs=7)
+    dev = task.split("dev")
+    same = torch.equal(system.rank(dev.queries, 20).rows, system.stage_one(dev.queries, 20).rows)
+    assert same == gated
+    assert [each.name for each in system.diagnose(dev)] == ([] if gated else ["harmful_reranker"])
+
+
+def test_a_checkpoint_of_before_the_gate_ranks_by_its_reranker(task: Task) -> None:
+    system, _ = run(task, {"stage_one.rank": 16, "depth": 10}, epochs=7)
+    queries = task.split("dev").queries
+    found = system.rank(queries, 20)
+    assert not torch.equal(found.rows, system.stage_one(queries, 20).rows)
+    older = {name: value for name, value in system.state().items() if name != "reranks"}
+    again = create("two_stage", {"stage_one.rank": 16, "depth": 10}, task.corpus)
+    again.load_state(older)
+    assert torch.equal(again.rank(queries, 20).rows, found.rows)
 
 
 @pytest.mark.parametrize("kind", KINDS)
