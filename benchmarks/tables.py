@@ -1,0 +1,214 @@
+"""The tables of docs/results.md that are read from journals, and from what `heads.py` left."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import heads
+import numpy as np
+
+from nvf.journal import events, folders
+from nvf.journal.leaderboard import leaderboard
+from nvf.journal.replay import SweepState, replay
+from nvf.registry.confirmations import last_result
+from nvf.registry.markdown import difference, number, table
+
+RAW = "raw"
+VIEWS = ("all", "clean", "cold")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One finalist or trial of a sweep.
+
+    Attributes
+    ----------
+    sweep
+        The sweep's name.
+    pick
+        A trial's number (a start's place in the sweep file), `best`, or a system's name for its best; on dev.
+    label
+        What the table calls it.
+    """
+
+    sweep: str
+    pick: int | str
+    label: str
+
+
+def state(sweep: str) -> SweepState:
+    """Return a sweep as journaled; raises `UnknownName` where there is none."""
+    return replay(events.read(folders.find(sweep)))
+
+
+def confirmation(sweep: str) -> Mapping[str, Any]:
+    """Return the last confirmation of a sweep, or end the command."""
+    result = last_result(events.read(folders.find(sweep)))
+    if result is None:
+        raise SystemExit(f"sweep '{sweep}' was not confirmed: nvf confirm {sweep}")
+    return result
+
+
+def picked(found: Sequence[Mapping[str, Any]], pick: int | str, value: Callable[[Any], float | None]) -> Any:
+    """Return the row that `pick` asks for, `best` by `value`, or end the command."""
+    if isinstance(pick, int):
+        rows = [row for row in found if row["trial"] == pick]
+    else:
+        rows = [row for row in found if pick in ("best", row["system"]) and value(row) is not None]
+    if not rows:
+        raise SystemExit(f"there is no trial for {pick!r}; there are {sorted({row['trial'] for row in found})}")
+    return max(rows, key=lambda row: value(row) or 0.0)
+
+
+def on_dev(rows: Sequence[Row], views: Sequence[str] = ("all", "cold")) -> str:
+    """Return the figures of trials on dev, of one seed each, below the floors of their sweep."""
+    board = leaderboard(state(rows[0].sweep))
+    measure = board["measure"].partition(":")[0]
+
+    def cells(figures: Mapping[str, Any]) -> list[str]:
+        return [number(figures.get(view, {}).get(measure)) for view in views]
+
+    lines = [(f"floor {name}", *cells(of), "", "") for name, of in board["floor_figures"].items()]
+    for row in rows:
+        trial = picked(leaderboard(state(row.sweep))["trials"], row.pick, lambda each: each["value"])
+        lines.append((row.label, *cells(trial["figures"]), trial["best_epoch"], ", ".join(trial["diagnoses"])))
+    return table((f"{measure} on dev", *views, "best epoch", "diagnoses"), lines)
+
+
+def confirmed(rows: Sequence[Row], against: str = RAW) -> str:
+    """Return finalists on test, means over their seeds, below the floors, with their differences to one floor."""
+    first = confirmation(rows[0].sweep)
+    measure = first["compared"]
+
+    def cells(figures: Mapping[str, Any]) -> list[str]:
+        return [number(figures.get(view, {}).get(measure)) for view in VIEWS]
+
+    dev = state(rows[0].sweep).floors
+    lines = [
+        (f"floor {name}", number(dev.get(name, {}).get("all", {}).get(measure)), *cells(of), *[""] * (1 + len(VIEWS)))
+        for name, of in first["floors"].items()
+    ]
+    for row in rows:
+        found = picked(confirmation(row.sweep)["finalists"], row.pick, lambda each: each["dev"]["mean"])
+        lines.append(
+            (
+                row.label,
+                number(found["dev"]["mean"]),
+                *cells(found["test"]),
+                number(found["withheld"]["mean"].get("all", {}).get(measure)),
+                *(difference(found["against"][against][view]) for view in VIEWS if view in found["against"][against]),
+            )
+        )
+    compared = [f"against {against}: {VIEWS[0]}", *VIEWS[1:]]
+    return table((f"{measure} on test", "dev", *VIEWS, "all, withheld", *compared), lines)
+
+
+def transferred(rows: Sequence[Row]) -> str:
+    """Return finalists on the tasks of `evaluate`, of which no label was seen, beside the sweep's own test."""
+    result = confirmation(rows[0].sweep)
+    found, measure = result["evaluate"], result["compared"]
+
+    def cells(own: Mapping[str, Any], of: Mapping[str, Any]) -> list[str]:
+        return [number(figures["all"][measure]) for figures in (own, *of["figures"], of["average"])]
+
+    lines = [(f"floor {name}", *cells(result["floors"][name], of), "") for name, of in found["floors"].items()]
+    for row in rows:
+        finalist = picked(result["finalists"], row.pick, lambda each: each["dev"]["mean"])
+        elsewhere = next(each for each in found["finalists"] if each["trial"] == finalist["trial"])
+        lines.append((row.label, *cells(finalist["test"], elsewhere), difference(elsewhere["against"][RAW])))
+    return table((f"{measure} on test", result["task"], *found["tasks"], "average", f"against {RAW}"), lines)
+
+
+def windows(rows: Sequence[Row], against: str) -> str:
+    """Return next-vector finalists on test: the measures of the research notes, below the floors."""
+    result = confirmation(rows[0].sweep)
+    names = ("R@1", "R@5", "R@10", "R@50", "RR@10")
+
+    def cells(figures: Mapping[str, Any]) -> list[str]:
+        of = figures["all"]
+        return [*(number(of.get(name), ".3f") for name in names), number(of["R@5"] / of["R@50"], ".2f")]
+
+    lines = [(f"floor {name}", *cells(of), "", "", "") for name, of in result["floors"].items()]
+    for row in rows:
+        found = picked(confirmation(row.sweep)["finalists"], row.pick, lambda each: each["dev"]["mean"])
+        said = found["statistics"]
+        cosines = [number(said[each], ".3f") for each in ("cosine_test", "cosine_projected_test") if each in said]
+        line = difference(found["against"][against]["all"])
+        lines.append(
+            (row.label, *cells(found["test"]), number(found["latency_ms_p95"], ".1f"), " / ".join(cosines), line)
+        )
+    head = (*names, "Eff@5", "P95 ms", "cosine on test", f"R@5 against {against}")
+    return table((f"{result['seeds']} seeds", *head), lines)
+
+
+def runs(task: str, **asked: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield what `heads.py` found on a task, where the run's settings are those asked for."""
+    for row in heads.done().values():
+        run = row["run"]
+        if run["task"] == task and all(run[name] == value for name, value in asked.items()):
+            yield row
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return mean ± standard deviation over seeds.
+
+    >>> spread([0.25, 0.35])
+    '0.300 ± 0.071'
+    """
+    return f"{np.mean(values):.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
+
+
+def by_batch_size(task: str) -> str:
+    """Return the best epoch on dev of each point at each batch size, means over seeds, trained as many steps each."""
+    best: dict[str, dict[int, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for row in runs(task, share=1.0):
+        run = row["run"]
+        record = max(row["records"][1:], key=lambda each: each["figures"]["all"])
+        best[run["point"]][run["batch_size"]].append(record)
+    sizes = sorted({size for by in best.values() for size in by})
+    views = [view for view in ("all", "cold") if any(view in each["figures"] for each in next(_records(best)))]
+    lines = []
+    for point, by in best.items():
+        cells = [
+            spread([each["figures"][view] for each in by[size]]) if by[size] else "-"
+            for size in sizes
+            for view in views
+        ]
+        common = sorted({name for several in by.values() for each in several for name in each["diagnoses"]})
+        lines.append((point, *cells, ", ".join(common)))
+    return table(("", *(f"{size}, {view}" for size in sizes for view in views), "diagnoses at the best"), lines)
+
+
+def _records(best: Mapping[str, Mapping[int, list[Mapping[str, Any]]]]) -> Iterator[list[Mapping[str, Any]]]:
+    yield from (several for by in best.values() for several in by.values())
+
+
+def by_epoch(task: str, batch_size: int, epochs: Sequence[int] = (0, 1, 2, 3, 5, 10)) -> str:
+    """Return each point after so many epochs, means over seeds, in brackets the loss on dev."""
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in runs(task, batch_size=batch_size, share=1.0):
+        found[row["run"]["point"]].append(row)
+    lines = []
+    for point, several in found.items():
+        cells = []
+        for epoch in epochs:
+            here = [row["records"][epoch] for row in several if epoch < len(row["records"])]
+            figures = [each["figures"]["all"] for each in here]
+            cells.append(f"{spread(figures)} ({np.mean([each['held_out'] for each in here]):.3f})" if here else "-")
+        lines.append((point, *cells))
+    return table((f"{batch_size} a batch", *("untrained" if epoch == 0 else epoch for epoch in epochs)), lines)
+
+
+def by_share(task: str, batch_size: int) -> str:
+    """Return the best epoch of each point by the share of the training queries, trained as many steps each."""
+    found: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in runs(task, batch_size=batch_size):
+        best = max(each["figures"]["all"] for each in row["records"][1:])
+        found[row["run"]["point"]][row["run"]["share"]].append(best)
+    several = {point: by for point, by in found.items() if len(by) > 1}
+    shares = sorted({share for by in several.values() for share in by})
+    lines = [(point, *(spread(by[share]) for share in shares)) for point, by in several.items()]
+    return table((f"{batch_size} a batch", *(f"{share:.0%} of the questions" for share in shares)), lines)
