@@ -1,6 +1,6 @@
 """How much does a leaked split pretend, and does the leak report name it?
 
-    python benchmarks/leaked_split.py [--epochs 3]
+    python benchmarks/leaked_split.py [--epochs 2]
 
 Next sentences of SciFact abstracts ($NVF_DATA), on dev (test is not ranked). Every split is judged on the same half of
 dev's windows; what differs is what was learned from besides the training documents:
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from nvf import paths, systems, tasks
+from nvf.registry import markdown
 from nvf.tasks.assemble import Judged, assemble
 from nvf.tasks.base import Qrels, Split, Task
 from nvf.tasks.leakage import describe
@@ -79,23 +80,22 @@ def best(task: Task, system: str, epochs: int) -> float:
     return max(record.figures["all"][MEASURE] for record in records)
 
 
-def main() -> None:
-    """Parse, train, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=3)
-    options = parser.parse_args()
+def table(epochs: int = 2) -> str:
+    """Return the best figures after each training, and what the leak report says of it."""
     path = str(paths.data() / "embeddings" / "minilm-256" / "scifact_sentences")
     cases = splits(tasks.build({"source": "sequences", "path": path}))
+    rows = []
     for name in ("raw", "context_mean"):
-        floor = Training(
-            systems.create(name, {}, cases["clean"].corpus), cases["clean"], seed=0, epochs=0, measures=[MEASURE]
-        )
-        print(f"{MEASURE} on dev, floor {name}: {floor.start().figures['all'][MEASURE]:.4f}")
+        made = systems.create(name, {}, cases["clean"].corpus)
+        record = Training(made, cases["clean"], seed=0, epochs=0, measures=[MEASURE]).start()
+        rows.append((f"floor {name}", "", *[f"{record.figures['all'][MEASURE]:.3f}"] * len(SYSTEMS), ""))
     for name, task in cases.items():
-        cells = "".join(f"{system:>12} {best(task, system, options.epochs):.4f}" for system in SYSTEMS)
-        print(f"{name:10}{len(task.train):>8,} training windows{cells}", flush=True)
-        print("\n".join(f"    {line}" for line in describe(task) or ["no leak named"]), flush=True)
+        figures = [f"{best(task, system, epochs):.3f}" for system in SYSTEMS]
+        rows.append((name, len(task.train), *figures, " ".join(describe(task)) or "no leak named"))
+    return markdown.table(("training", "windows", *(f"{name}, {MEASURE}" for name in SYSTEMS), "leak report"), rows)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=2)
+    print(table(parser.parse_args().epochs))

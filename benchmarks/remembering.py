@@ -20,6 +20,7 @@ import numpy as np
 
 from nvf import paths, tasks
 from nvf.measures.evaluate import Evaluation, evaluate
+from nvf.registry.markdown import table
 from nvf.systems import create
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task
@@ -56,43 +57,45 @@ def permuted(task: Task, seed: int) -> Task:
     return dataclasses.replace(task, splits={**task.splits, "train": train})
 
 
-def parts(task: Task) -> None:
-    """Print what each part adds."""
+def parts(task: Task) -> str:
+    """Return what each part adds."""
     withheld = [task.withhold(0.2, seed) for seed in range(DRAWS)]
 
-    def row(name: str, params: dict[str, Any], full: Task, drawn: list[Task]) -> None:
+    def row(name: str, params: dict[str, Any], full: Task, drawn: list[Task]) -> tuple[str, ...]:
         draws = [judged(each, params).figures for each in drawn]
         means = [np.mean([each[view][MEASURE] for each in draws]) for view in ("all", "cold")]
-        figures = [judged(full, params).figures["all"][MEASURE], *means]
-        print(f"{name:28}" + "".join(f"{figure:10.4f}" for figure in figures), flush=True)
+        return (name, *(f"{figure:.3f}" for figure in (judged(full, params).figures["all"][MEASURE], *means)))
 
-    print(f"{'':28}{'all':>10}{'withheld':>10}{'cold':>10}")
-    for name, params in PARTS.items():
-        row(name, params, task, withheld)
-    row("... judgements permuted", {}, permuted(task, 0), [permuted(each, at) for at, each in enumerate(withheld)])
+    rows = [row(name, params, task, withheld) for name, params in PARTS.items()]
+    rows.append(
+        row("... judgements permuted", {}, permuted(task, 0), [permuted(each, at) for at, each in enumerate(withheld)])
+    )
+    return table((f"{MEASURE} on dev", "all", "a fifth withheld, all", "cold"), rows)
 
 
-def nearness(task: Task) -> None:
-    """Print the figures in quarters of dev by the cosine of the nearest training query."""
+def nearness(task: Task) -> str:
+    """Return the figures in quarters of dev by the cosine of the nearest training query."""
     asked, held = (unit_rows(task.split(name).queries.vectors) for name in ("dev", "train"))
     nearest = (asked @ held.T).max(axis=1)
     sums, memory = (judged(task, params).per_query["all"][MEASURE] for params in (PARTS["cosine + BM25"], {}))
     ends = np.quantile(nearest, [0, 0.25, 0.5, 0.75, 1])
     quarter = np.clip(np.searchsorted(ends, nearest, side="right") - 1, 0, 3)
-    print(f"\n{'nearest training query':28}{'queries':>10}{'no memory':>10}{'memory':>10}")
-    for at in range(4):
-        here = quarter == at
-        name = f"{ends[at]:.2f} to {ends[at + 1]:.2f}"
-        print(f"{name:28}{here.sum():10}{sums[here].mean():10.4f}{memory[here].mean():10.4f}")
+    rows = [
+        (
+            f"{ends[at]:.2f} to {ends[at + 1]:.2f}",
+            (quarter == at).sum(),
+            *(f"{figures[quarter == at].mean():.3f}" for figures in (sums, memory)),
+        )
+        for at in range(4)
+    ]
+    return table(("nearest training query", "queries", "no memory", "memory"), rows)
 
 
-def main() -> None:
-    """Print both tables."""
+def nfcorpus() -> Task:
+    """Return NFCorpus with its stored vectors."""
     vectors = f"{paths.data()}/embeddings/minilm-256/nfcorpus"
-    task = tasks.build({"source": "beir", "path": f"{paths.data()}/beir/nfcorpus", "vectors": vectors})
-    parts(task)
-    nearness(task)
+    return tasks.build({"source": "beir", "path": f"{paths.data()}/beir/nfcorpus", "vectors": vectors})
 
 
 if __name__ == "__main__":
-    main()
+    print(parts(nfcorpus()), nearness(nfcorpus()), sep="\n\n")

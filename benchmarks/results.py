@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tables
-from tables import Row
+import journal_tables as tables
+import leaked_split
+import remembering
+from journal_tables import Row
 
 from nvf.errors import NvfError
 
@@ -41,7 +44,134 @@ class Table:
     needs: tuple[str, ...] = ()
 
 
-TABLES: dict[str, Table] = {}
+NFCORPUS_ON_SCIFACT = (
+    "--set task.path='${NVF_DATA}/beir/scifact' --set task.vectors='${NVF_DATA}/embeddings/minilm-256/scifact'"
+)
+CASCADE = ("raw", "bm25", "hybrid", "linear", "nudge", "memory")
+VARIANTS = (
+    "AR only", "phase 1", "option 1 (T 0.07)", "option 2 (T 0.05)", "option 2 (T 0.10)", "option 2 (T 0.15)",
+    "option 3: InfoNCE alone",
+)  # fmt: skip
+NEXT_VECTOR = ("amn", "two_tower", "siamese", "lvm", "lvm_rerank")
+PUBLISHED = ("jepa", "projection", "respred", "respred, no penalty", "asymmetric", "asymmetric, predictor")
+REMEMBERED = ("the notes' point", "without diffusion, nudged", "cosine + BM25")
+
+
+def sweep(file: str, name: str = "", options: str = "", confirm: str = "") -> tuple[str, ...]:
+    """Return the commands that run a search space, and confirm it where `confirm` says how."""
+    named = name or file.replace("_", "-")
+    first = " ".join(["nvf sweep", f"search_spaces/{file}.yaml", *filter(None, [options, name and f"--name {name}"])])
+    return (first, f"nvf confirm {named} {confirm}") if confirm else (first,)
+
+
+def starts(name: str, labels: Sequence[str]) -> list[Row]:
+    """Return a row for each of the first starts of a sweep, in their order."""
+    return [Row(name, place, label) for place, label in enumerate(labels)]
+
+
+def cascade(name: str) -> str:
+    """Return pipelines over each first stage, and the best of the search."""
+    return tables.on_dev(
+        [*starts(name, [f"over {first}" for first in CASCADE]), Row(name, "best", "best of the search")]
+    )
+
+
+def transfer(name: str) -> str:
+    """Return what was trained on MedQuAD and judged elsewhere: the published points, and the best of each system."""
+    best = [
+        Row(name, system, f"{system}, best on dev")
+        for system in ("jepa", "projection", "respred", "asymmetric", "linear")
+    ]
+    points = [f"{point}, {size} a batch" for size in (16, 128) for point in PUBLISHED]
+    return tables.transferred([*starts(name, points), *best])
+
+
+def variants() -> str:
+    """Return the named variants of lvm on each backbone, with their pairwise differences."""
+    return tables.windows(starts("lvm-variants", [f"lvm, {name}" for name in VARIANTS]), "context_mean")
+
+
+TABLES: dict[str, Table] = {
+    "cascade-nfcorpus": Table(lambda: cascade("cascade-nfcorpus"), sweep("cascade_nfcorpus")),
+    "cascade-scifact": Table(
+        lambda: cascade("cascade-scifact"),
+        sweep("cascade_nfcorpus", "cascade-scifact", f"{NFCORPUS_ON_SCIFACT} --trials 16"),
+    ),
+    "lvm-variants": Table(
+        variants,
+        sweep(
+            "lvm_scifact",
+            "lvm-variants",
+            "--trials 7 --set budget.epochs=6 --set pruner.kind=none",
+            "--top 7 --seeds 5",
+        ),
+    ),
+    "next-vector": Table(
+        lambda: tables.windows(
+            [Row("next-vector-scifact", name, f"{name}, best on dev") for name in NEXT_VECTOR], "context_mean"
+        ),
+        sweep("next_vector_scifact", confirm="--seeds 5 --trial ..., the best of each system"),
+    ),
+    "heads-nfcorpus": Table(lambda: tables.by_batch_size("nfcorpus"), ("python benchmarks/heads.py nfcorpus",)),
+    "heads-nfcorpus-mpnet": Table(
+        lambda: tables.by_batch_size("nfcorpus-mpnet"), ("python benchmarks/heads.py nfcorpus-mpnet",)
+    ),
+    "epochs": Table(
+        lambda: tables.by_epoch("medquad", 128),
+        (f"python benchmarks/heads.py medquad --batch-sizes 128 --steps 860 --points {shlex.join(PUBLISHED)}",),
+    ),
+    "training-size": Table(
+        lambda: tables.by_share("medquad", 128),
+        (
+            "python benchmarks/heads.py medquad --batch-sizes 128 --steps 860 --shares 0.1 0.3 1 "
+            "--points jepa projection 'linear, query'",
+        ),
+    ),
+    "transfer": Table(
+        lambda: transfer("medquad"),
+        sweep("medquad", confirm="--seeds 3 --trial ..., all starts, the best of each system"),
+    ),
+    "nfcorpus": Table(
+        lambda: tables.confirmed(
+            [
+                *starts("memory-nfcorpus", [f"memory, {label}" for label in REMEMBERED]),
+                Row("memory-nfcorpus", "best", "memory, best on dev"),
+                Row("nudge-nfcorpus", "best", "nudge, best on dev"),
+                Row("pareto-nfcorpus", 2, "memory, a point of the front"),
+            ]
+        ),
+        (
+            *sweep("memory_nfcorpus", confirm="--trial 0 --trial 1 --trial 2 --trial ..., the best on dev"),
+            *sweep("nudge_nfcorpus", confirm="--top 1"),
+            *sweep("pareto_nfcorpus", confirm="--trial 2 --trial 0"),
+        ),
+    ),
+    "scifact": Table(
+        lambda: tables.confirmed(
+            [
+                *starts("memory-scifact", [f"memory, {label}" for label in REMEMBERED]),
+                Row("memory-scifact", "best", "memory, best on dev"),
+                Row("linear-scifact", "best", "linear, best on dev"),
+                Row("nudge-scifact", "best", "nudge, best on dev"),
+                Row("nudge-scifact", 0, "nudge, gamma 1"),
+            ]
+        ),
+        (
+            *sweep("memory_scifact", confirm="--trial 0 --trial 1 --trial 2 --trial ..., the best on dev"),
+            *sweep("linear_scifact", confirm="--top 1"),
+            *sweep("nudge_scifact", confirm="--trial 0 --trial ..., the best on dev"),
+        ),
+    ),
+    "remembering": Table(lambda: remembering.parts(remembering.nfcorpus())),
+    "nearness": Table(lambda: remembering.nearness(remembering.nfcorpus())),
+    "leaked-split": Table(leaked_split.table),
+    "fused-scifact": Table(
+        lambda: tables.confirmed(
+            [Row("fused-scifact", 0, "raw, the first start"), Row("fused-scifact", "best", "best on dev")], "hybrid"
+        ),
+        sweep("fused_scifact", confirm="--seeds 3 --trial 0 --trial ..., the best on dev"),
+    ),
+}
 
 
 def written(text: str, name: str, table: str) -> str:

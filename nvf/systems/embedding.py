@@ -115,6 +115,10 @@ class Embedding(System):
         super().load_state(state)
         self._embedded = None
 
+    def epochs(self, limit: int) -> int:
+        """Return the budget, or its own `epochs` where that is less."""
+        return min(limit, self.params.epochs or limit)
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return one group."""
         return [{"params": [p for p in self._heads.parameters() if p.requires_grad], "lr": self.params.lr}]

@@ -41,6 +41,9 @@ class HeadParams:
     train_share: float = param(
         1.0, low=0.001, high=1.0, log=True, doc="share of the training queries that is used; less is part of more"
     )
+    epochs: int | None = param(
+        None, low=1, high=10_000, log=True, doc="epochs after which it stops learning; null: the budget's"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

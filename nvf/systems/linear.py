@@ -40,6 +40,9 @@ class Params:
     train_share: float = param(
         1.0, low=0.001, high=1.0, log=True, doc="share of the training queries that is used; less is part of more"
     )
+    epochs: int | None = param(
+        None, low=1, high=10_000, log=True, doc="epochs after which it stops learning; null: the budget's"
+    )
 
 
 class Linear(System):
@@ -75,6 +78,10 @@ class Linear(System):
     def module(self) -> nn.Module:
         """Return the heads."""
         return self._heads
+
+    def epochs(self, limit: int) -> int:
+        """Return the budget, or its own `epochs` where that is less."""
+        return min(limit, self.params.epochs or limit)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return one group."""

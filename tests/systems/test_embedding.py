@@ -142,3 +142,10 @@ def test_a_continued_trial_equals_an_undisturbed_one(task: Task, name: str, tmp_
         assert (again.losses, again.figures) == (records[number].losses, records[number].figures)
     state = whole.system.state()
     assert all(torch.equal(value, state[key]) for key, value in second.system.state().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "epochs"), [("jepa", 3, 3), ("jepa", 9, 7), ("linear", 3, 3), ("linear", None, 7)]
+)
+def test_epochs_of_its_own_end_it_before_the_budget(task: Task, name: str, own: int | None, epochs: int) -> None:
+    assert create(name, {"epochs": own}, task.corpus).epochs(7) == epochs
