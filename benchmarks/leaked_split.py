@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from nvf import paths, systems, tasks
+from nvf.overlap import sentences
 from nvf.registry import markdown
 from nvf.tasks.assemble import Judged, assemble
 from nvf.tasks.base import Qrels, Split, Task
-from nvf.tasks.leakage import describe
 from nvf.training.loop import Training
 from nvf.types import BoolArray, Queries
 
@@ -91,7 +91,7 @@ def table(epochs: int = 2) -> str:
         rows.append((f"floor {name}", "", *[f"{record.figures['all'][MEASURE]:.3f}"] * len(SYSTEMS), ""))
     for name, task in cases.items():
         figures = [f"{best(task, system, epochs):.3f}" for system in SYSTEMS]
-        rows.append((name, len(task.train), *figures, " ".join(describe(task)) or "no leak named"))
+        rows.append((name, len(task.train), *figures, " ".join(sentences(task.leaks)) or "no leak named"))
     return markdown.table(("training", "windows", *(f"{name}, {MEASURE}" for name in SYSTEMS), "leak report"), rows)
 
 
