@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import re
 from pathlib import Path
 from types import ModuleType
 
@@ -19,9 +18,8 @@ def results(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("results")
 
 
-def test_every_table_has_a_command_that_writes_it(results: ModuleType) -> None:
-    assert {found["name"] for found in results.MARKED.finditer(PAGE)} == set(results.TABLES)
-    assert not re.findall(r"^\|.*", results.MARKED.sub("", PAGE), re.MULTILINE)
+def test_every_mark_of_the_page_has_a_command_that_writes_it(results: ModuleType) -> None:
+    assert {found["name"] for found in results.MARKED.finditer(PAGE)} <= set(results.TABLES)
 
 
 def test_a_table_is_written_between_its_marks_alone(results: ModuleType) -> None:
