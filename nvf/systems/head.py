@@ -10,6 +10,7 @@ Both lie on the scale of N(0, I), so that a weight of a loss means the same in b
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -105,6 +106,26 @@ class Head(nn.Module):
         """Standardise by `vectors` (N, D) from here on, wherever nothing is trained."""
         self.eval()
         self.standardise.calibrate(self.mlp(vectors))
+
+
+def slow(head: Head) -> Head:
+    """Return a copy of `head` that takes no gradient: a target, to `follow` it."""
+    return copy.deepcopy(head).requires_grad_(False)
+
+
+@torch.no_grad()
+def follow(target: Head, head: Head, keep: float) -> None:
+    """Move `target` towards `head`, by an exponential average of which it keeps the share `keep`."""
+    for value, to in zip(target.parameters(), head.parameters(), strict=True):
+        value.lerp_(to, 1 - keep)
+
+
+@torch.no_grad()
+def aimed_at(target: Head, vectors: Tensor) -> Tensor:
+    """Return (B, D') a target head's view of vectors (B, D): without dropout, standardised as other heads are now."""
+    target.mlp.eval()
+    embedded: Tensor = target(vectors)
+    return embedded
 
 
 def mlp(dim: int, out: int, dropout: float) -> nn.Sequential:

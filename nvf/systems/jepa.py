@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,7 +12,7 @@ from nvf.losses.info_nce import info_nce
 from nvf.losses.predictive import predictive
 from nvf.params import param
 from nvf.systems.embedding import Embedding, Matched, Parts
-from nvf.systems.head import Head, IsotropyParams, isotropy, mlp, similarity
+from nvf.systems.head import Head, IsotropyParams, aimed_at, follow, isotropy, mlp, similarity, slow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +47,7 @@ class Jepa(Embedding):
         return nn.ModuleDict(
             {
                 "head": head,
-                "target": copy.deepcopy(head).requires_grad_(False),
+                "target": slow(head),
                 "predictor": mlp(width, width, self.params.dropout),
             }
         )
@@ -65,18 +64,12 @@ class Jepa(Embedding):
             ),
         }
 
-    @torch.no_grad()
     def _target(self, batch: Matched) -> Tensor:
-        """Return (B, D') the target head's view of each query's document: without dropout, standardised alike."""
-        target = cast(Head, self._heads["target"])
-        target.mlp.eval()
-        embedded: Tensor = target(torch.cat([batch.queries, batch.documents]))
+        """Return (B, D') the target head's view of each query's document."""
+        embedded = aimed_at(cast(Head, self._heads["target"]), torch.cat([batch.queries, batch.documents]))
         return embedded[len(batch.queries) :][batch.targets]
 
-    @torch.no_grad()
     def after_step(self) -> None:
         """Move the target head towards the head."""
         super().after_step()
-        slow, fast = (self._heads[name].parameters() for name in ("target", "head"))
-        for value, to in zip(slow, fast, strict=True):
-            value.lerp_(to, 1 - self.params.ema)
+        follow(cast(Head, self._heads["target"]), cast(Head, self._heads["head"]), self.params.ema)
