@@ -8,7 +8,12 @@ from torch.nn import functional as F  # noqa: N812 - the name everybody knows
 
 
 def info_nce(
-    scores: Tensor, targets: Tensor, *, temperature: float | Tensor = 1.0, others: Tensor | None = None
+    scores: Tensor,
+    targets: Tensor,
+    *,
+    temperature: float | Tensor = 1.0,
+    others: Tensor | None = None,
+    log_weights: Tensor | None = None,
 ) -> Tensor:
     """Return the mean cross-entropy of the true document among N candidates.
 
@@ -32,6 +37,9 @@ def info_nce(
     others
         (2, M) int64 pairs of (row, column) of further relevant documents, or None. A target among them is a mistake,
         and gives infinity.
+    log_weights
+        (M,), M at most N: a number added to each of the first M logits, the log of how many documents that candidate
+        stands for; or None, where each stands for itself.
 
     Returns
     -------
@@ -40,8 +48,12 @@ def info_nce(
 
     Examples
     --------
+    >>> import math
     >>> info_nce(torch.zeros(1, 4), torch.tensor([2])).item()  # log 4
     1.3862943649291992
+    >>> weights = torch.tensor([0.0, 0.0, 0.0, math.log(5.0)])
+    >>> info_nce(torch.zeros(1, 4), torch.tensor([2]), log_weights=weights).item()  # log 8: the last counts as five
+    2.079441547393799
     >>> info_nce(torch.zeros(1, 4), torch.tensor([2]), others=torch.tensor([[0, 0], [0, 1]])).item()  # log 2
     0.6931471824645996
 
@@ -52,6 +64,8 @@ def info_nce(
     Modeling for Large Corpus Item Recommendations, RecSys 2019, equations 1 to 3.
     """
     logits = scores / temperature
+    if log_weights is not None:
+        logits = logits + F.pad(log_weights, (0, logits.shape[1] - len(log_weights)))
     if others is not None and others.numel():
         logits = logits.index_put((others[0], others[1]), logits.new_tensor(-torch.inf))
     return F.cross_entropy(logits, targets)

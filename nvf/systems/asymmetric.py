@@ -11,14 +11,14 @@ from nvf.losses.info_nce import info_nce
 from nvf.losses.predictive import predictive
 from nvf.params import param
 from nvf.systems.embedding import Embedding, Matched, Parts
-from nvf.systems.head import Head, IsotropyParams, aimed_at, follow, isotropy, mlp, similarity, slow
+from nvf.systems.head import ContrastParams, Head, aimed_at, follow, isotropy, mlp, similarity, slow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Params(IsotropyParams):
+class Params(ContrastParams):
     """The published point: contrastive only, which the notes advise to mend by what `jepa` has.
 
-    That is isotropy 1.5, prediction 1.2, EMA 0.999. The temperature came without a number, and 0.05 is ours.
+    That is isotropy 1.5, prediction 1.2, EMA 0.999.
     """
 
     lambda_contrastive: float = param(1.0, low=0.0, high=100.0, doc="weight of InfoNCE in the batch; 0 leaves it out")
@@ -27,7 +27,6 @@ class Params(IsotropyParams):
     ema: float = param(
         0.0, low=0.0, high=1.0, doc="share that the prediction's target head keeps at each step; 0 has no such head"
     )
-    temperature: float = param(0.05, low=0.01, high=1.0, log=True, doc="temperature of the contrastive part")
 
 
 class Asymmetric(Embedding):

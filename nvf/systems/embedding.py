@@ -16,10 +16,10 @@ from nvf.diagnostics.embedding_collapse import SAMPLE, alignment, embedding_coll
 from nvf.errors import ParamsError
 from nvf.indexes.exact import search
 from nvf.params import flatten
+from nvf.systems import candidates
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks
 from nvf.systems.head import Head
-from nvf.systems.linear import in_batch
 from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
 from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Diagnosis, Queries, Ranking, as_tensor
@@ -30,7 +30,7 @@ Parts = Mapping[str, Callable[[], Tensor]]
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """B queries with the M different documents that answer them.
+    """B queries with the M different documents that answer them, or are the batch's judged or mined negatives.
 
     Attributes
     ----------
@@ -61,6 +61,7 @@ class Embedding(System):
         self._weights: dict[str, float] = {name.removeprefix("lambda_"): getattr(params, name) for name in names}
         if not any(self._weights.values()):
             raise ParamsError(f"nothing to train {self.name} on: {', '.join(names)} = 0; raise one of them")
+        self._negatives: str = getattr(params, "negatives", "batch")
         self._documents = Documents(corpus, self.device)
         self._heads = self._build().to(self.device)
         self._embedded: Tensor | None = None
@@ -96,6 +97,7 @@ class Embedding(System):
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries, and draw the networks."""
+        candidates.check(task, self._negatives)
         self._pairs, self._seed = Pairs(task, self.device, self.params.train_share), seed
         with seeding.forked(self.name, seed):
             self._heads = self._build().to(self.device)
@@ -126,6 +128,8 @@ class Embedding(System):
     def batches(self, epoch: int) -> Iterator[PairBatch]:
         """Yield every training query once; after the last step the heads are calibrated."""
         self._slices = seeding.generator("slices", self._seed, epoch, device=self.device)
+        if self._negatives == "mined":
+            candidates.mine(self._pairs, self._negatives, self.params.mined, self._documents, self.rank)
         yield from self._pairs.batches(self.params.batch_size, self._seed, epoch)
         self._calibrate(*self._seen)
         self._embedded = None
@@ -142,9 +146,9 @@ class Embedding(System):
         return held_out_losses(split, self.params.batch_size, self.device, self._losses)
 
     def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        rows, targets, others = in_batch(batch)
-        documents = self._documents.vectors[rows]
-        parts = self._parts(Matched(F.normalize(batch.queries), F.normalize(documents), targets, others))
+        over = candidates.candidates(batch, len(self._documents), self._negatives)
+        documents = F.normalize(self._documents.vectors[over.rows])
+        parts = self._parts(Matched(F.normalize(batch.queries), documents, over.targets, over.others))
         return {name: weight * parts[name]() for name, weight in self._weights.items() if weight}
 
     def after_step(self) -> None:

@@ -19,7 +19,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from nvf.losses.covariance import covariance
 from nvf.losses.sigreg import sigreg
-from nvf.params import param
+from nvf.params import nested, param
+from nvf.systems.candidates import Mining
 
 EPSILON = 1e-8
 """Added to a variance before its root is divided by; small beside the 1e-4 that an untrained head has at D = 384."""
@@ -54,6 +55,21 @@ class IsotropyParams(HeadParams):
     isotropy: str = param("covariance", choices=("covariance", "sigreg"), doc="what is asked of the cloud")
     sigreg_slices: int = param(256, low=1, high=8192, log=True, doc="directions of sigreg, drawn anew at each step")
     lambda_isotropy: float = param(1.5, low=0.0, high=100.0, doc="weight of isotropy; 0 leaves it out")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContrastParams(IsotropyParams):
+    """And what a query's document competes with. The temperature came without a number, and 0.05 is ours."""
+
+    lambda_contrastive: float = param(0.0, low=0.0, high=100.0, doc="weight of InfoNCE in the batch; 0 leaves it out")
+    temperature: float = param(0.05, low=0.01, high=1.0, log=True, doc="temperature of the contrastive part")
+    negatives: str = param(
+        "batch",
+        choices=("batch", "judged", "mined"),
+        doc="whose documents the batch has: its queries' own; also what was judged irrelevant to them (grade 0), or "
+        "what ranks high",
+    )
+    mined: Mining = nested(Mining)
 
 
 class Standardise(nn.Module):

@@ -12,19 +12,17 @@ from nvf.losses.info_nce import info_nce
 from nvf.losses.predictive import predictive
 from nvf.params import param
 from nvf.systems.embedding import Embedding, Matched, Parts
-from nvf.systems.head import Head, IsotropyParams, aimed_at, follow, isotropy, mlp, similarity, slow
+from nvf.systems.head import ContrastParams, Head, aimed_at, follow, isotropy, mlp, similarity, slow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Params(IsotropyParams):
+class Params(ContrastParams):
     """ISO15_PRED12, the published winner: isotropy 1.5, predictive 1.2, no contrastive part, EMA 0.999.
 
     It was best after 2 of 3 epochs on 10,000 pairs, some 1,250 steps.
     """
 
     lambda_predictive: float = param(1.2, low=0.0, high=100.0, doc="weight of the prediction; 0 leaves it out")
-    lambda_contrastive: float = param(0.0, low=0.0, high=100.0, doc="weight of InfoNCE in the batch; 0 leaves it out")
-    temperature: float = param(0.05, low=0.01, high=1.0, log=True, doc="temperature of the contrastive part")
     ema: float = param(0.999, low=0.0, high=1.0, doc="share that the target head keeps at each step; 0 has no average")
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from nvf.losses.info_nce import info_nce
 from nvf.params import param
+from nvf.systems import candidates
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks, inverse_norms
 from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
@@ -20,7 +20,7 @@ from nvf.types import Queries, Ranking, as_tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
+class Params(candidates.Params):
     """How the head is shaped and trained.
 
     The defaults (shared, lr 3e-4, temperature 0.05) did best on the docstrings task; the batch size is a guess.
@@ -31,7 +31,6 @@ class Params:
         choices=("query", "shared", "separate"),
         doc="one head on the query only, one for query and document, or one for each",
     )
-    negatives: str = param("corpus", choices=("corpus", "batch"), doc="which documents the true one competes with")
     temperature: float = param(0.05, low=0.01, high=0.2, log=True, doc="temperature of the softmax over cosines")
     lr: float = param(3e-4, low=1e-6, high=0.1, log=True, doc="learning rate of Adam")
     weight_decay: float = param(0.0, low=0.0, high=1.0, doc="L2 penalty on W, which pulls towards the raw encoder")
@@ -70,6 +69,7 @@ class Linear(System):
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries; W = 0 needs no draw."""
+        candidates.check(task, self.params.negatives)
         self._pairs, self._seed = Pairs(task, self.device, self.params.train_share), seed
         for weight in self._heads.parameters():
             nn.init.zeros_(weight)
@@ -89,10 +89,11 @@ class Linear(System):
 
     def batches(self, epoch: int) -> Iterator[PairBatch]:
         """Yield every training query once."""
+        candidates.mine(self._pairs, self.params.negatives, self.params.mined, self._documents, self.rank)
         return self._pairs.batches(self.params.batch_size, self._seed, epoch)
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        """Return InfoNCE over the corpus, or over the documents of the batch."""
+        """Return InfoNCE over what `negatives` says."""
         self._heads.train()
         return self._losses(batch)
 
@@ -102,17 +103,14 @@ class Linear(System):
         return held_out_losses(split, self.params.batch_size, self.device, self._losses)
 
     def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        if self.params.negatives == "batch":
-            rows, targets, others = in_batch(batch)
-        else:
-            rows, targets, others = None, batch.positives, batch.others
+        over = candidates.candidates(batch, len(self._documents), self.params.negatives, self.params.sample)
         queries = self._moved(self._query_head, batch.queries)
         if self._document_head is None:
-            scores = self._documents.cosines(queries, rows)
+            scores = self._documents.cosines(queries, over.rows)
         else:
-            vectors = self._documents.vectors if rows is None else self._documents.vectors[rows]
+            vectors = self._documents.vectors if over.rows is None else self._documents.vectors[over.rows]
             scores = queries @ self._moved(self._document_head, vectors).T
-        return {"info_nce": info_nce(scores, targets, temperature=self.params.temperature, others=others)}
+        return {"info_nce": over.loss(scores, self.params.temperature)}
 
     def after_step(self) -> None:
         """Forget the documents' lengths under the head as it was."""
@@ -163,12 +161,3 @@ class Linear(System):
     def _moved(self, head: nn.Linear, vectors: Tensor) -> Tensor:
         dropped = F.dropout(vectors, self.params.dropout, self._heads.training)
         return F.normalize(vectors + head(dropped), dim=1)
-
-
-def in_batch(batch: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the different documents (M,) of a batch, each query's place (B,), and other positives (2, P)."""
-    rows, targets = batch.positives.unique(return_inverse=True)  # type: ignore[no-untyped-call]
-    queries, others = batch.others
-    place = torch.searchsorted(rows, others).clamp(max=len(rows) - 1)
-    present = rows[place] == others
-    return rows, targets, torch.stack([queries[present], place[present]])

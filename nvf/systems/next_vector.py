@@ -24,13 +24,12 @@ from nvf import seeding
 from nvf.diagnostics.next_vector import memorisation
 from nvf.errors import ParamsError
 from nvf.losses.autoregressive import autoregressive
-from nvf.losses.info_nce import info_nce
 from nvf.params import param
+from nvf.systems import candidates
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks
-from nvf.systems.linear import in_batch
 from nvf.systems.pairs import PairBatch, Pairs, held_out_losses
-from nvf.systems.windows import as_windows, needs_training_windows
+from nvf.systems.windows import COPY, as_windows, copies_in, needs_training_windows
 from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Diagnosis, Queries, Ranking
 
@@ -40,8 +39,6 @@ SAMPLE = 1024
 """How many windows of a split the diagnoses look at."""
 NEARBY = 8
 """How many of the vectors nearest to the next one are negatives, where they are."""
-COPY = 1 - 1e-5
-"""The cosine above which a nearby vector is the next one itself, or its copy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +52,9 @@ class Objective:
         "batch",
         choices=("batch", "context", "nearby", "corpus"),
         doc="what the next vector competes with: those of the batch; these and its own context; these and the vectors "
-        "nearest to it; or the whole corpus",
+        "nearest to it; or the corpus",
     )
+    sample: int | None = param(None, low=1, high=10_000_000, log=True, doc=candidates.SAMPLE)
     lr: float = param(1e-3, low=1e-6, high=0.1, log=True, doc="learning rate of Adam")
     batch_size: int = param(256, low=1, high=65_536, log=True, doc="training windows per step")
 
@@ -175,19 +173,17 @@ class NextVector(System):
 
     def _contrast(self, predictions: Tensor, batch: PairBatch) -> Tensor:
         embedded = self.embed(predictions, predicted=True)
-        if self.params.negatives == "corpus":
-            everything = self._documents.unit(torch.arange(len(self._documents), device=self.device))
-            scores = embedded @ self.embed(everything, predicted=False).T
-            return info_nce(scores, batch.positives, temperature=self.params.temperature, others=batch.others)
-        rows, targets, others = in_batch(batch)
+        over = candidates.candidates(batch, len(self._documents), self.params.negatives, self.params.sample)
+        rows = torch.arange(len(self._documents), device=self.device) if over.rows is None else over.rows
         scores = embedded @ self.embed(self._documents.unit(rows), predicted=False).T
+        copies = None
         if self.params.negatives == "context":
             context = self.embed(F.normalize(batch.queries, dim=-1), predicted=False)
+            copies = copies_in(batch.queries, self._documents.unit(batch.positives), scores.shape[1])
             scores = torch.cat([scores, (context @ embedded.unsqueeze(-1)).squeeze(-1)], dim=1)
         if self._near is not None:
             near = self._near[batch.positives]
             known = self.embed(self._documents.unit(near.clamp_min(0)), predicted=False)
             copies = (near < 0).nonzero().T + torch.tensor([[0], [scores.shape[1]]], device=self.device)
             scores = torch.cat([scores, (known @ embedded.unsqueeze(-1)).squeeze(-1)], dim=1)
-            others = torch.cat([others, copies], dim=1)
-        return info_nce(scores, targets, temperature=self.params.temperature, others=others)
+        return over.loss(scores, self.params.temperature, copies)

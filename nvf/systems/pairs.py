@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -15,6 +16,11 @@ from nvf.errors import TaskError
 from nvf.systems.documents import needs_vectors
 from nvf.tasks.base import Split, Task
 from nvf.types import IntArray, as_tensor
+
+
+def no_pairs() -> Tensor:
+    """Return (2, 0)."""
+    return torch.zeros(2, 0, dtype=torch.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +38,19 @@ class PairBatch:
     others
         (2, M) int64 pairs (place in the batch, corpus row) of what else is relevant to them, and so no negative: their
         further relevant documents, and those that were withheld (`Split.withheld`).
+    judged, mined
+        (2, K) int64 pairs of documents that somebody judged irrelevant to them, and of their hard negatives.
+    seed
+        For what else is drawn for this batch: it depends on nothing but the seed, the epoch and the step.
     """
 
     rows: Tensor
     queries: Tensor
     positives: Tensor
     others: Tensor
+    judged: Tensor = dataclasses.field(default_factory=no_pairs)
+    mined: Tensor = dataclasses.field(default_factory=no_pairs)
+    seed: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -57,7 +70,9 @@ class Pairs:
     """
 
     rows: IntArray
-    """Where they stand in the split."""
+    """Where they stand in the split, ascending."""
+    mined: Callable[[IntArray, IntArray], IntArray] | None = None
+    """Where there are hard negatives: from queries and one relevant document of each to `PairBatch.mined`."""
 
     def __init__(self, task: Task, device: torch.device, share: float = 1.0) -> None:
         self._take(task.train, device)
@@ -75,10 +90,12 @@ class Pairs:
         return made
 
     def _take(self, split: Split, device: torch.device) -> None:
+        self.split = split
         self.vectors = as_tensor(split.queries.vectors)
         self.device = device
         self._qrels = split.qrels.relevant()
         self._withheld = None if split.withheld is None else split.withheld.relevant()
+        self._judged = split.qrels.where((split.qrels.grades <= 0) & (split.qrels.rows >= 0))
         self.rows = np.flatnonzero(np.diff(self._qrels.starts))
 
     def __len__(self) -> int:
@@ -88,24 +105,30 @@ class Pairs:
         """Yield every query (of `rows`, or all) once, in an order and with a relevant document drawn from `seed`."""
         rng = np.random.default_rng(seeding.derive("pairs", *seed))
         rows = rng.permutation(self.rows if rows is None else rows)
-        for start in range(0, len(rows), size):
-            yield self._batch(rows[start : start + size], rng)
+        for step, start in enumerate(range(0, len(rows), size)):
+            yield self._batch(rows[start : start + size], rng, seeding.derive("batch", *seed, step))
 
-    def _batch(self, rows: IntArray, rng: np.random.Generator) -> PairBatch:
+    def relevant(self, rows: IntArray) -> IntArray:
+        """Return (2, M) pairs (place in `rows`, corpus row) of all that is relevant to them, withheld or not."""
+        known = [self._qrels] if self._withheld is None else [self._qrels, self._withheld]
+        selected = [qrels.select(rows) for qrels in known]
+        return np.concatenate([np.stack([qrels.query_rows, qrels.rows]) for qrels in selected], axis=1)
+
+    def _batch(self, rows: IntArray, rng: np.random.Generator, seed: int) -> PairBatch:
         qrels = self._qrels.select(rows)
         drawn = qrels.starts[:-1] + rng.integers(np.diff(qrels.starts))
-        rest = np.ones(len(qrels.rows), dtype=bool)
+        positives, judged, relevant = qrels.rows[drawn], self._judged.select(rows), self.relevant(rows)
+        rest = np.ones(relevant.shape[1], dtype=bool)
         rest[drawn] = False
-        others = np.stack([qrels.query_rows[rest], qrels.rows[rest]])
-        if self._withheld is not None:
-            withheld = self._withheld.select(rows)
-            others = np.concatenate([others, np.stack([withheld.query_rows, withheld.rows])], axis=1)
-        at = torch.from_numpy(rows)
+        mined = None if self.mined is None else self.mined(rows, positives)
         return PairBatch(
-            at,
-            self.vectors[at].to(self.device),
-            torch.from_numpy(qrels.rows[drawn]).to(self.device),
-            torch.from_numpy(others).to(self.device),
+            torch.from_numpy(rows),
+            self.vectors[torch.from_numpy(rows)].to(self.device),
+            torch.from_numpy(positives).to(self.device),
+            torch.from_numpy(relevant[:, rest]).to(self.device),
+            torch.from_numpy(np.stack([judged.query_rows, judged.rows])).to(self.device),
+            no_pairs() if mined is None else torch.from_numpy(mined).to(self.device),
+            seed,
         )
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from nvf import seeding
-from nvf.losses.info_nce import info_nce
 from nvf.params import param
+from nvf.systems import candidates
 from nvf.systems.base import System
 from nvf.systems.documents import Documents
 from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
@@ -22,7 +22,7 @@ from nvf.types import Queries, Ranking, as_tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
+class Params(candidates.Params):
     """How the query is transformed, and how that is trained.
 
     The seeds name these parameters without values; the defaults are ours, from `benchmarks/two_stage.py`. On a corpus
@@ -69,9 +69,10 @@ class Attention(nn.Module):
         return moved / self.temperature
 
 
-def attention_loss(attention: Attention, documents: Documents, batch: PairBatch) -> Tensor:
-    """Return the cross-entropy of the true document under softmax over the corpus, other positives masked."""
-    return info_nce(documents.cosines(attention(batch.queries)), batch.positives, others=batch.others)
+def attention_loss(params: Params, attention: Attention, documents: Documents, batch: PairBatch) -> Tensor:
+    """Return the cross-entropy of the true document under softmax over what competes, other positives masked."""
+    over = candidates.candidates(batch, len(documents), params.negatives, params.sample)
+    return over.loss(documents.cosines(attention(batch.queries), over.rows))
 
 
 class SoftAttention(System):
@@ -95,6 +96,7 @@ class SoftAttention(System):
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries and draw the transform."""
+        candidates.check(task, self.params.negatives)
         self._pairs, self._seed = Pairs(task, self.device), seed
         with seeding.forked("soft_attention", seed):
             self._attention = Attention(self.params, self.corpus.dim).to(self.device)
@@ -113,10 +115,11 @@ class SoftAttention(System):
 
     def batches(self, epoch: int) -> Iterator[PairBatch]:
         """Yield every training query once."""
+        candidates.mine(self._pairs, self.params.negatives, self.params.mined, self._documents, self.rank)
         return self._pairs.batches(self.params.batch_size, self._seed, epoch)
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        """Return the cross-entropy over the corpus."""
+        """Return the cross-entropy over what `negatives` says."""
         self._attention.train()
         return self._losses(batch)
 
@@ -126,7 +129,7 @@ class SoftAttention(System):
         return held_out_losses(split, self.params.batch_size, self.device, self._losses)
 
     def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        return {"attention": attention_loss(self._attention, self._documents, batch)}
+        return {"attention": attention_loss(self.params, self._attention, self._documents, batch)}
 
     @torch.no_grad()
     def rank(self, queries: Queries, k: int) -> Ranking:

@@ -19,7 +19,7 @@ from nvf.losses.info_nce import info_nce
 from nvf.losses.selected import selected_cross_entropy
 from nvf.measures.evaluate import drop_own
 from nvf.params import nested, param
-from nvf.systems import rerankers, soft_attention
+from nvf.systems import candidates, rerankers, soft_attention
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks
 from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
@@ -96,6 +96,7 @@ class TwoStage(System):
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries, hold a share of them out, and draw both stages."""
+        candidates.check(task, self.params.stage_one.negatives)
         self._pairs, self._seed, self._prepared = Pairs(task, self.device), seed, True
         drawn = np.random.default_rng(seeding.derive("held out", seed)).permutation(self._pairs.rows)
         held_out = max(1, round(self.params.reranker.held_out * len(drawn))) if len(drawn) > 1 else 0
@@ -132,6 +133,7 @@ class TwoStage(System):
             return
         if epoch <= self.params.stage_one.epochs:
             self._found_rows = None
+            self._mine()
             yield from self._pairs.batches(self.params.stage_one.batch_size, self._seed, epoch, rows=self._fit)
             return
         if epoch == self.params.stage_one.epochs + 1:
@@ -148,7 +150,7 @@ class TwoStage(System):
             assert isinstance(batch, PairBatch), "joint training has no other batches"
             return self._joint_losses(batch)
         if isinstance(batch, PairBatch):
-            return {"attention": soft_attention.attention_loss(self._pipeline.stage_one, self._documents, batch)}
+            return {"attention": self._attention_loss(batch)}
         temperature = self._pipeline.stage_one.temperature.detach()
         scores = self._rerank_scores(self._pipeline.reranker, batch, temperature)
         return {"rerank": info_nce(scores, batch.targets, others=batch.others)}
@@ -295,15 +297,24 @@ class TwoStage(System):
         """Yield every training query once, then judge both stages; none once they have stopped early."""
         if int(self._pipeline.stale) >= self.params.reranker.patience:
             return
+        self._mine()
         self._noise = seeding.generator("topk", self._seed, epoch, device=self.device)
         yield from self._pairs.batches(self.params.stage_one.batch_size, self._seed, epoch, rows=self._fit)
         self._judge_both()
 
+    def _mine(self) -> None:
+        params = self.params.stage_one
+        candidates.mine(self._pairs, params.negatives, params.mined, self._documents, self.stage_one)
+
+    def _attention_loss(self, batch: PairBatch) -> Tensor:
+        return soft_attention.attention_loss(self.params.stage_one, self._pipeline.stage_one, self._documents, batch)
+
     def _joint_losses(self, batch: PairBatch) -> dict[str, Tensor]:
         pipeline = self._pipeline
-        stage_one, direct = pipeline.stage_one, self.params.direct
+        stage_one, direct, params = pipeline.stage_one, self.params.direct, self.params.stage_one
         logits = self._documents.cosines(stage_one(batch.queries))
-        losses = {"attention": info_nce(logits, batch.positives, others=batch.others)}
+        over = candidates.candidates(batch, len(self._documents), params.negatives, params.sample)
+        losses = {"attention": over.loss(logits if over.rows is None else logits[:, over.rows])}
         selected = self._selected(stage_one, pipeline.reranker, batch, logits, self._noise, direct=direct)
         return losses if selected is None else {**losses, "rerank": selected}
 

@@ -13,19 +13,18 @@ from torch.nn import functional as F  # noqa: N812
 from nvf import seeding
 from nvf.errors import ParamsError
 from nvf.indexes.exact import search
-from nvf.losses.info_nce import info_nce
 from nvf.params import param
+from nvf.systems import candidates
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks
-from nvf.systems.linear import in_batch
 from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
-from nvf.systems.windows import as_windows, needs_training_windows
+from nvf.systems.windows import as_windows, copies_in, needs_training_windows
 from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Queries, Ranking
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
+class Params(candidates.Params):
     """How the towers are shaped and trained. The research notes name depth, width and temperature without values."""
 
     depth: int = param(1, low=1, high=16, doc="hidden layers of a tower")
@@ -34,8 +33,9 @@ class Params:
     temperature: float = param(0.07, low=0.01, high=1.0, log=True, doc="temperature of the softmax over cosines")
     negatives: str = param(
         "batch",
-        choices=("batch", "context"),
-        doc="what the true document competes with: those of the batch, or these and the vectors of its own window",
+        choices=("batch", "context", "judged", "mined", "corpus"),
+        doc="what the true document competes with: those of the batch; these and the vectors of its own window, what "
+        "was judged irrelevant (grade 0), or what ranks high; or the corpus",
     )
     dropout: float = param(0.1, low=0.0, high=0.9, doc="share of the hidden values dropped in training")
     lr: float = param(3e-4, low=1e-6, high=0.1, log=True, doc="learning rate of Adam")
@@ -92,7 +92,7 @@ class Towers(nn.Module):
 
 
 class TwoTower(System):
-    """Cosine of query tower and document tower, trained with InfoNCE over the documents of the batch.
+    """Cosine of query tower and document tower, trained with InfoNCE, over the documents of the batch by default.
 
     A query is one vector or a window. Untrained, it is the raw encoder, or the fading mean of a window's unit vectors.
     """
@@ -123,6 +123,7 @@ class TwoTower(System):
         """Take the training queries and draw the towers."""
         if self.params.negatives == "context" and task.train.queries.vectors.ndim == 2:
             raise ParamsError(f"negatives = context needs windows, and each query of {task.name} is one vector")
+        candidates.check(task, self.params.negatives)
         self._pairs, self._seed = Pairs(task, self.device), seed
         with seeding.forked(self.name, seed):
             self._towers = self.towers().to(self.device)
@@ -138,10 +139,11 @@ class TwoTower(System):
 
     def batches(self, epoch: int) -> Iterator[PairBatch]:
         """Yield every training query once."""
+        candidates.mine(self._pairs, self.params.negatives, self.params.mined, self._documents, self.rank)
         return self._pairs.batches(self.params.batch_size, self._seed, epoch)
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        """Return InfoNCE over the documents of the batch."""
+        """Return InfoNCE over what `negatives` says."""
         self._towers.train()
         return self._losses(batch)
 
@@ -151,14 +153,17 @@ class TwoTower(System):
         return held_out_losses(split, self.params.batch_size, self.device, self._losses)
 
     def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        rows, targets, others = in_batch(batch)
+        over = candidates.candidates(batch, len(self._documents), self.params.negatives, self.params.sample)
+        copies = None
         windows = batch.queries if batch.queries.dim() == 3 else batch.queries.unsqueeze(1)
         asked = self._towers.asked(windows)
+        rows = torch.arange(len(self._documents), device=self.device) if over.rows is None else over.rows
         scores = asked @ self._towers.answers(self._documents.unit(rows)).T
         if self.params.negatives == "context":
             context = self._towers.answers(F.normalize(windows, dim=-1))
+            copies = copies_in(windows, self._documents.unit(batch.positives), scores.shape[1])
             scores = torch.cat([scores, (context @ asked.unsqueeze(-1)).squeeze(-1)], dim=1)
-        return {"info_nce": info_nce(scores, targets, temperature=self.params.temperature, others=others)}
+        return {"info_nce": over.loss(scores, self.params.temperature, copies)}
 
     def after_step(self) -> None:
         """Forget the documents as the tower made them before."""

@@ -11,7 +11,7 @@ import torch
 from nvf import tasks
 from nvf.errors import TaskError
 from nvf.systems import create
-from nvf.systems.linear import in_batch
+from nvf.systems.candidates import candidates
 from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
 from nvf.tasks.base import Qrels, Task
 
@@ -101,10 +101,10 @@ def test_in_batch_candidates() -> None:
     batch = PairBatch(
         torch.arange(3), torch.zeros(3, 2), torch.tensor([7, 2, 7]), torch.tensor([[0, 1, 1, 2], [2, 7, 9, 1]])
     )
-    rows, targets, others = in_batch(batch)
-    assert rows.tolist() == [2, 7]
-    assert targets.tolist() == [1, 0, 1]
-    assert others.T.tolist() == [[0, 0], [1, 1]]
+    over = candidates(batch, documents=10)
+    assert over.rows is not None and over.rows.tolist() == [2, 7]
+    assert over.targets.tolist() == [1, 0, 1]
+    assert over.others.T.tolist() == [[0, 0], [1, 1]]
 
 
 def test_a_smaller_share_is_part_of_a_larger_one() -> None:
