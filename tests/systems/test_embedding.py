@@ -69,7 +69,7 @@ def test_a_part_of_weight_0_is_not_computed(task: Task, monkeypatch: pytest.Monk
 
 
 def test_weights_of_0_throughout_are_refused(task: Task) -> None:
-    with pytest.raises(ParamsError, match="nothing to train jepa on: lambda_isotropy, lambda_predictive, .* = 0"):
+    with pytest.raises(ParamsError, match="nothing to train jepa on: lambda_isotropy, lambda_contrastive, .* = 0"):
         create("jepa", {"lambda_isotropy": 0, "lambda_predictive": 0}, task.corpus)
 
 
