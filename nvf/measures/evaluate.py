@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nvf.measures import fast
 from nvf.measures.parse import VIEWS, parse
-from nvf.tasks.base import Split
+from nvf.tasks.base import Qrels, Split
 from nvf.types import BoolArray, Figures, FloatArray, IntArray, Ranking
 
 
@@ -42,13 +43,15 @@ def evaluate(ranking: Ranking, split: Split, cold: BoolArray | None, measures: S
     """Return the figures of a ranking of the whole corpus.
 
     `all` averages over every query of the split; `clean` over those that have no near-duplicate training query;
-    `cold` counts only cold documents as relevant, and averages over the queries that have one.
+    `cold` over those that have a cold relevant document, on condensed lists: a query's relevant documents that are not
+    cold leave its ranking, and what stood below them moves up. So only the cold ones count, none is crowded out by
+    other right answers, and a perfect ranking has 1.
 
     Parameters
     ----------
     ranking
-        The answers to the split's queries, at least `depth(measures)` deep, own documents already dropped
-        (`drop_own`).
+        The answers to the split's queries, at least `depth(measures)` deep, with cold documents
+        `depth(measures, split)`; own documents already dropped (`drop_own`).
     split
         The queries with their judgements.
     cold
@@ -56,14 +59,23 @@ def evaluate(ranking: Ranking, split: Split, cold: BoolArray | None, measures: S
         the corpus is not cold.
     measures
         Such as `nDCG@10`; one that does not parse raises `MeasureError`.
+
+    Notes
+    -----
+    Condensed lists: Sakai, Alternatives to Bpref, SIGIR 2007; there it is the unjudged documents that leave.
     """
-    values = {"all": fast.per_query(ranking, split.qrels, measures)}
+    deepest = depth(measures)
+    values = {"all": fast.per_query(_first(ranking, deepest), split.qrels, measures)}
     rows = {"all": np.arange(len(split)), "clean": np.flatnonzero(split.clean)}
     values["clean"] = values["all"]
     if cold is not None:
-        qrels = split.qrels.relevant().among(cold)
-        values["cold"] = fast.per_query(ranking, qrels, measures)
+        relevant = split.qrels.relevant()
+        qrels, warm = relevant.among(cold), relevant.among(~cold)
         rows["cold"] = np.flatnonzero(np.diff(qrels.starts))
+        needed = deepest + np.diff(warm.starts)[rows["cold"]].max(initial=0)
+        if ranking.rows.shape[1] < min(needed, len(cold)):
+            raise ValueError(f"cold figures need {needed} hits a query, the ranking has {ranking.rows.shape[1]}")
+        values["cold"] = fast.per_query(without(ranking, warm, deepest), qrels, measures)
     rows = {view: rows[view] for view in VIEWS if len(rows.get(view, ()))}
     scores = {view: {text: values[view][text][at] for text in measures} for view, at in rows.items()}
     figures = {view: {text: float(of.mean()) for text, of in found.items()} for view, found in scores.items()}
@@ -83,19 +95,34 @@ def coincide(figures: Figures, queries: Mapping[str, int]) -> tuple[str, ...]:
     )
 
 
-def depth(measures: Sequence[str]) -> int:
+def depth(measures: Sequence[str], split: Split | None = None) -> int:
     """Return how deep a ranking must be for the measures: the largest cutoff.
+
+    For cold figures on a `split` it takes as many more as any of its queries has relevant documents, for all of them
+    may leave the ranking: see `evaluate`.
 
     >>> depth(["nDCG@10", "R@100"])
     100
     """
-    return max(parse(text).cutoff for text in measures)
+    leaving = 0 if split is None else np.diff(split.qrels.relevant().starts).max(initial=0)
+    return max(parse(text).cutoff for text in measures) + int(leaving)
 
 
 def drop_own(ranking: Ranking, split: Split, k: int) -> Ranking:
     """Return the best `k` hits of a ranking that is one deeper, without the document that bears the query's own id."""
-    own = torch.tensor(split.own, device=ranking.rows.device)[:, None]
-    dropped = ranking.rows == own
+    return _first(ranking, k, ranking.rows == torch.tensor(split.own, device=ranking.rows.device)[:, None])
+
+
+def without(ranking: Ranking, qrels: Qrels, k: int) -> Ranking:
+    """Return the best `k` hits of a deeper ranking of the same queries without those that `qrels` have relevant."""
+    relevant = qrels.grades_of(ranking.rows.cpu().numpy()) > 0
+    return _first(ranking, k, torch.from_numpy(relevant).to(ranking.rows.device))
+
+
+def _first(ranking: Ranking, k: int, dropped: Tensor | None = None) -> Ranking:
+    """Return the best `k` hits that are not `dropped` (Q, K), with none where there are fewer."""
+    if dropped is None:
+        return Ranking(ranking.scores[:, :k], ranking.rows[:, :k])
     place = dropped.to(torch.int8).argsort(dim=1, stable=True)[:, :k]
     dropped = dropped.gather(1, place)
     scores = ranking.scores.gather(1, place).masked_fill(dropped, -torch.inf)

@@ -63,16 +63,7 @@ def _judged_hits(ranking: Ranking, qrels: Qrels) -> tuple[IntArray, IntArray]:
     rows = ranking.rows.cpu().numpy()
     counted = (rows >= 0) & ~_seen_before(rows)
     ranks = np.maximum(counted.cumsum(1), 1)
-    width = 1 + max(rows.max(initial=0), qrels.rows.max(initial=0))
-    known = np.flatnonzero(qrels.rows >= 0)
-    judged = qrels.query_rows[known] * width + qrels.rows[known]
-    place = judged.argsort(kind="stable")
-    judged, grades = judged[place], np.maximum(qrels.grades[known][place], 0)
-    if len(judged) == 0:
-        return np.zeros_like(rows), ranks
-    hits = np.arange(len(rows))[:, None] * width + rows
-    at = np.minimum(judged.searchsorted(hits), len(judged) - 1)
-    return np.where(counted & (judged[at] == hits), grades[at], 0), ranks
+    return np.where(counted, np.maximum(qrels.grades_of(rows), 0), 0), ranks
 
 
 def _seen_before(rows: IntArray) -> IntArray:

@@ -113,7 +113,7 @@ class Judge:
         return checkpoint.restore_system(trained.folder, self._task.corpus, digest=trained.digest)
 
     def _rank(self, system: System) -> Ranking:
-        return rank_split(system, self._split, depth(self._measures))
+        return rank_split(system, self._split, depth(self._measures, self._split if self._cold else None))
 
     def _judged(self, full: Sequence[Ranking], drawn: Sequence[tuple[Ranking, int]]) -> Judged:
         everything = [evaluate(each, self._split, None, self._measures) for each in full]

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from nvf import seeding
+from nvf.measures.evaluate import without
 from nvf.systems.base import System
 from nvf.systems.ranking import rank_split
-from nvf.tasks.base import Qrels, Task
-from nvf.types import FloatArray, IntArray
+from nvf.tasks.base import Task
+from nvf.types import IntArray, Ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +71,21 @@ class CrossFit:
             self.copies.append(copy)
 
     def lists(self, first: System, depth: int) -> Lists:
-        """Return the candidates of every training query, by its own copy, or by `first` where there are none."""
+        """Return the candidates of every training query, by its own copy, or by `first` where there are none.
+
+        What was withheld from a query is none of its candidates: it has no grade to learn.
+        """
         parts: Sequence[tuple[System, IntArray]] = [*zip(self.copies, self._parts, strict=True)]
-        found = [
-            (rows, rank_split(by, self._task.train.select(rows), depth)) for by, rows in parts or [(first, self._rows)]
-        ]
+        found = [(rows, self._asked(by, rows, depth)) for by, rows in parts or [(first, self._rows)]]
         queries = np.concatenate([rows for rows, _ in found])
         order = torch.from_numpy(queries.argsort())
         scores, rows = (torch.cat([getattr(each, name) for _, each in found])[order] for name in ("scores", "rows"))
-        grades = grades_of(rows.cpu().numpy(), self._task.train.qrels.relevant().select(np.sort(queries)))
-        return Lists(np.sort(queries), scores, rows, torch.from_numpy(grades).to(scores.device))
+        grades = self._task.train.qrels.relevant().select(np.sort(queries)).grades_of(rows.cpu().numpy())
+        return Lists(np.sort(queries), scores, rows, torch.from_numpy(grades.astype(np.float32)).to(scores.device))
 
-
-def grades_of(rows: IntArray, qrels: Qrels) -> FloatArray:
-    """Return (Q, K) float32: the grade of each hit (Q, K) by the judgements of the same queries, else 0.
-
-    >>> grades_of(np.array([[4, 2, -1]]), Qrels.from_triples(1, [(0, 2, 3), (0, 7, 1)]))
-    array([[0., 3., 0.]], dtype=float32)
-    """
-    width = 1 + max(rows.max(initial=0), qrels.rows.max(initial=0))
-    known = qrels.rows >= 0
-    judged = qrels.query_rows[known] * width + qrels.rows[known]
-    place = judged.argsort()
-    judged, grades = judged[place], qrels.grades[known][place]
-    hits = np.arange(len(rows))[:, None] * width + rows
-    at = np.minimum(judged.searchsorted(hits), max(0, len(judged) - 1))
-    same = (judged[at] == hits) & (rows >= 0) if len(judged) else np.zeros(rows.shape, dtype=bool)
-    return np.where(same, grades[at] if len(judged) else 0, 0).astype(np.float32)
+    def _asked(self, by: System, rows: IntArray, depth: int) -> Ranking:
+        asked = self._task.train.select(rows)
+        if asked.withheld is None:
+            return rank_split(by, asked, depth)
+        most = int(np.diff(asked.withheld.starts).max(initial=0))
+        return without(rank_split(by, asked, depth + most), asked.withheld, depth)

@@ -113,6 +113,23 @@ class Qrels:
         """Return the judgements of those documents of the corpus for which `documents` (N,) is true."""
         return self.where((self.rows >= 0) & documents[self.rows])
 
+    def grades_of(self, hits: IntArray) -> IntArray:
+        """Return (Q, K) int64 the grade of each hit (Q, K), a corpus row or -1; 0 where it is not judged.
+
+        >>> Qrels.from_triples(1, [(0, 2, 3), (0, 7, 1)]).grades_of(np.array([[4, 2, -1]]))
+        array([[0, 3, 0]])
+        """
+        width = 1 + max(hits.max(initial=0), self.rows.max(initial=0))
+        known = np.flatnonzero(self.rows >= 0)
+        judged = self.query_rows[known] * width + self.rows[known]
+        place = judged.argsort(kind="stable")
+        judged, grades = judged[place], self.grades[known][place]
+        if len(judged) == 0:
+            return np.zeros(hits.shape, dtype=np.int64)
+        asked = np.arange(len(hits))[:, None] * width + hits
+        at = np.minimum(judged.searchsorted(asked), len(judged) - 1)
+        return np.where((hits >= 0) & (judged[at] == asked), grades[at], 0)
+
     def of(self, query: int) -> tuple[IntArray, IntArray]:
         """Return corpus rows and grades of one query."""
         part = slice(self.starts[query], self.starts[query + 1])

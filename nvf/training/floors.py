@@ -48,7 +48,8 @@ def measure_floors(
             continue
         system = create(name, {}, task.corpus, device)
         system.prepare(task, 0)
-        evaluation = evaluate(rank_split(system, judged, depth(texts)), judged, task.cold, texts)
+        ranking = rank_split(system, judged, depth(texts, None if task.cold is None else judged))
+        evaluation = evaluate(ranking, judged, task.cold, texts)
         (found.ceilings if kind.ceiling else found.floors)[name] = evaluation.figures
         found.queries.update(evaluation.queries)
     return found

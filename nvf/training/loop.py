@@ -103,7 +103,8 @@ class Training:
     def _record(self, epoch: int, losses: Mapping[str, float], seconds: float) -> Record:
         began = time.perf_counter()
         split = self.task.split(SPLIT)
-        ranking = rank_split(self.system, split, depth(self.measures))
+        deep = depth(self.measures, None if self.task.cold is None else split)
+        ranking = rank_split(self.system, split, deep)
         figures = evaluate(ranking, split, self.task.cold, self.measures).figures
         diagnoses = tuple(self.system.diagnose(split))
         statistics, held_out = self.system.statistics(split), self.system.held_out_losses(split)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,10 @@ def test_views_are_what_they_say(seed: int) -> None:
         if split.clean[query]:
             expected["clean"] = expected["all"]
         if (only.grades > 0).any():
-            expected["cold"] = judge.per_query(alone, only, ids, MEASURES)
+            warm = [r for r, g, c in zip(rows, grades, is_cold, strict=True) if g > 0 and not c]
+            left = [place for place, row in enumerate(alone.rows[0].tolist()) if row not in warm]
+            condensed = Ranking(alone.scores[:, left], alone.rows[:, left])
+            expected["cold"] = judge.per_query(condensed, only, ids, MEASURES)
         assert list(one.figures) == list(expected)
         for view, values in expected.items():
             assert one.figures[view] == pytest.approx({name: value[0] for name, value in values.items()}, abs=1e-6)
@@ -93,12 +97,42 @@ def test_no_cold_view_without_a_mask() -> None:
     assert "cold" not in evaluate(ranking, split, None, MEASURES).figures
 
 
-def test_cold_ranks_the_whole_corpus() -> None:
-    ranking = Ranking(torch.tensor([[0.9, 0.8]]), torch.tensor([[0, 1]]))
-    split = make_split(Qrels.from_triples(1, [(0, 0, 2), (0, 1, 1)]), np.array([True]))
-    found = evaluate(ranking, split, np.array([False, True]), ["nDCG@10", "RR@10", "R@1"])
-    assert found.figures["cold"] == {"nDCG@10": pytest.approx(1 / np.log2(3)), "RR@10": 0.5, "R@1": 0.0}
-    assert found.figures["all"]["RR@10"] == found.figures["all"]["nDCG@10"] == 1.0
+@given(st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None)
+def test_a_perfect_ranking_has_1_in_every_view(seed: int) -> None:
+    """By grade, whatever stands first among equals: cold documents are not crowded out by other right answers."""
+    _, split, cold = random_case(seed)
+    grades = split.qrels.grades_of(np.tile(np.arange(len(cold)), (len(split), 1)))
+    inside = split.qrels.where(split.qrels.rows >= 0)  # a document that is nowhere cannot be found
+    ideal = Ranking(*top_k(torch.from_numpy(grades.astype(np.float32)), len(cold), torch.arange(len(cold))))
+    found = evaluate(ideal, replace(split, qrels=inside), cold, ["nDCG@1", "nDCG@3", "nDCG@10", "R@10"])
+    figures = found.figures.get("cold", {})
+    assert figures == dict.fromkeys(figures, pytest.approx(1))
+    judged = np.diff(inside.relevant().starts) > 0
+    np.testing.assert_allclose(found.per_query["all"]["nDCG@10"], judged)
+
+
+def test_a_perfect_ranking_of_many_warm_answers_has_1() -> None:
+    """40 right answers of which the last is cold: judged on the first ten of the whole ranking, it would have 0."""
+    split = make_split(Qrels.from_triples(1, [(0, row, 1) for row in range(40)]), np.array([True]))
+    cold = np.arange(60) == 39
+    measures = ["nDCG@10", "Success@1"]
+    assert depth(measures, split) == 50
+    ranking = Ranking(torch.arange(60.0).flip(0)[None], torch.arange(60)[None])
+    full, cut = (Ranking(ranking.scores[:, :k], ranking.rows[:, :k]) for k in (50, 48))
+    assert evaluate(full, split, cold, measures).figures["cold"] == {"nDCG@10": 1, "Success@1": 1}
+    with pytest.raises(ValueError, match="cold figures need 49 hits a query, the ranking has 48"):
+        evaluate(cut, split, cold, measures)
+
+
+def test_cold_documents_stand_against_the_whole_corpus() -> None:
+    """Of the four hits above the cold one, the one that is relevant leaves, and the others stay."""
+    ranking = Ranking(torch.arange(5.0).flip(0)[None], torch.tensor([[3, 0, 4, 2, 1]]))
+    split = make_split(Qrels.from_triples(1, [(0, 0, 2), (0, 1, 1), (0, 4, 0)]), np.array([True]))
+    cold = np.array([False, True, False, True, True])
+    found = evaluate(ranking, split, cold, ["nDCG@3", "nDCG@10", "RR@10", "R@3"])
+    half = pytest.approx(0.25)
+    assert found.figures["cold"] == {"nDCG@3": 0, "nDCG@10": pytest.approx(1 / np.log2(5)), "RR@10": half, "R@3": 0}
 
 
 def test_coincide_needs_the_same_queries_and_figures() -> None:
@@ -110,6 +144,10 @@ def test_coincide_needs_the_same_queries_and_figures() -> None:
 
 def test_depth() -> None:
     assert depth(["RR@10", "R@50", "nDCG@3"]) == 50
+    split = make_split(
+        Qrels.from_triples(2, [(0, 0, 1), (1, 0, 1), (1, 3, 2), (1, 4, 0), (1, -1, 1)]), np.ones(2, bool)
+    )
+    assert depth(["R@50"], split) == 52
 
 
 def test_drop_own_moves_the_rest_up() -> None:
