@@ -30,6 +30,7 @@ import numpy as np
 import torch
 
 from nvf import tasks
+from nvf.diagnostics.stages import HARMFUL
 from nvf.measures.evaluate import evaluate
 from nvf.systems import create
 from nvf.systems.two_stage import TwoStage
@@ -64,8 +65,6 @@ TRAININGS: dict[str, dict[str, Any]] = {
 }
 SHOWN = tuple(RERANKERS)[:3]
 """The last of `RERANKERS` tells what the published one lacks; it is long, and so only made when asked for."""
-HARMFUL = -0.002
-"""The change from stage one to the pipeline under which `harmful_reranker` speaks."""
 
 
 def generated(corpus: str, seed: int, hidden: str = "rotation", **shape: int) -> Task:
@@ -130,7 +129,7 @@ def mean(rows: Sequence[Mapping[str, float]], name: str, digits: int = 3) -> str
 def cell(rows: Sequence[Mapping[str, float]]) -> str:
     """Return the pipeline's mean and standard deviation over seeds, its share of Bayes, and whether it harms."""
     deviation = np.std([each["pipeline"] for each in rows], ddof=1) if len(rows) > 1 else 0.0
-    harms = sum(each["change"] < HARMFUL for each in rows)
+    harms = sum(each["change"] < -HARMFUL for each in rows)
     text = f"{mean(rows, 'pipeline')} ± {deviation:.3f} ({mean(rows, 'of bayes')})"
     return text + (f", harms in {harms} of {len(rows)}" if harms else "")
 

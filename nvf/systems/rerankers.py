@@ -54,7 +54,8 @@ class Params:
     )
     gated: bool = param(
         True,
-        doc="whether stage one's order stands until it is beaten on held-out queries; published: false, the best ranks",
+        doc="whether stage one's order stands until it is beaten on held-out queries; otherwise the best reranker "
+        "always ranks; published: false",
     )
     hidden: int = param(128, low=2, high=4096, log=True, doc="width of its first layer; the second has half")
     dropout: float = param(0.1, low=0.0, high=0.9, doc="share of its hidden values dropped in training")

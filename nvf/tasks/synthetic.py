@@ -73,7 +73,7 @@ class Synthetic(Source[SyntheticParams]):
 
     def load(self, params: SyntheticParams, progress: Progress | None = None) -> Task:
         """Return the generated task; it has no texts."""
-        documents = _documents(params)
+        documents, _ = _drawn(params)
         ids = [f"d{row:07d}" for row in range(params.documents)]
         hidden, deviation = _map(params), _deviation(params)
         counts = {"train": params.train, "dev": params.dev, "test": params.test}
@@ -99,19 +99,24 @@ def _name(params: SyntheticParams) -> str:
     return f"synthetic/{params.corpus}" + ("" if params.map == "none" else f"-{params.map}")
 
 
-def _documents(params: SyntheticParams) -> FloatArray:
-    """Return (N, D) unit documents; a cluster is normalise(centroid + spread * N(0, I)) around a unit centroid."""
+def clusters(params: SyntheticParams) -> IntArray:
+    """Return (N,) the cluster that each document was drawn from; 0 for all documents of a uniform corpus."""
+    return _drawn(params)[1]
+
+
+def _drawn(params: SyntheticParams) -> tuple[FloatArray, IntArray]:
+    """Return (N, D) unit documents and their clusters: normalise(centroid + spread * N(0, I)) around unit centroids."""
     rng = _rng(params, "documents")
     noise = rng.standard_normal((params.documents, params.dim))
     if params.corpus == "uniform":
-        return _normalised(noise)
+        return _normalised(noise), np.zeros(params.documents, dtype=np.int64)
     centroids = _normalised(rng.standard_normal((params.clusters, params.dim)))
     cluster: IntArray = np.arange(params.documents) * params.clusters // params.documents
     spread = np.full(params.clusters, params.spread)
     if params.balance == "uneven":
         cluster = _uneven(rng, params)
         spread *= 10.0 ** rng.uniform(-0.5, 0.5, params.clusters)
-    return _normalised(centroids[cluster] + spread[cluster, None] * noise)
+    return _normalised(centroids[cluster] + spread[cluster, None] * noise), cluster
 
 
 def _uneven(rng: np.random.Generator, params: SyntheticParams) -> IntArray:

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from nvf import __version__, systems
 from nvf.errors import CheckpointError, NvfError
-from nvf.params import flatten
+from nvf.params import bounds, flatten
 from nvf.systems.base import System
 from nvf.tasks.base import Corpus
 from nvf.training.loop import Training
@@ -145,6 +145,7 @@ def resume(folder: Path, training: Training, digest: str | None = None, *, halve
         Where the checkpoint is damaged, or belongs to another system, seed, setting or task.
     """
     checkpoint = load(folder, digest)
+    defaults = {name: bound.default for name, bound in bounds(type(training.system.params)).items()}
     own = {
         "system": training.system.name,
         "params": _unbatched(json.loads(json.dumps(flatten(training.system.params))), halved),
@@ -153,7 +154,7 @@ def resume(folder: Path, training: Training, digest: str | None = None, *, halve
     }
     held = {
         **checkpoint.meta,
-        "params": _unbatched(checkpoint.meta["params"], halved),
+        "params": _unbatched({**defaults, **checkpoint.meta["params"]}, halved),  # it may be older than some of them
         "fingerprint": checkpoint.meta["task"].get("fingerprint"),
     }
     for key, value in own.items():

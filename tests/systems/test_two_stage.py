@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from nvf import tasks
@@ -14,6 +18,7 @@ from nvf.systems import create
 from nvf.systems.rerankers import Params, Reranker
 from nvf.systems.two_stage import Candidates, TwoStage
 from nvf.tasks.base import Qrels, Task
+from nvf.training import checkpoint
 from nvf.training.loop import Training
 
 PUBLISHED = {"prior": False, "view": False, "sees": "raw", "initial": "default", "gated": False}
@@ -86,15 +91,33 @@ def test_only_the_gate_keeps_a_harmful_reranker_out(task: Task, gated: bool) -> 
     assert [each.name for each in system.diagnose(dev)] == ([] if gated else ["harmful_reranker"])
 
 
-def test_a_checkpoint_of_before_the_gate_ranks_by_its_reranker(task: Task) -> None:
-    system, _ = run(task, {"stage_one.rank": 16, "depth": 10}, epochs=7)
+def test_a_checkpoint_of_before_the_gate_ranks_and_goes_on(task: Task, tmp_path: Path) -> None:
+    """It names no `reranks`, and none of the parameters that came with it."""
+    settings = {"stage_one.rank": 16, "depth": 10}
+    system, training = run(task, settings, epochs=7)
     queries = task.split("dev").queries
+    checkpoint.save(tmp_path / "8", training, training.epoch(8))
     found = system.rank(queries, 20)
     assert not torch.equal(found.rows, system.stage_one(queries, 20).rows)
-    older = {name: value for name, value in system.state().items() if name != "reranks"}
-    again = create("two_stage", {"stage_one.rank": 16, "depth": 10}, task.corpus)
-    again.load_state(older)
-    assert torch.equal(again.rank(queries, 20).rows, found.rows)
+    made_older(tmp_path / "8")
+    assert torch.equal(checkpoint.restore_system(tmp_path / "8", task.corpus).rank(queries, 20).rows, found.rows)
+    undisturbed = training.epoch(9).losses
+    again = create("two_stage", {"stage_one.epochs": 6, "stage_one.lr": 0.02, **settings}, task.corpus)
+    resumed = Training(again, task, seed=0, epochs=9, measures=["Success@1"])
+    checkpoint.resume(tmp_path / "8", resumed)
+    assert resumed.epoch(9).losses == undisturbed
+
+
+def made_older(folder: Path) -> None:
+    meta = json.loads((folder / "checkpoint.json").read_text())
+    for name in [*PREFIXED, "direct"]:
+        del meta["params"][name]
+    tensors = safetensors.torch.load_file(folder / "model.safetensors")
+    del tensors["reranks"]
+    content = safetensors.torch.save(tensors)
+    (folder / "model.safetensors").write_bytes(content)
+    meta["files"]["model.safetensors"] = hashlib.sha256(content).hexdigest()
+    (folder / "checkpoint.json").write_text(json.dumps(meta))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from nvf import tasks
+from nvf.params import make
 from nvf.tasks.base import Split, Task
+from nvf.tasks.synthetic import SyntheticParams, clusters
 from nvf.types import FloatArray
 
 
@@ -62,6 +64,16 @@ def test_clusters_are_equal_or_uneven() -> None:
     cosines = uneven.corpus.vectors @ uneven.corpus.vectors.T
     sizes = (cosines > 0.4).sum(axis=1)
     assert sizes.max() > 3 * sizes.min()
+
+
+@pytest.mark.parametrize("balance", ["even", "uneven"])
+def test_the_clusters_are_those_the_documents_were_drawn_from(balance: str) -> None:
+    options = {"corpus": "clustered", "spread": 0.03, "balance": balance, "seed": 5}
+    labels, vectors = clusters(make(SyntheticParams, options)), build(**options).corpus.vectors
+    means = np.stack([vectors[labels == each].mean(axis=0) for each in np.unique(labels)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    assert (np.unique(labels)[(vectors @ means.T).argmax(axis=1)] == labels).mean() > 0.98
+    assert not clusters(make(SyntheticParams, {"corpus": "uniform"})).any()
 
 
 def test_seed_decides_everything_and_splits_are_drawn_apart() -> None:
