@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from nvf import seeding
-from nvf.measures.evaluate import without
 from nvf.systems.base import System
-from nvf.systems.ranking import rank_split
+from nvf.systems.ranking import rank_candidates
 from nvf.tasks.base import Task
-from nvf.types import IntArray, Ranking
+from nvf.types import IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +75,12 @@ class CrossFit:
         What was withheld from a query is none of its candidates: it has no grade to learn.
         """
         parts: Sequence[tuple[System, IntArray]] = [*zip(self.copies, self._parts, strict=True)]
-        found = [(rows, self._asked(by, rows, depth)) for by, rows in parts or [(first, self._rows)]]
+        found = [
+            (rows, rank_candidates(by.rank, self._task.train.select(rows), depth))
+            for by, rows in parts or [(first, self._rows)]
+        ]
         queries = np.concatenate([rows for rows, _ in found])
         order = torch.from_numpy(queries.argsort())
         scores, rows = (torch.cat([getattr(each, name) for _, each in found])[order] for name in ("scores", "rows"))
         grades = self._task.train.qrels.relevant().select(np.sort(queries)).grades_of(rows.cpu().numpy())
         return Lists(np.sort(queries), scores, rows, torch.from_numpy(grades.astype(np.float32)).to(scores.device))
-
-    def _asked(self, by: System, rows: IntArray, depth: int) -> Ranking:
-        asked = self._task.train.select(rows)
-        if asked.withheld is None:
-            return rank_split(by, asked, depth)
-        most = int(np.diff(asked.withheld.starts).max(initial=0))
-        return without(rank_split(by, asked, depth + most), asked.withheld, depth)

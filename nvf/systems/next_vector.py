@@ -163,11 +163,15 @@ class NextVector(System):
         return self.predict(split.queries.select(rows)), self._documents.unit(targets)
 
     def _nearby(self, train: Split) -> Tensor:
-        """Return (N, NEARBY + 1) the rows nearest to each training target; -1 for itself, its copies, and elsewhere."""
+        """Return (N, K) the rows nearest to each training target; -1 for itself, its copies, and elsewhere.
+
+        K is `NEARBY`, and as many more as a window can have no use for: itself and what else is relevant to it.
+        """
+        deep = NEARBY + int(np.bincount(self._pairs.relevant(self._pairs.rows)[0]).max())
         targets = torch.from_numpy(np.unique(train.qrels.relevant().rows)).to(self.device)
-        found = torch.full((len(self._documents), NEARBY + 1), -1, device=self.device)
+        found = torch.full((len(self._documents), min(deep, len(self._documents))), -1, device=self.device)
         for rows in in_blocks(targets):
-            nearest = self._documents.search(self._documents.unit(rows), NEARBY + 1)
+            nearest = self._documents.search(self._documents.unit(rows), deep)
             found[rows] = nearest.rows.masked_fill(nearest.scores > COPY, -1)
         return found
 
@@ -183,6 +187,8 @@ class NextVector(System):
             scores = torch.cat([scores, (context @ embedded.unsqueeze(-1)).squeeze(-1)], dim=1)
         if self._near is not None:
             near = self._near[batch.positives]
+            near = near.masked_fill(batch.among_others(near), -1)
+            near = near.gather(1, (near < 0).int().argsort(dim=1, stable=True)[:, :NEARBY])
             known = self.embed(self._documents.unit(near.clamp_min(0)), predicted=False)
             copies = (near < 0).nonzero().T + torch.tensor([[0], [scores.shape[1]]], device=self.device)
             scores = torch.cat([scores, (known @ embedded.unsqueeze(-1)).squeeze(-1)], dim=1)

@@ -55,6 +55,14 @@ class PairBatch:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def among_others(self, rows: Tensor) -> Tensor:
+        """Return (B, K) whether each of the documents `rows` (B, K) of a query is among its `others`."""
+        queries, documents = self.others
+        pair, place = (rows[queries] == documents[:, None]).nonzero(as_tuple=True)
+        found = torch.zeros_like(rows, dtype=torch.bool)
+        found[queries[pair], place] = True
+        return found
+
 
 class Pairs:
     """The training queries of a task that have a relevant document in the corpus.

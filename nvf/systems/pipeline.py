@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -25,7 +26,7 @@ class Candidates:
     targets
         (B,) int64 place of the true document among them.
     others
-        (2, P) int64 pairs (query, place) of further relevant documents.
+        (2, P) int64 pairs (query, place) of what is no negative: further relevant documents, and places without one.
     """
 
     places: Tensor
@@ -37,6 +38,11 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def right(self, scores: Tensor) -> Tensor:
+        """Return (B,) whether the true document has the highest of the scores (B, M), its query's others apart."""
+        known = scores.index_put((self.others[0], self.others[1]), scores.new_tensor(-math.inf))
+        return known.argmax(1) == self.targets
 
 
 class Pipeline(rerankers.Judged):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nvf.indexes.exact import top_k
-from nvf.measures.evaluate import drop_own
+from nvf.measures.evaluate import drop_own, without
 from nvf.systems.base import System
 from nvf.tasks.base import Split
 from nvf.types import Queries, Ranking
@@ -23,6 +23,18 @@ def rank_split(system: System, split: Split, k: int) -> Ranking:
     if not (split.own >= 0).any():
         return system.rank(split.queries, k)
     return drop_own(system.rank(split.queries, k + 1), split, k)
+
+
+def rank_candidates(rank: Callable[[Queries, int], Ranking], split: Split, k: int) -> Ranking:
+    """Return the best `k` documents for each query of `split` that it may learn from.
+
+    Besides the document that bears the query's own id, what was withheld from the query is left out: nothing is known
+    of it, so that it is neither to be preferred nor to be put behind.
+    """
+    withheld = split.withheld
+    most = 0 if withheld is None else int(np.diff(withheld.starts).max(initial=0))
+    ranking = drop_own(rank(split.queries, k + most + 1), split, k + most)
+    return ranking if withheld is None else without(ranking, withheld, k)
 
 
 def rank_in_blocks(queries: Queries, k: int, order: Tensor, score: Callable[[Queries], Tensor]) -> Ranking:

@@ -24,7 +24,7 @@ from nvf.systems.base import System
 from nvf.systems.documents import Documents, in_blocks
 from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
 from nvf.systems.pipeline import Candidates, Pipeline
-from nvf.systems.ranking import rank_split
+from nvf.systems.ranking import rank_candidates, rank_split
 from nvf.tasks.base import Corpus, Split, Task
 from nvf.topk import MODES
 from nvf.types import Diagnosis, IntArray, Queries, Ranking, as_tensor
@@ -210,8 +210,13 @@ class TwoStage(System):
     @torch.no_grad()
     def stage_one(self, queries: Queries, k: int) -> Ranking:
         """Return what stage one alone answers."""
-        attention = self._pipeline.first.eval()
-        return self._documents.search(attention(as_tensor(queries.vectors, self.device)), k)
+        return self._search(self._pipeline.first, queries, k)
+
+    @torch.no_grad()
+    def _search(self, attention: soft_attention.Attention, queries: Queries, k: int) -> Ranking:
+        attention.eval()
+        blocks = [attention(block.to(self.device)) for block in in_blocks(as_tensor(queries.vectors))]
+        return self._documents.search(torch.cat(blocks), k)
 
     def _reranked(self, raw: Tensor, scores: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores and rows (B, K) in the reranker's order, equal scores in descending order of id."""
@@ -237,10 +242,7 @@ class TwoStage(System):
         """Return those of the queries whose true document is among the first K of `rows` (B, M)."""
         hit = rows == batch.positives[:, None]
         valid = hit[:, : self._depth].any(1)
-        queries, documents = batch.others
-        pair, place = (rows[queries] == documents[:, None]).nonzero(as_tuple=True)
-        others = torch.stack([queries[pair], place])[:, valid[queries[pair]]]
-        others[0] = (valid.cumsum(0) - 1)[others[0]]
+        others = (batch.among_others(rows) | (rows < 0))[valid].nonzero().T
         raw = batch.queries[valid]
         with torch.set_grad_enabled(direct and torch.is_grad_enabled()):
             transformed = stage_one.eval().transform(raw)
@@ -250,13 +252,14 @@ class TwoStage(System):
     def _found(self) -> Tensor:
         """Return (training queries, K) the candidates of every training query, searched once when stage one is done."""
         if self._found_rows is None:
-            stage_one = self._pipeline.stage_one.eval()
-            blocks = [stage_one(block.to(self.device)) for block in in_blocks(self._pairs.vectors)]
-            self._found_rows = self._documents.search(torch.cat(blocks), self._depth).rows
+            search = partial(self._search, self._pipeline.stage_one)
+            self._found_rows = rank_candidates(search, self._pairs.split, self._depth).rows
         return self._found_rows
 
     def _rerank_scores(self, reranker: rerankers.Reranker, batch: Candidates, temperature: Tensor) -> Tensor:
-        scores: Tensor = reranker(batch.transformed, batch.raw, self._documents.unit(batch.rows), temperature)
+        scores: Tensor = reranker(
+            batch.transformed, batch.raw, self._documents.unit(batch.rows.clamp(min=0)), temperature
+        )
         return scores
 
     @torch.no_grad()
@@ -266,8 +269,8 @@ class TwoStage(System):
         right, alone, queries = torch.zeros_like(pipeline.to_beat), torch.zeros_like(pipeline.to_beat), 0
         for batch in self._candidates(self._held_out, 0):
             scores = self._rerank_scores(pipeline.reranker, batch, pipeline.stage_one.temperature)
-            right += (scores.argmax(1) == batch.targets).sum()
-            alone += (batch.targets == 0).sum()
+            right += batch.right(scores).sum()
+            alone += batch.right(torch.arange(0.0, -scores.shape[1], -1, device=self.device).expand_as(scores)).sum()
             queries += len(batch)
         return right, alone, queries
 
@@ -329,7 +332,9 @@ class TwoStage(System):
         direct: bool,
     ) -> Tensor | None:
         """Return the reranker's loss over candidates weighted by the top-k of `logits` (B, N), None without any."""
-        best, rows = logits.topk(min(POOL * self._depth, logits.shape[1]))
+        last = logits.new_tensor(torch.finfo(logits.dtype).min)  # what is no negative takes nobody's place
+        reachable = logits.index_put((batch.others[0], batch.others[1]), last)
+        best, rows = reachable.topk(min(POOL * self._depth, logits.shape[1]))
         weights = MODES[self.params.topk](best, self._depth, temperature=self.params.topk_temperature, generator=noise)
         candidates = self._among(stage_one, batch, rows, direct=direct)
         if not len(candidates):
