@@ -114,7 +114,7 @@ def candidates(batch: PairBatch, documents: int, negatives: str = "batch", sampl
         stands_for = (documents - len(certain)) / max(1, int(drawn.sum()))
         log_weights = torch.where(drawn, math.log(max(1.0, stands_for)), 0.0)
     queries, others = batch.others
-    place = torch.searchsorted(rows, others).clamp(max=len(rows) - 1)
+    place = torch.searchsorted(rows, others.contiguous()).clamp(max=len(rows) - 1)
     present = rows[place] == others
     return Candidates(
         rows, torch.searchsorted(rows, batch.positives), torch.stack([queries[present], place[present]]), log_weights

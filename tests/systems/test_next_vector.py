@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -123,6 +126,31 @@ def test_the_own_window_can_be_a_negative(task: Task, name: str) -> None:
         return system.losses(next(system.batches(1)))["info_nce"].item()
 
     assert loss("batch") < loss("context")
+
+
+@pytest.mark.parametrize("name", ["amn", "two_tower"])
+def test_a_copy_of_the_answer_in_the_window_is_no_negative(task: Task, name: str) -> None:
+    """Of windows that hold the answer twice, only the third vector is left to compete with."""
+    answers = task.corpus.vectors[task.train.qrels.rows]
+    asked = task.train.queries.vectors.copy()[:, -3:]
+    asked[:, 0], asked[:, 1] = answers, 2 * answers
+    queries = dataclasses.replace(task.train.queries, vectors=asked)
+    train = dataclasses.replace(task.train, queries=queries).select(np.array([0]))
+    held = dataclasses.replace(task, splits={**task.splits, "train": train})
+    params = {"lambda_infonce": 1.0, "lambda_ar": 0.0} if name == "amn" else {}
+
+    def loss(negatives: str) -> tuple[float, Any]:
+        system = create(name, {**params, "negatives": negatives, "temperature": 1.0}, task.corpus)
+        system.prepare(held, 0)
+        batch = next(system.batches(1))
+        return system.losses(batch)["info_nce"].item(), batch
+
+    assert loss("batch")[0] == 0
+    with_context, batch = loss("context")
+    asked_ = torch.nn.functional.normalize(batch.queries[0], dim=1)
+    mean = torch.nn.functional.normalize(asked_.mean(0), dim=0)  # what the untrained systems predict
+    scores = torch.stack([mean @ asked_[0], mean @ asked_[2]])
+    assert with_context == pytest.approx(float(scores.logsumexp(0) - scores[0]), rel=1e-3)
 
 
 def test_a_single_vector_has_no_window_of_its_own() -> None:
