@@ -4,23 +4,17 @@ it may change unnoticed."""
 from __future__ import annotations
 
 import difflib
-import hashlib
 import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-import nvf
 from nvf import __version__
+from nvf.sweep.code import ROOMS, code
 
 PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "sentence-transformers")
 DECISIVE = ("torch", "numpy", "optuna")
 """What figures and settings depend on."""
-CODE = ("diagnostics", "losses", "measures", "systems", "topk", "training")
-"""The rooms in which a trial's figures are made."""
-BESIDES = ("training/export.py",)
-"""Takes a trained system elsewhere."""
 SHOWN = 20
 """Lines of a changed file that are shown."""
 
@@ -41,17 +35,6 @@ def ground(fingerprint: str, spec_text: str) -> dict[str, Any]:
         "nvf": __version__,
         "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "code": code(),
-    }
-
-
-def code() -> dict[str, str]:
-    """Return the sources that figures depend on: path within nvf -> the first 12 digits of its sha256."""
-    root = Path(nvf.__file__).parent
-    sources = {path.relative_to(root).as_posix(): path for room in CODE for path in sorted((root / room).glob("*.py"))}
-    return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        for name, path in sources.items()
-        if name not in BESIDES
     }
 
 
@@ -86,8 +69,9 @@ def _versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str
 
 def _code(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     old, new = before["code"], now["code"]
-    if not old:
-        return
+    rooms = {name.split("/")[0] for name in old}
+    if rooms <= set(ROOMS):  # an older journal, or one without any: what it does not know did not change
+        new = {name: value for name, value in new.items() if name.split("/")[0] in rooms}
     names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
     if names:
         yield f"the code of nvf: {', '.join(names)}"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from nvf.sweep import ground as rooms
+from nvf.sweep import ground as module
+from nvf.sweep.code import ROOMS
 from nvf.sweep.ground import changes, ground
 
 FILE = "name: small\nsearch: {trials: 20}\n"
@@ -34,7 +35,7 @@ def test_what_changed_is_shown(before: dict[str, Any]) -> None:
 
 def test_a_long_difference_is_cut(before: dict[str, Any]) -> None:
     (said,) = changes(before, ground("f" * 40, "\n".join(map(str, range(100)))))
-    assert len(said.splitlines()) == rooms.SHOWN + 2 and said.endswith("lines more")
+    assert len(said.splitlines()) == module.SHOWN + 2 and said.endswith("lines more")
 
 
 def test_what_an_older_journal_does_not_say_is_not_compared(before: dict[str, Any]) -> None:
@@ -42,6 +43,12 @@ def test_what_an_older_journal_does_not_say_is_not_compared(before: dict[str, An
     assert changes({**before, "code": {}, "versions": {}}, now) == []
 
 
-def test_the_code_is_that_of_all_systems_and_losses() -> None:
-    assert {"systems/linear.py", "losses/info_nce.py", "training/loop.py", "topk/hard.py"} <= set(rooms.code())
-    assert not set(rooms.BESIDES) & set(rooms.code())
+def test_an_older_journal_is_compared_by_the_rooms_that_it_knows(before: dict[str, Any]) -> None:
+    now = ground("f" * 40, FILE)
+    older = {name: value for name, value in before["code"].items() if name.split("/")[0] in ROOMS}
+    assert set(older) < set(now["code"]) and changes({**before, "code": older}, now) == []
+    now["code"] |= {"losses/new.py": "1" * 12, "systems/linear.py": "0" * 12}
+    (said,) = changes({**before, "code": older}, now)
+    assert said.endswith("nvf: losses/new.py, systems/linear.py")
+    (said,) = changes(before, {**now, "code": {**before["code"], "indexes/new.py": "1" * 12}})
+    assert said.endswith("nvf: indexes/new.py")

@@ -1,0 +1,51 @@
+"""The sources that a sweep's figures depend on, by their hashes."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import nvf
+
+ROOMS = ("diagnostics", "losses", "measures", "systems", "topk", "training")
+"""Hashed whole, since systems are imported by name. Journals of older versions know only these."""
+BESIDES = ("training/export.py",)
+"""Takes a trained system elsewhere."""
+MAKERS = ("sweep/conductor.py", "sweep/worker.py")
+"""What draws settings and ends trials, and what trains and measures them."""
+
+
+def code() -> dict[str, str]:
+    """Return the sources of rooms, makers, and everything that these import: path within nvf -> 12 digits of sha256."""
+    root = Path(nvf.__file__).parent
+    left = [path for room in ROOMS for path in (root / room).glob("*.py")] + [root / each for each in MAKERS]
+    left = [path for path in left if path.relative_to(root).as_posix() not in BESIDES]
+    sources: dict[Path, bytes] = {}
+    while left:
+        path = left.pop()
+        if path not in sources:
+            sources[path] = path.read_bytes()
+            left += [file for name in _imported(sources[path]) for file in _files(root, name)]
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(sources[path]).hexdigest()[:12] for path in sorted(sources)
+    }
+
+
+def _imported(source: bytes) -> Iterator[str]:
+    """Yield the names that a source imports, anywhere in it; of `from a import b` both a and a.b."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield from (node.module, *(f"{node.module}.{each.name}" for each in node.names))
+
+
+def _files(root: Path, name: str) -> Iterator[Path]:
+    """Yield the files that importing `name` runs, packages first; none where it is not of nvf."""
+    first, *parts = name.split(".")
+    if first == root.name:
+        for count in range(len(parts) + 1):
+            place = root.joinpath(*parts[:count])
+            yield from (path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file())
