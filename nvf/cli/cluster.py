@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,9 @@ from nvf.errors import SweepError
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB.yaml", help="a job file, e.g. jobs/quickstart.yaml")]
 Dashboard = Annotated[str | None, typer.Option(help="the cluster's job server, e.g. http://127.0.0.1:8265")]
+
+GOES_ON = {"sweep": "resume", "confirmation": "confirm"}
+"""What may be stopped, and the command that goes on with it."""
 
 
 def submit(
@@ -45,19 +49,31 @@ def doctor(json: AsJson = False) -> int:
 
 
 def stop(name: SweepName) -> None:
-    """End a running sweep gracefully. nvf resume goes on with it."""
-    from nvf.journal import events
+    """End a running sweep or confirmation gracefully. The command that it names goes on with it."""
+    from nvf.journal import events, owner
     from nvf.journal.folders import find, running
 
     folder = find(name)
     if not running(folder):
         raise SweepError(f"sweep '{name}' is not running")
-    driver = [event for event in events.read(folder) if event["kind"] in ("sweep_started", "sweep_resumed")][-1]
-    host, pid = driver["clock"]["host"], driver["clock"]["pid"]
-    if host != os.uname().nodename:
-        raise SweepError(f"sweep '{name}' is driven from {host}: stop process {pid} there with SIGTERM")
-    os.kill(pid, signal.SIGTERM)
-    print(f"asked process {pid} to end sweep '{name}'; go on with: nvf resume {name}")
+    found = owner.of(folder)
+    if found is None:
+        raise SweepError(
+            f"sweep '{name}' is running, but {folder / owner.FILE} does not say where: find its process there with "
+            f"fuser {folder / events.FILE}, and end it with SIGTERM"
+        )
+    work = f"the {found.work} of sweep '{name}'" if found.work != "sweep" else f"sweep '{name}'"
+    if found.work not in GOES_ON:
+        raise SweepError(f"nothing to stop: {work}, in {found}, takes a moment and ends by itself")
+    if found.host != platform.node():
+        raise SweepError(f"{work} runs on {found.host}: stop process {found.pid} there with SIGTERM")
+    if not found.here():
+        raise SweepError(
+            f"{work} runs, but not in process {found.pid}, which {folder / owner.FILE} names: find it with "
+            f"fuser {folder / events.FILE}, and end it with SIGTERM"
+        )
+    os.kill(found.pid, signal.SIGTERM)
+    print(f"asked process {found.pid} to end {work}; go on with: nvf {GOES_ON[found.work]} {name}")
 
 
 COMMANDS = (submit, doctor, stop)

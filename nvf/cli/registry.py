@@ -110,20 +110,22 @@ def confirm(
     from nvf.cli.ending import ending, report
     from nvf.cli.render import aside, console
     from nvf.registry.confirm import confirm as run
+    from nvf.sweep.signals import raising
     from nvf.tasks.progress import show
 
     try:
-        result = run(
-            name,
-            top=top,
-            seeds=seeds,
-            trials=trial or (),
-            model=model,
-            again=again,
-            address=address,
-            say=aside(),
-            progress=show,
-        )
+        with raising():
+            result = run(
+                name,
+                top=top,
+                seeds=seeds,
+                trials=trial or (),
+                model=model,
+                again=again,
+                address=address,
+                say=aside(),
+                progress=show,
+            )
     except KeyboardInterrupt:
         print("interrupted; what was trained is kept, and the same command goes on", file=sys.stderr)
         return 130

@@ -46,6 +46,8 @@ from nvf.journal.reserve import AHEAD, NO_ROOM, ahead
 
 FORMAT = 1
 FILE = "journal.jsonl"
+LOOKED_AT = 0.5
+"""Seconds to wait for the lock: longer than anybody looks whether it is held."""
 
 Event = dict[str, Any]
 
@@ -61,26 +63,29 @@ class Journal:
         self._reserved = ahead(file, self._length)
 
     @classmethod
-    def create(cls, folder: Path) -> Journal:
-        """Start the journal of a new sweep in `folder`, or raise `JournalError` where there is one."""
+    def create(cls, folder: Path, work: str = "sweep") -> Journal:
+        """Start the journal of a new sweep in `folder`, or raise `JournalError` where there is one; see `Owner`."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / FILE
         try:
             file = path.open("xb", buffering=0)
         except FileExistsError:
             raise JournalError(f"{path} exists: a sweep of this name was started before") from None
-        _lock(file, path)
+        _lock(file, path, work)
         return cls(path, file, 0)
 
     @classmethod
-    def open(cls, folder: Path) -> tuple[Journal, list[Event]]:
-        """Open a journal to go on with it: lock it, cut off a torn last line, return it with its events."""
+    def open(cls, folder: Path, work: str = "sweep") -> tuple[Journal, list[Event]]:
+        """Open a journal to go on with it: lock it, cut off a torn last line, return it with its events.
+
+        `work` is what others are told that this process does: see `Owner`.
+        """
         path = folder / FILE
         try:
             file = path.open("r+b", buffering=0)
         except FileNotFoundError:
             raise JournalError(f"no journal at {path}") from None
-        _lock(file, path)
+        _lock(file, path, work)
         events, length = parse(file.read(), path)
         _known(events, path)
         file.truncate(length)
@@ -143,14 +148,21 @@ class Journal:
         self.close()
 
 
-def _lock(file: FileIO, path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        who = owner.told(path.parent) or "another process"
-        raise JournalError(f"{path} is being written by {who}: this sweep is running already") from None
-    owner.sign(path.parent)
+def _lock(file: FileIO, path: Path, work: str) -> None:
+    """Take the lock; `folders.running` holds it for an instant, which is waited for."""
+    patience = time.monotonic() + LOOKED_AT
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() < patience:
+                time.sleep(0.01)
+                continue
+            file.close()
+            who = owner.of(path.parent) or "another process"
+            raise JournalError(f"{path} is being written by {who}: this sweep is running already") from None
+    owner.sign(path.parent, work)
 
 
 def plain(value: Any) -> Any:

@@ -6,27 +6,61 @@ import json
 import os
 import platform
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 FILE = "owner.json"
 
 
-def sign(folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that took the lock last.
+
+    Attributes
+    ----------
+    host, pid
+        Which process.
+    since
+        When it took the lock, in seconds since 1970.
+    work
+        What it does: sweep, confirmation, promotion or run file.
+    """
+
+    host: str
+    pid: int
+    since: int
+    work: str = "sweep"
+
+    def __str__(self) -> str:
+        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.since))
+        return f"process {self.pid} on {self.host} since {since}"
+
+    def here(self) -> bool:
+        """Return whether this very process lives on this machine: its number may be another's by now."""
+        import psutil
+
+        try:
+            return self.host == platform.node() and bool(psutil.Process(self.pid).create_time() <= self.since + 1)
+        except psutil.Error:
+            return False
+
+
+def sign(folder: Path, work: str) -> None:
     """Write down that this process holds the journal in `folder` now."""
-    owner = {"host": platform.node(), "pid": os.getpid(), "since": round(time.time())}
+    owner = Owner(platform.node(), os.getpid(), round(time.time()), work)
     partial = folder / f".{FILE}-{os.getpid()}"
     try:
-        partial.write_text(json.dumps(owner), encoding="utf-8")
+        partial.write_text(json.dumps(asdict(owner)), encoding="utf-8")
         partial.replace(folder / FILE)
     except OSError:  # a full disk: the lock holds without it
         partial.unlink(missing_ok=True)
 
 
-def told(folder: Path) -> str:
-    """Return who holds the journal in `folder` as a text, or an empty one where nobody signed."""
+def of(folder: Path) -> Owner | None:
+    """Return who holds the journal in `folder`, or None where nobody signed, or not legibly."""
     try:
-        owner = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(owner["since"]))
-        return f"process {owner['pid']} on {owner['host']} since {since}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        owner = Owner(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+        str(owner)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+    return owner if isinstance(owner.pid, int) and owner.pid > 0 else None

@@ -172,7 +172,7 @@ def _shared(asked: Split, sealed: Split) -> int:
 
 def _journal(folder: Path, version: ModelVersion, task: Task) -> None:
     """Write down that test is read."""
-    journal, _ = Journal.open(folder)
+    journal, _ = Journal.open(folder, "run file")
     with journal:
         journal.append(
             "test_run",
