@@ -24,6 +24,7 @@ OptionalName = Annotated[
 
 def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = False, json: AsJson = False) -> None:
     """Measure a task's floors and ceiling only. All, clean, cold."""
+    from nvf import devices
     from nvf import tasks as rooms
     from nvf.cli.render import console
     from nvf.cli.render import floors as render
@@ -32,9 +33,10 @@ def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = F
     from nvf.training.floors import measure_floors
 
     loaded, _ = load(spec, list(set_ or []))
-    task = open_snapshot(rooms.build_snapshot(loaded.task)).withhold(loaded.cold, loaded.search.seed)
-    split = split or ("dev" if len(task.split("dev")) else "test")
-    measured = measure_floors(task, split, loaded.measures())
+    with devices.using(loaded.resources.gpu):
+        task = open_snapshot(rooms.build_snapshot(loaded.task)).withhold(loaded.cold, loaded.search.seed)
+        split = split or ("dev" if len(task.split("dev")) else "test")
+        measured = measure_floors(task, split, loaded.measures())
     report: dict[str, Any] = {
         "task": task.name,
         "split": split,
@@ -47,7 +49,8 @@ def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = F
     if loaded.evaluate:
         from nvf.registry.elsewhere import Elsewhere
 
-        report["evaluate"] = Elsewhere(task, loaded.evaluate, loaded.measures(), split).floors()
+        with devices.using(loaded.resources.gpu):
+            report["evaluate"] = Elsewhere(task, loaded.evaluate, loaded.measures(), split).floors()
     if json:
         print_json(report)
         return
@@ -92,7 +95,7 @@ def status(name: OptionalName = None, wide: Wide = False, columns: Columns = Non
     from nvf.cli.render import console, sweeps
     from nvf.journal.folders import names
 
-    rows = [_status(each) for each in ([name] if name else names())]
+    rows = [_status(name)] if name else [_listed(each) for each in names()]
     if json:
         print_json(rows)
         return
@@ -107,6 +110,18 @@ def list_(wide: Wide = False, columns: Columns = None, json: AsJson = False) -> 
 
 
 list_.__name__ = "list"
+
+
+def _listed(name: str) -> dict[str, Any]:
+    """Return what `_status` does; where the journal is damaged, that alone."""
+    from nvf.cli.render import OUTCOMES
+    from nvf.errors import JournalError
+
+    try:
+        return _status(name)
+    except JournalError as error:
+        none = dict.fromkeys(("finished", "trials", *OUTCOMES, "open", "best", "measure", "task", "resume"))
+        return {"sweep": name, "status": "damaged", "reason": str(error), **none}
 
 
 def _status(name: str) -> dict[str, Any]:

@@ -356,19 +356,22 @@ def sweeps(rows: Sequence[Mapping[str, Any]], width: int, chosen: Sequence[str] 
     def column(name: str, cells: Iterable[str], rank: int | None = 0, *, right: bool = False) -> Column:
         return Column(name=name, header=name, cells=list(cells), rank=rank, right=right)
 
-    counts = {name: [row[name] for row in rows] for name in (*OUTCOMES, "open")}
+    damaged = [row for row in rows if row["status"] == "damaged"]
+    counts = {name: ["" if row in damaged else row[name] for row in rows] for name in (*OUTCOMES, "open")}
+    status = [
+        f"{row['status']} ({row['reason']})" if row["reason"] and row not in damaged else row["status"] for row in rows
+    ]
+    trials = ["" if row in damaged else f"{row['finished']}/{row['trials']}" for row in rows]
     columns, left = fit(
         [
             column("sweep", (row["sweep"] for row in rows)),
-            column(
-                "status", (f"{row['status']} ({row['reason']})" if row["reason"] else row["status"] for row in rows)
-            ),
-            column("trials", (f"{row['finished']}/{row['trials']}" for row in rows), right=True),
+            column("status", status),
+            column("trials", trials, right=True),
             # A count that is 0 for every sweep says nothing.
             *(column(name, map(str, of), 5 if any(of) else None, right=True) for name, of in counts.items()),
             column("best", (number(row["best"]) for row in rows), right=True),
-            column("measure", (row["measure"] for row in rows)),
-            column("task", (row["task"] for row in rows), 8),
+            column("measure", (row["measure"] or "" for row in rows)),
+            column("task", (row["task"] or "" for row in rows), 8),
         ],
         width,
         chosen,
@@ -377,3 +380,4 @@ def sweeps(rows: Sequence[Mapping[str, Any]], width: int, chosen: Sequence[str] 
     if left:
         yield f"left out at {width} columns: {', '.join(left)}; --wide shows all, --columns some"
     yield from (f"the driver of {row['sweep']} died: {row['resume']}" for row in rows if row["status"] == "died")
+    yield from (f"damaged: {row['sweep']}: {row['reason']}" for row in damaged)

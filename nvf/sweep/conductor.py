@@ -81,6 +81,8 @@ class Conductor:
         self._halt: tuple[str, str] | None = None
         self._failures = Failures()
         self._lost: Counter[int] = Counter()
+        for number in state.ended:
+            self._count(state.trials[number])
         self._settle()
         self._waiting = [number for number, trial in sorted(state.trials.items()) if trial.outcome is None]
 
@@ -271,11 +273,15 @@ class Conductor:
         trial = self.state.trials[number]
         self._write("trial_ended", sync=True, trial=number, outcome=outcome, error=error, attrs=trial.attrs)
         self._study.tell(trial)
-        if outcome != "failed":
-            self._failures.clear(trial.system)
-        elif said := self._failures.add(trial.system, error or ""):
-            self._halt = "failing", said
+        self._count(trial)
         self._clear(trial)
+
+    def _count(self, trial: replay.TrialState) -> None:
+        """Halt where an ended trial is one too many that failed the same way."""
+        if trial.outcome != "failed":
+            self._failures.clear(trial.system)
+        elif said := self._failures.add(trial.system, trial.error or ""):
+            self._halt = "failing", said
 
     def _fault(self, trial: replay.TrialState, fault: Fault) -> None:
         """Write down what was lived with; a disk that stays full is told once for each trial."""

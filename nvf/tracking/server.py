@@ -44,7 +44,8 @@ def client(*, retries: int = 0, timeout: int = 3) -> MlflowClient:
         How often a request to a server is tried again, unless `MLFLOW_HTTP_REQUEST_MAX_RETRIES` says so itself. With
         MLflow's own default a server that is down blocks every call for four minutes.
     timeout
-        Seconds until a request to a server is given up, unless `MLFLOW_HTTP_REQUEST_TIMEOUT` says so itself.
+        Seconds until a request to a server is given up, unless `MLFLOW_HTTP_REQUEST_TIMEOUT` says so itself. As with
+        `retries`, what one client of a process was given, a later one does not take back.
 
     Raises
     ------
@@ -52,8 +53,8 @@ def client(*, retries: int = 0, timeout: int = 3) -> MlflowClient:
         Where the server or the database does not answer, or is of another version, naming it and the way out.
     """
     for name, value in (("MLFLOW_HTTP_REQUEST_MAX_RETRIES", retries), ("MLFLOW_HTTP_REQUEST_TIMEOUT", timeout)):
-        if name not in _OWN:
-            os.environ[name] = str(value)
+        if name not in _OWN:  # they hold for every client of this process: the most patient one asks for all
+            os.environ[name] = str(max(value, int(os.environ.get(name, 0))))
     uri = tracking_uri()
     if uri.startswith("file:") or "://" not in uri and uri != "databricks":
         raise TrackingError(

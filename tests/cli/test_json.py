@@ -86,6 +86,21 @@ def test_how_far_a_sweep_is(nvf: Any, mlruns: Path) -> None:
     assert ended["best"] == pytest.approx(0.48)
 
 
+def test_a_damaged_journal_hides_no_other(nvf: Any, mlruns: Path) -> None:
+    for name in ("small", "torn"):
+        journals.sweep(mlruns / "sweeps" / name, name=name)
+    path = mlruns / "sweeps" / "torn" / "journal.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"record", b"rekord", 1))
+    whole, torn = strictly(nvf("list", "--json").out)
+    assert (whole["sweep"], whole["status"], whole["finished"]) == ("small", "ended", 4)
+    assert (torn["sweep"], torn["status"], torn["finished"], torn["best"]) == ("torn", "damaged", None, None)
+    assert f"{path}, line " in torn["reason"]
+    told = nvf("list")
+    assert told.code == 0 and "small  ended (trials)" in told.out
+    assert f"damaged: torn: {path}, line" in " ".join(told.out.split())
+    assert nvf("status", "torn").code == 1
+
+
 def test_what_a_sweep_will_cost(nvf: Any, mlruns: Path, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC)

@@ -3,11 +3,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mlflow.pyfunc
 import numpy as np
 import pytest
 import torch
+from mlflow import MlflowClient
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 
 from nvf import paths, tasks
 from nvf.errors import CheckpointError, GateRefused, SweepError, TaskError, TrackingError, UsageError
@@ -50,6 +53,22 @@ def test_the_best_trial_becomes_the_champion_and_ranks_as_its_checkpoint(run_swe
     answers = served.predict(np.asarray(queries.vectors), params={"k": 7})
     assert answers["ids"].tolist() == [[task.corpus.ids[row] for row in rows] for rows in expected.rows.tolist()]
     assert answers["scores"].tolist() == expected.scores.tolist()
+
+
+def test_files_are_uploaded_with_patience(run_sweep: RunSweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_sweep()
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT", raising=False)
+    monkeypatch.setattr(server, "_OWN", [])
+    seen = []
+    upload = MlflowClient.log_artifacts
+
+    def looked_at(client: MlflowClient, *args: Any) -> None:
+        seen.append(MLFLOW_HTTP_REQUEST_TIMEOUT.get())
+        upload(client, *args)
+
+    monkeypatch.setattr(MlflowClient, "log_artifacts", looked_at)
+    promote("small", trial=0, alias="candidate")
+    assert seen and set(seen) == {versions.TIMEOUT}
 
 
 def test_a_version_says_where_it_comes_from(run_sweep: RunSweep) -> None:

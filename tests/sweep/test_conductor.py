@@ -13,6 +13,7 @@ from nvf.errors import NvfError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.leaderboard import leaderboard
 from nvf.sweep.conductor import Conductor, Place
+from nvf.sweep.failures import SAME
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.space import Space
 from nvf.sweep.spec import Spec
@@ -69,6 +70,7 @@ class Sweep:
         self.folder = folder
         self.spec = Spec.model_validate({**SPEC, **changes})
         self.tick = tick
+        self.error: str | None = None
 
     def run(self) -> replay.SweepState:
         """Go on until nothing is left to do."""
@@ -94,13 +96,20 @@ class Sweep:
             conductor.close()
         return state
 
+    def resumed(self) -> None:
+        """Write down that a user goes on with it."""
+        journal, _ = events.Journal.open(self.folder)
+        with journal:
+            journal.append("sweep_resumed", spec=self.spec.model_dump(mode="json"))
+
     def _trial(self, conductor: Conductor, order: Order) -> None:
         epoch = -1 if order.resume is None else order.resume
         goes_on = True
         while goes_on:
             self.tick()
             epoch += 1
-            goes_on = conductor.on_report(report(order, epoch))
+            failed = Report(trial=order.trial, error=self.error)
+            goes_on = conductor.on_report(report(order, epoch) if self.error is None else failed)
 
 
 def trials(state: replay.SweepState) -> list[dict[str, Any]]:
@@ -257,3 +266,28 @@ def test_what_shows_only_beside_the_floors_is_journaled_with_the_record(conducto
     conductor.on_report(second)
     named = [[each["name"] for each in record["diagnoses"]] for record in conductor.state.trials[0].records]
     assert named == [[], ["buries_new_documents"]]
+
+
+@pytest.mark.parametrize("killed_at", [None, 2, 3])
+def test_failures_are_counted_across_drivers(tmp_path: Path, killed_at: int | None) -> None:
+    """Trials that fail the same way halt a sweep whose driver died as they do another; when mended it goes on."""
+    reports = 0
+
+    def tick() -> None:
+        nonlocal reports
+        reports += 1
+        if reports == killed_at:
+            raise Killed
+
+    sweep = Sweep(tmp_path, tick, system="linear", space={"lr": {"log": [1e-4, 1e-2]}}, start=[])
+    sweep.error = "ValueError: no"
+    if killed_at is not None:
+        with pytest.raises(Killed):
+            sweep.run()
+    state = sweep.run()
+    assert (state.status, state.reason, len(state.trials)) == ("paused", "failing", SAME)
+    state = sweep.run()
+    assert (state.status, state.reason, len(state.trials)) == ("paused", "failing", SAME)
+    sweep.resumed()
+    state = sweep.run()
+    assert (state.status, state.reason, len(state.trials)) == ("paused", "failing", 2 * SAME)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT
 
 from nvf.errors import TrackingError
 from nvf.tracking import server
@@ -53,6 +54,21 @@ def test_a_folder_is_refused_with_the_way_out(uri: str, monkeypatch: pytest.Monk
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(TrackingError, match="sqlite:////ABSOLUTE"):
         server.client()
+
+
+def test_a_client_that_carries_files_keeps_its_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(server, "_OWN", [])
+
+    def asked() -> tuple[int, int]:
+        return MLFLOW_HTTP_REQUEST_TIMEOUT.get(), MLFLOW_HTTP_REQUEST_MAX_RETRIES.get()
+
+    server.client()
+    assert asked() == (3, 0)
+    server.client(retries=1, timeout=120)
+    server.client()
+    assert asked() == (120, 1)
 
 
 def test_a_deleted_experiment_is_named_with_the_way_out(mlruns: Path) -> None:
