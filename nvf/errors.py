@@ -54,6 +54,10 @@ class SweepError(NvfError):
     """A sweep that cannot start, go on, or be found."""
 
 
+class DeviceError(SweepError):
+    """A GPU that is asked for and that torch does not see."""
+
+
 class UnknownName(SweepError):
     """A sweep or a trial that is not there."""
 

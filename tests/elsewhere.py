@@ -17,7 +17,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from nvf import seeding
+from nvf import devices, seeding
 
 DEVICE = torch.device("meta")
 """What they claim: a device that torch knows everywhere and asks no driver for."""
@@ -111,7 +111,7 @@ def _sparse_mm(sparse: torch.Tensor, dense: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
-    """Yield a device to ask for within the block."""
+    """Yield a device to ask for within the block; it is the machine's GPU meanwhile."""
     plain = seeding.generator
 
     def generator(*parts: int | str, device: torch.device | str = "cpu") -> torch.Generator:
@@ -123,6 +123,8 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     with monkeypatch.context() as patch, warnings.catch_warnings(), _Mode():
         warnings.filterwarnings("ignore", message="for .* copying from a non-meta parameter")  # it is copied
         patch.setattr(seeding, "generator", generator)
+        patch.setattr(devices, "GPU", DEVICE.type)
+        patch.setattr(devices, "lacking", lambda: None)
         patch.setattr(torch, "tensor", _tensor)
         patch.setattr(torch.sparse, "mm", _sparse_mm)
         yield DEVICE

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from nvf import devices
 from nvf.errors import EncoderError
 from nvf.types import FloatArray
 
@@ -56,10 +57,11 @@ class Encoder:
         return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
-def load(name: str, max_length: int = 256, device: str = "cpu", *, light: bool = False) -> Encoder:
+def load(name: str, max_length: int = 256, device: str | None = None, *, light: bool = False) -> Encoder:
     """Return the encoder called `name`; its weights are loaded once per process.
 
-    With `light`, `minilm` is taken as `nvf.encoders.minilm` has it, for a few questions asked at once.
+    It encodes on `device`, by default on `devices.current()`. With `light`, `minilm` is taken as `nvf.encoders.minilm`
+    has it, on the CPU, for a few questions asked at once.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def load(name: str, max_length: int = 256, device: str = "cpu", *, light: bool =
     """
     if light and name == "minilm":
         return Encoder(name, max_length, fingerprint(name), _light())
-    model = _model(name, device)
+    model = _model(name, device or devices.current())
     positions = getattr(getattr(model[0], "auto_model", None), "config", None)
     limit = getattr(positions, "max_position_embeddings", None)
     if limit is not None and max_length > limit:

@@ -50,7 +50,7 @@ def sign(folder: Path, work: str) -> None:
     owner = Owner(platform.node(), os.getpid(), round(time.time()), work)
     partial = folder / f".{FILE}-{os.getpid()}"
     try:
-        partial.write_text(json.dumps(asdict(owner)), encoding="utf-8")
+        partial.write_text(json.dumps(asdict(owner), allow_nan=False), encoding="utf-8")
         partial.replace(folder / FILE)
     except OSError:  # a full disk: the lock holds without it
         partial.unlink(missing_ok=True)

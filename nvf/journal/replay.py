@@ -105,6 +105,8 @@ class SweepState:
         versions, code.
     accepted
         What had changed when it was gone on with all the same.
+    ended
+        Trials in the order in which they ended, since the sweep last went on after failing.
     """
 
     started: Event
@@ -117,6 +119,7 @@ class SweepState:
     error: str = ""
     ground: dict[str, Any] = field(default_factory=dict)
     accepted: list[str] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -127,6 +130,11 @@ class SweepState:
     def objectives(self) -> list[Objective]:
         """What is optimised; the first one orders the leaderboard."""
         return [Objective.parse(text) for text in self.started["objectives"]]
+
+    @property
+    def gpu(self) -> float:
+        """What share of a GPU its file asks for; see `nvf.devices`."""
+        return float(self.spec.get("resources", {}).get("gpu", 0))
 
     @property
     def finished(self) -> int:
@@ -173,6 +181,7 @@ def apply(state: SweepState, event: Event) -> None:
         case "trial_ended":
             trial = state.trials[event["trial"]]
             trial.outcome, trial.error, trial.paused = event["outcome"], event["error"], False
+            state.ended.append(trial.number)
         case "fault":
             trial = state.trials[event["trial"]]
             trial.faults.append({name: event[name] for name in ("fault", "epoch", "detail")})
@@ -186,6 +195,8 @@ def apply(state: SweepState, event: Event) -> None:
         case "sweep_paused":
             state.status, state.reason, state.error = "paused", event["reason"], event.get("error") or ""
         case "sweep_resumed":
+            if state.reason == "failing":
+                state.ended.clear()
             state.status, state.reason, state.error, state.spec = "running", "", "", event["spec"]
             state.ground = event.get("ground") or state.ground
             state.accepted += event.get("accepted", [])

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nvf import devices
 from nvf.errors import SweepError, TrackingError
 from nvf.journal import folders
 from nvf.journal.events import Event, Journal
@@ -116,7 +117,7 @@ def confirm(
     folder = folders.find(name)
     if folders.running(folder):
         raise SweepError(f"sweep '{name}' is running: confirm it when it has ended (or nvf stop {name})")
-    journal, events = Journal.open(folder)
+    journal, events = Journal.open(folder, "confirmation")
     with journal:
         state = replay(events)
         finalists = choose(state, top, trials, say)
@@ -127,11 +128,13 @@ def confirm(
                 return known.result
         _warn(state, finalists, say)
         snapshot, task = snapshot_of(events, state)
-        bench = Bench.of(state, task, folder, model or name, say)
+        with devices.using(state.gpu):
+            bench = Bench.of(state, task, folder, model or name, say)
         current = _begin(journal, events, [trial.number for trial in finalists], seeds, say)
         _train(journal, state, current, plan(state, finalists, seeds), snapshot, address, say, progress)
         times = _open_test(journal, events, current, say)
-        result = _judge(bench, current, finalists, times)
+        with devices.using(state.gpu):
+            result = _judge(bench, current, finalists, times)
         confirmed = journal.append("confirmed", sync=True, confirmation=current.number, result=result)
         _tidy(folder, [*events, confirmed])
     try:

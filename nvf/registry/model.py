@@ -4,12 +4,14 @@
 | --- | --- |
 | artifacts/checkpoint | what the trial published |
 | artifacts/corpus | a task snapshot of the corpus, with a few dev queries to check and to show the model with |
+| artifacts/resources.json | whether its sweep asked for a GPU |
 | served.py, MLmodel, ... | what MLflow needs to serve it: code and settings as text, nothing pickled |
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import tempfile
 from importlib.metadata import version
@@ -27,7 +29,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, Tens
 from mlflow.types.schema import AnyType, Array
 
 from nvf.errors import NvfError
-from nvf.registry.retriever import CHECKPOINT, CORPUS, SPLIT, Retriever
+from nvf.registry.retriever import CHECKPOINT, CORPUS, RESOURCES, SPLIT, Retriever
 from nvf.tasks.base import Task
 from nvf.tasks.snapshot import save as save_task
 from nvf.types import Queries
@@ -71,15 +73,16 @@ class Served(_Answers, PythonModel):
         self.retriever = Retriever.open(Path(context.artifacts[CHECKPOINT]).parent)
 
 
-def stage(checkpoint_folder: Path, task: Task, folder: Path) -> None:
-    """Lay out in `folder` what a `Retriever` opens."""
+def stage(checkpoint_folder: Path, task: Task, folder: Path, gpu: float = 0) -> None:
+    """Lay out in `folder` what a `Retriever` opens; with `gpu` above 0 it ranks on a GPU where it finds one."""
     shutil.copytree(checkpoint_folder, folder / CHECKPOINT)
+    (folder / RESOURCES).write_text(json.dumps({"gpu": gpu}, allow_nan=False), encoding="utf-8")
     split = task.split(SPLIT)
     few = split.select(np.arange(min(EXAMPLES, len(split))))
     save_task(dataclasses.replace(task, splits={SPLIT: few}, truth={}, leaks=(), cold=None), folder / CORPUS)
 
 
-def save(checkpoint_folder: Path, task: Task, folder: Path, metadata: dict[str, Any]) -> None:
+def save(checkpoint_folder: Path, task: Task, folder: Path, metadata: dict[str, Any], gpu: float = 0) -> None:
     """Write the MLflow model to `folder`, which must not exist.
 
     Parameters
@@ -92,13 +95,15 @@ def save(checkpoint_folder: Path, task: Task, folder: Path, metadata: dict[str, 
         Where the model goes.
     metadata
         Kept in its `MLmodel`, as plain data.
+    gpu
+        As of `stage`.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        stage(checkpoint_folder, task, Path(temporary))
+        stage(checkpoint_folder, task, Path(temporary), gpu)
         mlflow.pyfunc.save_model(
             path=str(folder),
             python_model=str(Path(__file__).with_name("served.py")),
-            artifacts={name: str(Path(temporary) / name) for name in (CHECKPOINT, CORPUS)},
+            artifacts={name: str(Path(temporary) / name) for name in (CHECKPOINT, CORPUS, RESOURCES)},
             signature=signature(task),
             input_example=example(task),
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in PACKAGES],

@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
 
+from nvf import devices
 from nvf.errors import NvfError, UsageError
 from nvf.journal import folders
 from nvf.journal.events import Journal, read
@@ -140,8 +141,9 @@ def promote(
             if idle:
                 sync(folder)
         warned = cautions(candidate.state, candidate.trial, candidate.record, candidate.opened)
-        said = verdicts(client, registered, since.version, candidate, alias, forced=force is not None)
-        version = register(client, registered, candidate, since.version, said, force, warned)
+        with devices.using(candidate.state.gpu):
+            said = verdicts(client, registered, since.version, candidate, alias, forced=force is not None)
+            version = register(client, registered, candidate, since.version, said, force, warned)
         number, detail = int(version.version), _detail(candidate)
         try:
             moved = move(client, registered, alias, since, number, "promote", forced=force, detail=detail)
@@ -152,7 +154,7 @@ def promote(
         raise server.unreachable(error) from error
     with _alone(folder) as idle:
         if idle:
-            journal, _ = Journal.open(folder)
+            journal, _ = Journal.open(folder, "promotion")
             with journal:
                 at = {"trial": candidate.trial.number, "model": registered, "version": number, "alias": alias}
                 journal.append("promoted", sync=True, **at, forced=force)

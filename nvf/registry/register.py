@@ -66,7 +66,7 @@ def register(
     place = f"model/{uuid.uuid4().hex[:12]}"
     tags = _tags(candidate, run)
     with tempfile.TemporaryDirectory() as temporary:
-        models.save(candidate.folder, candidate.task, Path(temporary) / "model", tags)
+        models.save(candidate.folder, candidate.task, Path(temporary) / "model", tags, candidate.state.gpu)
         client.log_artifacts(run.info.run_id, str(Path(temporary) / "model"), place)
     try:
         insist(partial(client.create_registered_model, registered))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from nvf import tasks
+from nvf import devices, tasks
 from nvf.encoders import frozen
-from nvf.errors import UsageError
+from nvf.errors import CheckpointError, UsageError
 from nvf.systems import SYSTEMS, catalogue
 from nvf.systems.base import System
 from nvf.tasks.base import Task
@@ -20,7 +21,7 @@ from nvf.tasks.snapshot import open_snapshot
 from nvf.training import checkpoint
 from nvf.types import Queries, Ranking
 
-CHECKPOINT, CORPUS = "checkpoint", "corpus"
+CHECKPOINT, CORPUS, RESOURCES = "checkpoint", "corpus", "resources.json"
 SPLIT = "dev"
 TEXT_LENGTH = 200
 """Characters of a document's text that are shown."""
@@ -67,6 +68,8 @@ class Retriever:
     def open(cls, folder: Path, other: Mapping[str, Any] | None = None) -> Self:
         """Return the retriever in `folder` (`checkpoint` and `corpus`); executes none of the files.
 
+        It encodes and ranks on a GPU where its sweep asked for one (`resources.json`) and torch sees one.
+
         With `other`, the options of a task as in a sweep file, it answers over that task's corpus instead.
 
         Raises
@@ -76,6 +79,11 @@ class Retriever:
         CheckpointError, TaskError
             Where a file is missing or damaged, or the vectors of `other` are of another kind.
         """
+        with devices.using(_gpu(folder / RESOURCES)):
+            return cls._open(folder, other)
+
+    @classmethod
+    def _open(cls, folder: Path, other: Mapping[str, Any] | None) -> Self:
         home = open_snapshot(folder / CORPUS, verify=True)
         if other is None:
             return cls(checkpoint.restore_system(folder / CHECKPOINT, home.corpus), home)
@@ -102,7 +110,9 @@ class Retriever:
                 "give vectors to its MLflow model instead (mlflow.pyfunc.load_model)"
             )
         assert self.task.max_length is not None, "a task with an encoder says how long its texts may be"
-        vectors = frozen.load(self.task.encoder, self.task.max_length, light=light).encode(texts)
+        vectors = frozen.load(self.task.encoder, self.task.max_length, str(self.system.device), light=light).encode(
+            texts
+        )
         return Queries([str(row) for row in range(len(texts))], vectors, list(texts))
 
     def vectors(self, values: Any) -> Queries:
@@ -142,3 +152,13 @@ class Retriever:
     def _hit(self, rank: int, row: int, score: float, length: int) -> Hit:
         texts = self.task.corpus.texts
         return Hit(rank, self.task.corpus.ids[row], score, None if texts is None else texts[row][:length])
+
+
+def _gpu(path: Path) -> float:
+    """Return what a model's sweep asked of a GPU; 0 for a model of an older version, which did not say."""
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["gpu"])
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise CheckpointError(f"{path} is damaged: it does not say what share of a GPU the model's sweep had") from None

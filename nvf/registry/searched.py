@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from nvf import paths, tasks
+from nvf import devices, paths, tasks
 from nvf.errors import TaskError
 from nvf.journal.events import Event
 from nvf.journal.replay import SweepState
@@ -22,7 +22,8 @@ def snapshot_of(events: list[Event], state: SweepState) -> tuple[Path, Task]:
     """
     folder = next((found for found in _snapshots(events) if found.is_dir()), None)
     if folder is None:
-        folder = tasks.build_snapshot(state.spec["task"])
+        with devices.using(state.gpu):
+            folder = tasks.build_snapshot(state.spec["task"])
     task = tasks.open_snapshot(folder, verify=True)
     before = state.started["task"]["fingerprint"]
     if task.fingerprint != before:

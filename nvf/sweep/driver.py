@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from nvf import paths
+from nvf import devices, paths
 from nvf.errors import JournalError, NvfError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.folders import find
@@ -91,7 +91,9 @@ def start(
                 archive.check(spec.storage)
             if repeats := Space(spec, _misfit).repeats(spec.search.trials):
                 say(repeats)
-            snapshot, task, floors = beginning.prepare(spec, say)
+            with devices.using(spec.resources.gpu) as device:
+                _where(spec, device, say)
+                snapshot, task, floors = beginning.prepare(spec, say)
             ray = _join(session, spec, cluster, say)
         with beginning.begin(folder, spec.name, say) as journal:
             (folder / SPEC).write_text(text, encoding="utf-8")
@@ -148,7 +150,8 @@ def resume(
             cluster = ray_session.cluster(address)
             ray_session.look(cluster, spec.resources.cpu, spec.resources.gpu)
             say(f"task: {spec.task['source']}")
-            snapshot = resuming.snapshot(spec, state)
+            with devices.using(spec.resources.gpu):
+                snapshot = resuming.snapshot(spec, state)
         task = open_snapshot(snapshot)
         now = ground(task.fingerprint, text)
         changed = changes(state.ground, now)
@@ -172,8 +175,15 @@ def resume(
         replay.apply(state, resumed)
         if not state.floors:  # the driver died right after its first line
             searched = task.withhold(spec.cold, spec.search.seed)
-            _write_floors(journal, state, measure_floors(searched, "dev", spec.measures()))
+            with devices.using(spec.resources.gpu):
+                _write_floors(journal, state, measure_floors(searched, "dev", spec.measures()))
         return _run(spec, state, journal, Place(snapshot, folder / CHECKPOINTS), ray, watch, say)
+
+
+def _where(spec: Spec, device: str, say: Say) -> None:
+    """Say where the GPU that trials get is not here: a cluster's driver may have none."""
+    if spec.resources.gpu > 0 and device == devices.CPU:
+        say(f"texts and floors: on this machine's CPU, for {devices.lacking()}")
 
 
 class _Ray(NamedTuple):

@@ -113,7 +113,7 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as text."""
-        return json.dumps(asdict(self))
+        return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Report:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from nvf import devices
 from nvf.errors import SweepError
 from nvf.sweep.signals import Interrupted
 
@@ -59,13 +60,15 @@ def look(address: str | None, cpu: float, gpu: float) -> None:
     Raises
     ------
     SweepError
-        Where the cluster does not answer, or where this machine has too little for one trial or no place for Ray.
+        Where the cluster does not answer, or where this machine has too little for one trial, a GPU that torch does
+        not see, or no place for Ray.
     """
     if address is not None:
         ask(address)
         return
     _check_sockets()
     slots(cpu, gpu, [{"CPU": len(os.sched_getaffinity(0)), "GPU": _gpus() if gpu else 0}])
+    devices.needed(gpu)
 
 
 def _gpus() -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from nvf import tasks
-from nvf.errors import JournalError, SpecError, SweepError, TaskError
+from nvf.errors import JournalError, SpecError, SweepError, TaskError, UsageError
 from nvf.journal import events, replay
-from nvf.sweep.spec import Spec, load
+from nvf.sweep.spec import Budget, Search, Spec, load
 
+Part = TypeVar("Part", Search, Budget)
 SPEC, CHECKPOINTS = "spec.yaml", "checkpoints"
 BEGINNING = {"sweep_started", "floors", "sweep_resumed", "sweep_paused"}
 """What a journal holds before its first trial."""
@@ -87,14 +90,22 @@ def edited(folder: Path, state: replay.SweepState) -> Spec:
 
 
 def extended(spec: Spec, state: replay.SweepState, trials: int | None, time: float | None) -> Spec:
-    """Return the spec with another number of trials, or another time."""
+    """Return the spec with other trials, or another time; raises `UsageError` where one is out of bounds."""
     changes: dict[str, Any] = {}
     if trials is not None:
         if trials < len(state.trials):
             raise SweepError(
                 f"--trials {trials} is less than the {len(state.trials)} that sweep '{state.name}' has begun"
             )
-        changes["search"] = spec.search.model_copy(update={"trials": trials})
+        changes["search"] = _changed(spec.search, "trials", trials)
     if time is not None:
-        changes["budget"] = spec.budget.model_copy(update={"time": time})
+        changes["budget"] = _changed(spec.budget, "time", time)
     return spec.model_copy(update=changes)
+
+
+def _changed(part: Part, key: str, value: Any) -> Part:
+    try:
+        return type(part).model_validate({**part.model_dump(), key: value})
+    except ValidationError as error:
+        said = error.errors()[0]["msg"]
+        raise UsageError(f"--{key} {value}: {said[0].lower()}{said[1:]}") from None

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from nvf import systems
+from nvf import devices, systems
 from nvf.errors import CheckpointError, NvfError
 from nvf.journal.objective import Objective
 from nvf.journal.reserve import NO_ROOM
@@ -89,7 +89,7 @@ class Worker:
     def _fresh(self) -> Training:
         """Return the trial's training, not started yet."""
         order = self.order
-        device = "cuda" if order.gpu > 0 and torch.cuda.is_available() else "cpu"
+        device = devices.needed(order.gpu)
         task = _task(order.task, order.cold, order.cold_seed)
         system = systems.create(order.system, order.params, task.corpus, device)
         return Training(system, task, seed=order.seed, epochs=order.epochs, measures=order.measures)

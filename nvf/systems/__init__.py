@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nvf import devices
 from nvf.errors import UsageError, nearest
 from nvf.params import make
 
@@ -76,7 +77,7 @@ def get(name: str) -> type[System]:
     return SYSTEMS[name]
 
 
-def create(name: str, params: Mapping[str, Any], corpus: Corpus, device: torch.device | str = "cpu") -> System:
+def create(name: str, params: Mapping[str, Any], corpus: Corpus, device: torch.device | str | None = None) -> System:
     """Return the system called `name` on `corpus`, neither trained nor restored yet.
 
     `params` are flattened names ("reranker.hidden"); what is not given keeps its default.
@@ -89,4 +90,4 @@ def create(name: str, params: Mapping[str, Any], corpus: Corpus, device: torch.d
         Where a parameter is unknown or out of bounds.
     """
     kind = get(name)
-    return kind(make(kind.Params, params), corpus, device)
+    return kind(make(kind.Params, params), corpus, device or devices.current())

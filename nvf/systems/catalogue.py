@@ -73,7 +73,7 @@ def catalogue() -> Mapping[str, Entry]:
     found = {name: _entry(kind) for name, kind in SYSTEMS.items()}
     if paths.mlruns().is_dir():
         with contextlib.suppress(OSError):
-            _keep(kept, json.dumps([asdict(entry) for entry in found.values()]))
+            _keep(kept, json.dumps([asdict(entry) for entry in found.values()], allow_nan=False))
     return found
 
 

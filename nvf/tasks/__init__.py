@@ -227,7 +227,7 @@ def carry(home: Task, other: Task, split: str) -> Task:
 def _key(options: Mapping[str, Any], state: str, inputs: Iterable[Path]) -> str:
     code = sorted(path for room in ("tasks", "encoders") for path in (Path(__file__).parents[1] / room).glob("*.py"))
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([options, state, __version__, sys.version], sort_keys=True).encode())
+    digest.update(json.dumps([options, state, __version__, sys.version], sort_keys=True, allow_nan=False).encode())
     for path in (*code, *inputs):
         there = path.stat() if path.exists() else None
         digest.update(f"{path}\x1f{there and (there.st_size, there.st_mtime_ns)}\x1e".encode())

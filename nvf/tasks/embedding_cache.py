@@ -32,7 +32,6 @@ def embed(
     encoder_name: str,
     max_length: int,
     progress: reports.Progress | None = None,
-    device: str = "cpu",
     what: str = "texts",
 ) -> FloatArray:
     """Return the (len(texts), D) float32 unit vectors of `texts`, in their order; new texts are encoded and kept.
@@ -50,7 +49,7 @@ def embed(
     store = _Store(paths.cache() / "vectors" / f"{frozen.fingerprint(encoder_name)}-{max_length}")
     keys = [_key(text) for text in texts]
     if not store.knows(keys):
-        _encode_missing(store, dict(zip(keys, texts, strict=True)), encoder_name, max_length, progress, device, what)
+        _encode_missing(store, dict(zip(keys, texts, strict=True)), encoder_name, max_length, progress, what)
     return store.read(keys)
 
 
@@ -60,7 +59,6 @@ def _encode_missing(
     encoder_name: str,
     max_length: int,
     progress: reports.Progress | None,
-    device: str,
     what: str,
 ) -> None:
     store.folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +67,7 @@ def _encode_missing(
         missing = [key for key in wanted if key not in store.rows]
         if not missing:
             return
-        encoder = frozen.load(encoder_name, max_length, device)
+        encoder = frozen.load(encoder_name, max_length)
         with (progress or reports.show)(f"encoding {what} with {encoder_name}", len(missing)) as advance:
             for start in range(0, len(missing), CHUNK):
                 chunk = missing[start : start + CHUNK]

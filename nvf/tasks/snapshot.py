@@ -38,7 +38,7 @@ def snapshot(task: Task, root: Path | None = None) -> Path:
     notes), so that two copies of one data set do not pass for one another.
     """
     root = paths.cache() / "tasks" if root is None else root
-    rest = json.dumps(_plain(task), sort_keys=True).encode()
+    rest = json.dumps(_plain(task), sort_keys=True, allow_nan=False).encode()
     folder = root / f"{task.fingerprint}-{hashlib.blake2b(rest, digest_size=4).hexdigest()}"
     if not folder.exists():
         root.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def _write(task: Task, folder: Path) -> None:
         "truth": list(task.truth),
         "files": {str(path.relative_to(folder)): _stamp(path) for path in sorted(folder.rglob("*.*"))},
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False))
 
 
 def _plain(task: Task) -> dict[str, Any]:

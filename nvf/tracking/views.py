@@ -106,8 +106,8 @@ def introduce(mlflow: MlflowClient, experiment: str) -> None:
 def _body(name: str, created: int, state: dict[str, Any]) -> str:
     """Return a view as MLflow keeps it, without its last charts where it would grow too long."""
     while True:
-        content = json.dumps(state, separators=(",", ":"))
-        body = json.dumps({"name": name, "createdAt": created, "state": content})
+        content = json.dumps(state, separators=(",", ":"), allow_nan=False)
+        body = json.dumps({"name": name, "createdAt": created, "state": content}, allow_nan=False)
         if len(body) <= LENGTH:
             return body
         state["compareRunCharts"].pop()

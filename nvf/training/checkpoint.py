@@ -125,9 +125,12 @@ def load(folder: Path, digest: str | None = None) -> Checkpoint:
 
 
 def restore_system(
-    folder: Path, corpus: Corpus, device: torch.device | str = "cpu", digest: str | None = None
+    folder: Path, corpus: Corpus, device: torch.device | str | None = None, digest: str | None = None
 ) -> System:
-    """Return the trained system of the checkpoint in `folder`, ready to rank `corpus`; it needs no training data."""
+    """Return the trained system of the checkpoint in `folder`, ready to rank `corpus`; it needs no training data.
+
+    It ranks on `device`, by default on `devices.current()`.
+    """
     checkpoint = load(folder, digest)
     system = _create(checkpoint, corpus, device)
     _fill(system, checkpoint)
@@ -148,7 +151,7 @@ def resume(folder: Path, training: Training, digest: str | None = None, *, halve
     defaults = {name: bound.default for name, bound in bounds(type(training.system.params)).items()}
     own = {
         "system": training.system.name,
-        "params": _unbatched(json.loads(json.dumps(flatten(training.system.params))), halved),
+        "params": _unbatched(json.loads(json.dumps(flatten(training.system.params), allow_nan=False)), halved),
         "seed": training.seed,
         "fingerprint": training.task.fingerprint,
     }
@@ -239,7 +242,7 @@ def _tensors(path: Path, digest: str) -> dict[str, Tensor]:
     return tensors
 
 
-def _create(checkpoint: Checkpoint, corpus: Corpus, device: torch.device | str) -> System:
+def _create(checkpoint: Checkpoint, corpus: Corpus, device: torch.device | str | None) -> System:
     try:
         return systems.create(checkpoint.meta["system"], checkpoint.meta["params"], corpus, device)
     except NvfError as error:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from nvf.errors import TaskError
 from nvf.measures.evaluate import depth, evaluate
 from nvf.measures.parse import Measure
@@ -33,9 +31,7 @@ class Floors:
     queries: dict[str, int]
 
 
-def measure_floors(
-    task: Task, split: str, measures: Sequence[Measure | str], device: torch.device | str = "cpu"
-) -> Floors:
+def measure_floors(task: Task, split: str, measures: Sequence[Measure | str]) -> Floors:
     """Return the figures on `split` of every floor and ceiling that applies to `task`, with default parameters."""
     texts = [str(measure) for measure in measures]
     judged = task.split(split)
@@ -46,7 +42,7 @@ def measure_floors(
     for name, kind in SYSTEMS.items():
         if not (kind.floor or kind.ceiling) or kind.applies_to(task) is not None:
             continue
-        system = create(name, {}, task.corpus, device)
+        system = create(name, {}, task.corpus)
         system.prepare(task, 0)
         ranking = rank_split(system, judged, depth(texts, None if task.cold is None else judged))
         evaluation = evaluate(ranking, judged, task.cold, texts)

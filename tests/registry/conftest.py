@@ -52,7 +52,9 @@ def lexicon(tmp_path: Path) -> dict[str, Any]:
     return {"source": "beir", "path": str(folder), "encoder": "minilm"}
 
 
-def sweep(name: str, options: dict[str, Any], rates: tuple[float, ...], epochs: int, cold: float) -> Path:
+def sweep(
+    name: str, options: dict[str, Any], rates: tuple[float, ...], epochs: int, cold: float, gpu: float = 0
+) -> Path:
     folder = paths.sweep(name)
     snapshot = tasks.build_snapshot(options)
     task = tasks.open_snapshot(snapshot).withhold(cold, 0)
@@ -63,7 +65,13 @@ def sweep(name: str, options: dict[str, Any], rates: tuple[float, ...], epochs: 
             format=FORMAT,
             sweep=name,
             nvf="0.1.0",
-            spec={"name": name, "task": options, "system": ["linear"], "cold": cold},
+            spec={
+                "name": name,
+                "task": options,
+                "system": ["linear"],
+                "cold": cold,
+                "resources": {"cpu": 1, "gpu": gpu},
+            },
             spec_text=f"name: {name}\n",
             task={
                 "name": task.name,
@@ -187,7 +195,8 @@ def run_sweep() -> Callable[..., Path]:
         rates: tuple[float, ...] = (0.001, 0.02),
         epochs: int = 3,
         cold: float = 0.2,
+        gpu: float = 0,
     ) -> Path:
-        return sweep(name, options or SYNTHETIC, rates, epochs, cold)
+        return sweep(name, options or SYNTHETIC, rates, epochs, cold, gpu)
 
     return run

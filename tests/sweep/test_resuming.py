@@ -1,0 +1,33 @@
+"""What a resume may change of a sweep file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nvf.errors import UsageError
+from nvf.journal.replay import SweepState
+from nvf.sweep.resuming import extended
+from nvf.sweep.spec import Spec
+
+SPEC = Spec.model_validate({"name": "small", "task": {}, "system": "linear"})
+STATE = SweepState(started={"sweep": "small"}, spec={})
+
+
+def test_trials_and_time_become_others() -> None:
+    spec = extended(SPEC, STATE, 40, 90.0)
+    assert (spec.search.trials, spec.budget.time, spec.budget.epochs) == (40, 90.0, SPEC.budget.epochs)
+    assert extended(SPEC, STATE, None, None) == SPEC
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"trials": 1_000_000, "time": None}, r"--trials 1000000: input should be less than or equal to 100000"),
+        ({"trials": None, "time": 0.0}, r"--time 0.0: input should be greater than 0"),
+    ],
+)
+def test_the_bounds_of_the_sweep_file_hold(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        extended(SPEC, STATE, **changes)
