@@ -9,8 +9,11 @@ from rich.text import Text
 
 from nvf.cli.columns import Column, fit, lines
 from nvf.cli.render import figures, leaks, noticed, number, setting, settings
-from nvf.measures.comparison import Comparison
+from nvf.measures.comparison import Comparison, probability
 from nvf.measures.parse import VIEWS
+
+LISTED = 3
+"""Up to so many finalists, each pair has a line of its own."""
 
 
 def confirmation(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
@@ -35,11 +38,16 @@ def confirmation(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
         if row["diagnoses"]:
             yield f"  diagnosed when trained again: {', '.join(row['diagnoses'])}"
     yield ""
+    yield from pairwise(result, f"difference in {result['compared']} on test", width)
     yield from withheld(result, width)
     if "setting" in left:
         yield from settings(result["finalists"], width, top=trials)
     if "evaluate" in result:
         yield from elsewhere(result["evaluate"], result["compared"], width)
+    if any("seeds" not in line for row in result["finalists"] for line in row["against"].values()):
+        yield "confirmed by an older nvf: intervals and p cover the queries alone"
+    elif result["seeds"] == 1:
+        yield "one seed: intervals and p cover the queries alone, not other trainings"
     if result["stability"] is not None:
         yield f"order of the finalists on dev over seeds: Kendall tau {result['stability']:.2f}"
     times = f"{result['opened']} time{'s' * (result['opened'] > 1)}"
@@ -85,23 +93,18 @@ def compared(rows: Sequence[tuple[str, str, Mapping[str, Any]]], width: int) -> 
     """Yield a table of comparisons: to what, on what, difference, 95 % interval, p, verdict."""
     if not rows:
         return
-    each = [of for _, _, of in rows]
+    each = [Comparison.of(of) for _, _, of in rows]
     yield from lines(
         [
             Column(name="", header="  against", cells=["  " + name for name, _, _ in rows]),
             Column(name="", header="", cells=[what for _, what, _ in rows]),
-            Column(name="", header="difference", cells=[f"{of['difference']:+.4f}" for of in each], right=True),
-            Column(name="", header="95 % interval", cells=[_interval(of) for of in each], right=True),
-            Column(name="", header="p", cells=[f"{of['p']:.2g}" for of in each]),
-            Column(name="", header="verdict", cells=[Comparison.of(of).outcome() for of in each]),
+            Column(name="", header="difference", cells=[f"{of.difference:+.4f}" for of in each], right=True),
+            Column(name="", header="95 % interval", cells=[of.interval for of in each], right=True),
+            Column(name="", header="p", cells=[probability(of.p) for of in each]),
+            Column(name="", header="verdict", cells=[of.outcome() for of in each]),
         ],
         width,
     )
-
-
-def _interval(of: Mapping[str, Any]) -> str:
-    low, high = ("open" if of[end] is None else f"{of[end]:+.4f}" for end in ("low", "high"))
-    return f"[{low}, {high}]"
 
 
 def gap(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
@@ -110,7 +113,53 @@ def gap(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
     over = f"{len(row['dev']['values'])} {'draws' if result['cold'] else 'seeds'}"
     dev, again, test = (number(found[name]) for name in ("search_dev", "replicates_dev", "test"))
     yield f"  {result['measure']}: dev {dev} in the search, {again} over {over}; test {test}"
+    if row["seeds"] > 1 and "test" in row["champion"]:
+        own = ", ".join(f"{view} {number(by[result['compared']])}" for view, by in row["champion"]["test"].items())
+        yield f"  its checkpoint alone: {own} on test; above, the mean of {row['seeds']} trainings"
     yield f"  latency: p50 {row['latency_ms_p50']:.2f} ms, p95 {row['latency_ms_p95']:.2f} ms"
+
+
+def pairwise(found: Mapping[str, Any], what: str, width: int) -> Iterator[Text | str]:
+    """Yield how the finalists stand to one another: a line for each pair, or a matrix where there are many."""
+    pairs = found.get("pairwise", [])
+    trials = [row["trial"] for row in found["finalists"]]
+    views = [view for view in VIEWS if any(view in pair for pair in pairs)]
+    views = [view for view in views if view == "all" or any(pair[view] != pair["all"] for pair in pairs)]
+    if not pairs:
+        return
+    yield f"finalists with each other, {what}"
+    if len(trials) <= LISTED:
+        rows = [(f"{pair['trial']:04d} to {pair['other']:04d}", view, pair[view]) for pair in pairs for view in views]
+        yield from compared(rows, width)
+        yield ""
+        return
+    yield f"  row minus column; * where it is better or worse, adjusted for {len(pairs)} pairs (Holm)"
+    for view in views:
+        cells = {(pair["trial"], pair["other"]): _cell(Comparison.of(pair[view])) for pair in pairs}
+        columns, left = fit(
+            [
+                Column(name="", header=f"  {view}", cells=[f"  {one:04d}" for one in trials[:-1]]),
+                *(
+                    Column(
+                        name=f"{other:04d}",
+                        header=f"{other:04d} ",
+                        cells=[cells.get((one, other), "") for one in trials[:-1]],
+                        right=True,
+                        rank=place,
+                    )
+                    for place, other in enumerate(trials[1:], 1)
+                ),
+            ],
+            width,
+        )
+        yield from lines(columns, width)
+        if left:
+            yield f"  left out at {width} columns: {', '.join(left)}; --wide shows all"
+    yield ""
+
+
+def _cell(of: Comparison) -> str:
+    return f"{of.difference:+.4f}{' ' if of.outcome() == 'undecided' else '*'}"
 
 
 def withheld(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
@@ -152,6 +201,7 @@ def elsewhere(found: Mapping[str, Any], measure: str, width: int) -> Iterator[Te
         ],
         width,
     )
+    yield from pairwise(found, "difference of the averages", width)
 
 
 def floors_elsewhere(found: Mapping[str, Any], measure: str, width: int) -> Iterator[Text | str]:

@@ -15,6 +15,7 @@ from nvf.journal.replay import SweepState, TrialState, replay
 from nvf.registry.confirmations import last_result, leading
 from nvf.registry.searched import snapshot_of
 from nvf.tasks.base import Task
+from nvf.types import Figures
 
 Check = Callable[[SweepState, TrialState, Mapping[str, Any] | None], None]
 """Takes the sweep, the trial chosen, and its part in the last confirmation, or None."""
@@ -44,6 +45,20 @@ class Candidate:
     task: Task
     result: Mapping[str, Any] | None
     row: Mapping[str, Any] | None
+
+    @property
+    def test(self) -> Figures | None:
+        """On test, or None where it was not confirmed: all and clean of this very checkpoint, cold the draws' mean.
+
+        Journals of older versions of nvf hold the mean over the seeds alone.
+        """
+        return None if self.row is None else {**self.row["test"], **self.row["champion"].get("test", {})}
+
+    @property
+    def mean(self) -> Figures | None:
+        """On test, the mean over the trainings, where there are several and the checkpoint's own figures are known."""
+        several = self.row is not None and self.row["seeds"] > 1 and "test" in self.row["champion"]
+        return self.row["test"] if several and self.row is not None else None
 
     @property
     def opened(self) -> int:

@@ -24,7 +24,7 @@ from nvf.registry.already import already, tell
 from nvf.registry.confirmations import Confirmation, Part, confirmations
 from nvf.registry.elsewhere import Elsewhere
 from nvf.registry.finalists import choose, objective, order, plan
-from nvf.registry.findings import compared, finalist, measure_of, over_draws, stability
+from nvf.registry.findings import by_view, compared, finalist, measure_of, over_draws, pairwise, stability
 from nvf.registry.judging import SPLIT, Judge, Trained
 from nvf.registry.reigning import Reigning, reigning
 from nvf.registry.searched import snapshot_of
@@ -254,7 +254,7 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
     judged = {number: judge.finalist(trained[number], drawn[number]) for number in full}
     untrained = judge.untrained(each.cold_seed for each in drawn[finalists[0].number])
     floors = {name: each for name, each in untrained.items() if not SYSTEMS[name].ceiling}
-    against = compared(judged, floors, measure, state.name, current.number)
+    against = compared(judged, floors, measure)
     rows = [
         {
             **finalist(state, trial, full[trial.number], withheld[trial.number], judged[trial.number]),
@@ -282,6 +282,7 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
         "withheld_floors": {name: over_draws(each.withheld) for name, each in floors.items()},
         "stability": stability(rows),
         "finalists": rows,
+        "pairwise": pairwise(by_view(judged, measure)),
         "leaks": [leak for leak in state.started["task"]["leaks"] if leak["split"] == SPLIT],
         "notes": state.started["task"]["notes"],
     }
@@ -292,7 +293,7 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
             "name": bench.champion.name,
             "figures": champion.figures,
         }
-        beside = compared(judged, {"champion": champion}, measure, state.name, current.number)
+        beside = compared(judged, {"champion": champion}, measure)
         for row in rows:
             row["against_champion"] = beside[row["trial"]]["champion"]
     if bench.elsewhere is not None:

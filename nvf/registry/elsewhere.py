@@ -11,7 +11,7 @@ import numpy as np
 from nvf import tasks
 from nvf.measures.evaluate import Evaluation, depth, evaluate
 from nvf.measures.significance import compare
-from nvf.registry.findings import adjusted
+from nvf.registry.findings import adjusted, pairwise
 from nvf.registry.judging import SPLIT, Trained, mean
 from nvf.systems import SYSTEMS, create
 from nvf.systems.base import System
@@ -52,7 +52,7 @@ class Elsewhere:
         self._tasks = [tasks.carry(home, each, split) for each in opened]
 
     def judge(self, finalists: Mapping[int, Sequence[Trained]], measure: str) -> dict[str, Any]:
-        """Return floors and finalists, means over seeds, and each finalist's difference to each floor by `measure`.
+        """Return floors and finalists, means over seeds, and the differences by `measure`: to each floor, and pairwise.
 
         The average over the tasks is of the tasks' means; its interval comes from all their queries, each weighted so
         that every task counts the same. p is adjusted for there being several finalists (Holm).
@@ -63,11 +63,11 @@ class Elsewhere:
         against: dict[int, dict[str, Any]] = {number: {} for number in judged}
         for name, floor in floors.items():
             theirs = self._pooled([floor], measure)
-            lines = {number: asdict(compare(ours, theirs, name, number)) for number, ours in pooled.items()}
+            lines = {number: compare(ours, theirs) for number, ours in pooled.items()}
             for number, line in adjusted(lines).items():
                 against[number][name] = line
         rows = [{"trial": number, **_shown(by_seed), "against": against[number]} for number, by_seed in judged.items()]
-        return {**self._described(floors), "finalists": rows}
+        return {**self._described(floors), "finalists": rows, "pairwise": pairwise({"all": pooled})}
 
     def floors(self) -> dict[str, Any]:
         """Return the figures of every floor that applies to all of them: {tasks, queries, leaks, floors}."""
@@ -106,16 +106,12 @@ class Elsewhere:
         return evaluate(rank_split(system, split, depth(self._measures)), split, None, self._measures)
 
     def _pooled(self, by_seed: Sequence[Sequence[Evaluation]], measure: str) -> FloatArray:
-        """Return the queries of all tasks in one row, weighted so that their mean is the mean of the tasks' means.
-
-        A query's figure is the mean over the seeds.
-        """
+        """Return (S, Q) the queries of all tasks, weighted so that their mean is the mean of the tasks' means."""
         values = [
-            np.mean([each[place].per_query["all"][measure] for each in by_seed], axis=0)
-            for place in range(len(self._tasks))
+            np.stack([each[place].per_query["all"][measure] for each in by_seed]) for place in range(len(self._tasks))
         ]
-        total = sum(map(len, values))
-        return np.concatenate([each * total / (len(values) * len(each)) for each in values])
+        total = sum(each.shape[1] for each in values)
+        return np.concatenate([each * total / (len(values) * each.shape[1]) for each in values], axis=1)
 
 
 def _shown(by_seed: Sequence[Sequence[Evaluation]]) -> dict[str, Any]:

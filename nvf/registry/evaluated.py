@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nvf.measures.comparison import Comparison
+from nvf.measures.comparison import Comparison, probability
 from nvf.measures.parse import VIEWS
 from nvf.registry.candidates import Candidate
-from nvf.registry.findings import measure_of
+from nvf.registry.findings import each_pair, measure_of
 from nvf.registry.gates import RAW
-from nvf.registry.markdown import difference, number, table
+from nvf.registry.markdown import number, table
 from nvf.systems import SYSTEMS
 from nvf.types import Figures
 
@@ -23,9 +23,19 @@ NEW_DOCUMENTS = {
 
 def measured(candidate: Candidate) -> tuple[str, Figures, Mapping[str, Figures]]:
     """Return the split, the figures on it, and those of the floors: test where it was confirmed, else dev."""
-    if candidate.row is None or candidate.result is None:
+    if candidate.test is None or candidate.result is None:
         return "dev", candidate.record["figures"], candidate.state.floors
-    return "test", candidate.row["test"], candidate.result["floors"]
+    return "test", candidate.test, candidate.result["floors"]
+
+
+def _own(candidate: Candidate) -> Iterator[tuple[str, Figures]]:
+    """Yield what is served with its figures, and the mean over the trainings where that is another."""
+    name, figures = f"**{candidate.trial.system}**", measured(candidate)[1]
+    if candidate.mean is None or candidate.row is None:
+        yield name, figures
+        return
+    yield f"{name}, this checkpoint", {view: by for view, by in figures.items() if view != "cold"}
+    yield f"mean of {candidate.row['seeds']} trainings", candidate.mean
 
 
 def head_figures(candidate: Candidate) -> str:
@@ -34,7 +44,7 @@ def head_figures(candidate: Candidate) -> str:
     measure, views = measure_of(candidate.state), [view for view in VIEWS if view in figures]
     rows = [
         (name, *(number(of.get(view, {}).get(measure)) for view in views))
-        for name, of in ((f"**{candidate.trial.system}**", figures), *_champion(candidate), *floors.items())
+        for name, of in (*_own(candidate), *_champion(candidate), *floors.items())
     ]
     return table((f"{measure} on {split}", *views), rows)
 
@@ -60,9 +70,10 @@ def new_documents(candidate: Candidate) -> str:
             "**New documents:** nothing was withheld, so what becomes of documents that nobody has judged is unknown."
         )
     said = f"**New documents** are found with {measure} {figures['cold'][measure]:.4f} on {split}"
-    line = (candidate.row or {}).get("against", {}).get(RAW, {}).get("cold")
-    if line is not None:
-        return f"{said}, {difference(line)} against the raw vectors: {NEW_DOCUMENTS[Comparison.of(line).outcome()]}."
+    found = (candidate.row or {}).get("against", {}).get(RAW, {}).get("cold")
+    if found is not None:
+        line = Comparison.of(found)
+        return f"{said}, {line} against the raw vectors: {NEW_DOCUMENTS[line.outcome()]}."
     raw = floors.get(RAW, {}).get("cold", {}).get(measure)
     return f"{said}; by the raw vectors with {number(raw)}."
 
@@ -73,13 +84,11 @@ def other_corpora(candidate: Candidate) -> str:
         return "**Other corpora:** what it learned is about the documents of this one; another needs another training."
     said = "**Other corpora** of the same encoder can be ranked, for it learned nothing about single documents"
     found, own = _judged_elsewhere(candidate)
-    line = own.get("against", {}).get(RAW)
-    if line is None:
+    if RAW not in own.get("against", {}):
         return f"{said}; how well was not measured."
-    return (
-        f"{said}: on average over {', '.join(found['tasks'])} it is {difference(line)} against the raw vectors, "
-        f"{Comparison.of(line).outcome()}."
-    )
+    line = Comparison.of(own["against"][RAW])
+    tasks = ", ".join(found["tasks"])
+    return f"{said}: on average over {tasks} it is {line} against the raw vectors, {line.outcome()}."
 
 
 def _judged_elsewhere(candidate: Candidate) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -98,7 +107,8 @@ def _figures(candidate: Candidate) -> Iterator[str]:
     for view, own in figures.items():
         rows = [
             (name, *(number(of.get(view, {}).get(measure)) for measure in own))
-            for name, of in ((f"**{candidate.trial.system}**", figures), *others.items(), *ceilings.items())
+            for name, of in (*_own(candidate), *others.items(), *ceilings.items())
+            if view in of or name in others
         ]
         yield table((f"{split}, {view} ({queries.get(view, '?')} queries)", *own), rows)
 
@@ -108,15 +118,32 @@ def _compared(candidate: Candidate) -> Iterator[str]:
         yield "It was not confirmed, so nothing is compared query by query."
         return
     others = {name: candidate.row["against_champion"] for name, _ in _champion(candidate)}
-    rows = [
-        (name, view, line["queries"], difference(line), f"{line['p']:.2g}", Comparison.of(line).outcome())
-        for name, lines in {**others, **candidate.row["against"]}.items()
-        for view, line in ((view, lines[view]) for view in VIEWS if view in lines)
+    lines = [
+        (name, view, Comparison.of(by_view[view]))
+        for name, by_view in {**others, **candidate.row["against"]}.items()
+        for view in VIEWS
+        if view in by_view
     ]
+    lines += _finalists(candidate)
+    rows = [(name, view, of.queries, of.seeds, of, probability(of.p), of.outcome()) for name, view, of in lines]
     measure, finalists = candidate.result["compared"], len(candidate.result["finalists"])
-    yield table(("against", "view", "queries", f"{measure}, difference [95 % interval]", "p", "it is"), rows)
-    adjusted = f", adjusted for {finalists} finalists (Holm)" if finalists > 1 else ""
-    yield f"Paired over the queries; p by randomisation of the signs{adjusted}."
+    difference = f"{measure}, difference [95 % interval]"
+    yield table(("against", "view", "queries", "trainings", difference, "p", "it is"), rows)
+    adjusted = f" p is adjusted for {finalists} finalists (Holm)." if finalists > 1 else ""
+    yield (
+        "Paired over the queries, and over the trainings where there are several: interval and p then speak of other "
+        f"queries like these and of other seeds, else of other queries alone.{adjusted}"
+    )
+
+
+def _finalists(candidate: Candidate) -> Iterator[tuple[str, str, Comparison]]:
+    """Yield name, view and comparison for the other finalists; none in a confirmation of an older nvf."""
+    result = candidate.result or {}
+    systems = {row["trial"]: row["system"] for row in result["finalists"]}
+    for one, other, by_view in each_pair(result.get("pairwise", ())):
+        if one == candidate.trial.number:
+            for view, line in by_view.items():
+                yield f"trial {other:04d} ({systems[other]})", view, line
 
 
 def _withheld(candidate: Candidate) -> Iterator[str]:

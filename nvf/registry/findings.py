@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from itertools import combinations
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import stats
 
 from nvf.journal.events import Event
 from nvf.journal.replay import SweepState, TrialState
+from nvf.measures.comparison import Comparison
+from nvf.measures.parse import VIEWS
 from nvf.measures.significance import compare, holm
 from nvf.registry.finalists import objective
 from nvf.registry.judging import Judged, mean
-from nvf.types import Figures
+from nvf.types import Figures, FloatArray
+
+Key = TypeVar("Key")
 
 
 def measure_of(state: SweepState) -> str:
@@ -22,33 +27,56 @@ def measure_of(state: SweepState) -> str:
     return next((each.name for each in state.objectives if each.view), "nDCG@10")
 
 
-def compared(
-    finalists: Mapping[int, Judged], others: Mapping[str, Judged], measure: str, *seed: int | str
-) -> dict[int, dict[str, Any]]:
+def compared(finalists: Mapping[int, Judged], others: Mapping[str, Judged], measure: str) -> dict[int, dict[str, Any]]:
     """Compare every finalist with every other ranking, query by query.
 
-    Returns finalist -> name -> {queries, difference, low, high, p} over all queries, with the same once more for each
-    view under `all`, `clean`, `cold`. p is adjusted for there being several finalists (Holm), for each name and view by
+    Returns finalist -> name -> a `Comparison` as plain data over all queries, with the same once more for each view
+    under `all`, `clean`, `cold`. p is adjusted for there being several finalists (Holm), for each name and view by
     itself.
     """
     found: dict[int, dict[str, Any]] = {number: {} for number in finalists}
     for name, other in others.items():
         for view, by_measure in other.table.items():
-            theirs = by_measure[measure]
-            lines = {}
-            for number, own in finalists.items():
-                ours = own.table[view][measure]
-                both = ~np.isnan(ours) & ~np.isnan(theirs)
-                lines[number] = asdict(compare(ours[both], theirs[both], *seed, name, view, number))
+            lines = {
+                number: compare(own.table[view][measure], by_measure[measure]) for number, own in finalists.items()
+            }
             for number, line in adjusted(lines).items():
                 found[number].setdefault(name, {}).update(line if view == "all" else {}, **{view: line})
     return found
 
 
-def adjusted(lines: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
-    """Return comparisons by finalist with their p values adjusted for there being several (Holm)."""
-    ps = holm([line["p"] for line in lines.values()])
-    return {number: {**line, "p": p} for (number, line), p in zip(lines.items(), ps, strict=True)}
+def by_view(finalists: Mapping[int, Judged], measure: str) -> dict[str, dict[int, FloatArray]]:
+    """Return view -> finalist -> (S, Q) figures, for the views that every finalist has."""
+    views = [view for view in VIEWS if all(view in judged.table for judged in finalists.values())]
+    return {view: {number: judged.table[view][measure] for number, judged in finalists.items()} for view in views}
+
+
+def pairwise(tables: Mapping[str, Mapping[int, FloatArray]]) -> list[dict[str, Any]]:
+    """Compare every two finalists with each other; `tables` has the figures (S, Q) of each, by view.
+
+    Returns an entry for each pair, {trial, other} and a `Comparison` of the trial to the other for each view. p is
+    adjusted for there being several pairs (Holm), for each view by itself.
+    """
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for view, table in tables.items():
+        pairs = {(one, other): compare(table[one], table[other]) for one, other in combinations(table, 2)}
+        for (one, other), line in adjusted(pairs).items():
+            found.setdefault((one, other), {"trial": one, "other": other})[view] = line
+    return list(found.values())
+
+
+def each_pair(pairs: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, int, dict[str, Comparison]]]:
+    """Yield journaled pairs of finalists both ways round: one, another, and the comparison of the one to it by view."""
+    for pair in pairs:
+        lines = {view: Comparison.of(pair[view]) for view in VIEWS if view in pair}
+        yield pair["trial"], pair["other"], lines
+        yield pair["other"], pair["trial"], {view: line.turned() for view, line in lines.items()}
+
+
+def adjusted(lines: Mapping[Key, Comparison]) -> dict[Key, dict[str, Any]]:
+    """Return comparisons as plain data, with their p values adjusted for there being several (Holm)."""
+    ps = holm([line.p for line in lines.values()])
+    return {key: {**asdict(line), "p": p} for (key, line), p in zip(lines.items(), ps, strict=True)}
 
 
 def finalist(
@@ -79,6 +107,7 @@ def finalist(
         "dev": dev,
         "dev_all_judgements": spread(values),
         "test": judged.figures,
+        "test_by_seed": judged.trainings,
         "statistics": judged.statistics,
         "withheld": over_draws(judged.withheld),
         "gap": _gap(state, trial, dev, judged),
@@ -89,6 +118,7 @@ def finalist(
             "place": champion["part"]["place"],
             "record": champion["record"],
             "checkpoint": champion["checkpoint"],
+            "test": judged.trainings[middle],
         },
     }
 
@@ -122,13 +152,16 @@ def spread(values: Sequence[float | None]) -> dict[str, Any]:
 def stability(rows: Sequence[Mapping[str, Any]]) -> float | None:
     """Return how far the order of the finalists on dev is the same for every seed.
 
-    It is the mean over seeds of Kendall's tau to the order of the finalists' means: 1 where each seed orders them
-    alike. None where there is nothing to order.
+    It is the mean over seeds of Kendall's tau between a seed's order and that of the means over the other seeds: 1
+    where each seed orders them alike. None where there is nothing to order.
     """
     values = np.array([row["dev"]["values"] for row in rows if None not in row["dev"]["values"]], dtype=float)
     if values.ndim < 2 or min(values.shape) < 2:
         return None
-    taus = [stats.kendalltau(values[:, seed], values.mean(1)).statistic for seed in range(values.shape[1])]
+    taus = [
+        stats.kendalltau(values[:, seed], np.delete(values, seed, axis=1).mean(1)).statistic
+        for seed in range(values.shape[1])
+    ]
     return float(np.mean(taus)) if np.isfinite(taus).all() else None
 
 

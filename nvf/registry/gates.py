@@ -2,7 +2,7 @@
 
 A gate reads what `nvf confirm` found and what the sweep file's `gates:` asks for. It opens nothing: test was judged
 once, by the confirmation. A difference is judged by its 95 % interval and its p (`Comparison.outcome`), which may not
-decide; then the gate says about how many queries would.
+decide; then the gate says about how many queries would, in four of five repetitions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nvf.errors import GateRefused
-from nvf.measures.comparison import Comparison
+from nvf.measures.comparison import Comparison, probability
 from nvf.registry.markdown import number
 from nvf.sweep.spec import Gates
 
@@ -37,7 +37,7 @@ class Verdict:
     said
         A sentence with the figures.
     queries
-        Of an undecided gate: how many it would take at this difference and spread; None where no number would do.
+        Of an undecided gate: how many it would take (`Comparison.needed`); None where no number would do.
     """
 
     gate: str
@@ -86,8 +86,8 @@ def check(found: Sequence[Verdict], gates: Gates, name: str) -> None:
 def lines(found: Sequence[Verdict]) -> list[str]:
     """Return verdicts as they are printed, one to a line.
 
-    >>> lines([Verdict("cold", "passes", "+0.0144 ± 0.0115 against raw")])
-    ['  cold       passes     +0.0144 ± 0.0115 against raw']
+    >>> lines([Verdict("cold", "passes", "+0.0144 [+0.0029, +0.0259] against raw")])
+    ['  cold       passes     +0.0144 [+0.0029, +0.0259] against raw']
     """
     return [f"  {each.gate:<9}  {each.outcome:<9}  {each.said}" for each in found]
 
@@ -179,10 +179,9 @@ def weight(size: int | None, gates: Gates) -> Iterator[Verdict]:
 
 def difference(gate: str, line: Comparison, margin: float, other: str) -> Verdict:
     """Return whether a difference to `other` lies above `margin`, below it, or is undecided."""
-    half = (line.high - line.low) / 2
-    said = f"{line.difference:+.4f} ± {half:.4f} against {other}, {line.queries} queries"
+    said = f"{line} against {other}, {line.queries} queries"
     if line.disagree:
-        said += f", p {line.p:.2g}"
+        said += f", p {probability(line.p)}"
     if margin:
         said += f", margin {margin:+g}"
     outcome = line.outcome(margin)
@@ -190,6 +189,5 @@ def difference(gate: str, line: Comparison, margin: float, other: str) -> Verdic
         return Verdict(gate, "passes", said)
     if outcome == "worse":
         return Verdict(gate, "worse", said)
-    queries = line.needed(margin)
-    enough = f"; about {queries:,} would decide" if queries is not None else ""
-    return Verdict(gate, "undecided", said + enough, queries)
+    enough = line.enough(margin)
+    return Verdict(gate, "undecided", f"{said}; {enough}" if enough else said, line.needed(margin))

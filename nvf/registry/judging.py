@@ -1,9 +1,8 @@
 """The one look at test: finalists against floors, query by query.
 
-A finalist's figure for a query is the mean over its seeds. All and clean figures come from the trainings on all
-judgements; cold ones from those with a share withheld, each with its own draw of cold documents, where a query's figure
-is the mean over the draws in which it has a cold document to find. Floors are untrained: the draw changes only which
-documents count, and so they stand beside every draw.
+A finalist's figure is the mean over its seeds. All and clean figures come from the trainings on all judgements; cold
+ones from those with a share withheld, each with its own draw of cold documents, over the queries that have one to find.
+Floors are untrained: the draw changes only which documents count, and so they stand beside every draw.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ from nvf.types import Figures, FloatArray, Ranking
 
 SPLIT = "test"
 TableOf = dict[str, dict[str, FloatArray]]
-"""View -> measure -> (Q,) figure of each query of the split; NaN where a query is not in the view."""
+"""View -> measure -> (S, Q) figure of each query of the split in each training; NaN where a query is not in the view.
+What was not trained has one row, but for cold, where there is one for each draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,9 @@ class Judged:
     figures
         all and clean with all judgements, cold with a share withheld: means over seeds or draws.
     table
-        The same for each query, for paired comparisons.
+        The same for each training and query, for paired comparisons.
+    trainings
+        The figures of each training on all judgements: all and clean.
     withheld
         One entry for each draw: the figures of that training.
     statistics
@@ -64,6 +66,7 @@ class Judged:
     figures: Figures
     table: TableOf
     withheld: list[Figures]
+    trainings: list[Figures] = field(default_factory=list)
     statistics: dict[str, float] = field(default_factory=dict)
 
 
@@ -122,34 +125,30 @@ class Judge:
             for each, seed in drawn
         ]
         table = self._table(everything, [view for view in ("all", "clean") if view in everything[0].figures])
-        figures = mean([each.figures for each in everything])
+        trainings = [each.figures for each in everything]
+        figures = mean(trainings)
         withheld = [each.figures for each in cold]
         if any("cold" in each for each in withheld):
             table |= self._table([each for each in cold if "cold" in each.figures], ["cold"])
             figures["cold"] = mean([each for each in withheld if "cold" in each])["cold"]
-        self.queries = {view: int((~np.isnan(by[self._measures[0]])).sum()) for view, by in table.items()}
-        return Judged(figures, table, withheld)
+        self.queries = {view: int((~np.isnan(by[self._measures[0]])).any(axis=0).sum()) for view, by in table.items()}
+        return Judged(figures, table, withheld, trainings)
 
     def _table(self, evaluations: Sequence[Evaluation], views: Sequence[str]) -> TableOf:
         return {
             view: {
-                measure: _over_queries([(each.rows[view], each.per_query[view][measure]) for each in evaluations], self)
+                measure: np.stack([_of_split(each, view, measure, len(self._split)) for each in evaluations])
                 for measure in self._measures
             }
             for view in views
         }
 
-    def __len__(self) -> int:
-        return len(self._split)
 
-
-def _over_queries(parts: Sequence[tuple[np.ndarray, FloatArray]], judge: Judge) -> FloatArray:
-    """Return (Q,) the mean of each query over the parts that have it, NaN where none has."""
-    sums, counts = np.zeros(len(judge)), np.zeros(len(judge))
-    for rows, values in parts:
-        sums[rows] += values
-        counts[rows] += 1
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+def _of_split(evaluation: Evaluation, view: str, measure: str, queries: int) -> FloatArray:
+    """Return (Q,) the figure of each query of the split, NaN where it is not in the view."""
+    values = np.full(queries, np.nan)
+    values[evaluation.rows[view]] = evaluation.per_query[view][measure]
+    return values
 
 
 def mean(several: Sequence[Mapping[str, Mapping[str, float]]]) -> Figures:

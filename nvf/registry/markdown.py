@@ -1,8 +1,8 @@
-"""Small pieces of Markdown: tables, bullets, figures, intervals, dates."""
+"""Small pieces of Markdown: tables, bullets, figures, dates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,12 +40,3 @@ def when(at: float) -> str:
     '1970-01-01 00:00'
     """
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def difference(line: Mapping[str, Any]) -> str:
-    """Return a paired comparison as journaled, with its 95 % interval.
-
-    >>> difference({"difference": 0.0162, "low": 0.005, "high": None})
-    '+0.0162 [+0.0050, -]'
-    """
-    return f"{line['difference']:+.4f} [{number(line['low'], '+.4f')}, {number(line['high'], '+.4f')}]"

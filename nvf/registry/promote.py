@@ -47,7 +47,9 @@ class Promotion:
     figures, floors
         On dev: of the epoch, and of each floor.
     test
-        On test, as confirmed; None where it was not.
+        On test: all and clean of the checkpoint, cold the mean over the draws; None where it was not confirmed.
+    test_mean
+        On test, the mean over the trainings; None where there was one, or it was not confirmed.
     gates
         What each gate said; none where it was not confirmed.
     forced
@@ -69,6 +71,7 @@ class Promotion:
     figures: Figures
     floors: dict[str, Figures]
     test: Figures | None
+    test_mean: Figures | None
     gates: list[Verdict]
     forced: str | None
     cautions: list[str]
@@ -171,7 +174,8 @@ def promote(
         previous=moved.before,
         figures=candidate.record["figures"],
         floors=candidate.state.floors,
-        test=None if candidate.row is None else candidate.row["test"],
+        test=candidate.test,
+        test_mean=candidate.mean,
         gates=said,
         forced=force,
         cautions=warned,
@@ -189,8 +193,7 @@ def _alone(folder: Path) -> Iterator[bool]:
 def _detail(candidate: Candidate) -> dict[str, Any]:
     """What the history says of a version: where it comes from, and its first figures."""
     measure = measure_of(candidate.state)
-    views = candidate.record["figures"] if candidate.row is None else candidate.row["test"]
-    split = "dev" if candidate.row is None else "test"
+    split, views = ("dev", candidate.record["figures"]) if candidate.test is None else ("test", candidate.test)
     return {
         "sweep": candidate.state.name,
         "trial": candidate.trial.number,

@@ -136,8 +136,8 @@ def _tags(candidate: Candidate, run: Run) -> dict[str, str]:
     figures = dict(names.figures(candidate.record["figures"], "dev"))
     for floor, views in candidate.state.floors.items():
         figures |= dict(names.figures(views, f"floor_{floor}"))
-    if candidate.row is not None:
-        figures |= dict(names.figures(candidate.row["test"], "test"))
+    for split, found in (("test", candidate.test), ("test_mean", candidate.mean)):
+        figures |= dict(names.figures(found or {}, split))
     return {
         names.KIND: named.RETRIEVER,
         names.SWEEP: candidate.state.name,

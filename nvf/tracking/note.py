@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nvf.measures.comparison import Comparison, probability
 from nvf.measures.parse import VIEWS
 
 LENGTH = 7_800
@@ -117,8 +118,8 @@ def _confirmation(result: Mapping[str, Any]) -> list[str]:
 
 
 def _difference(line: Mapping[str, Any]) -> list[str]:
-    low, high = _number(line["low"], "+.4f"), _number(line["high"], "+.4f")
-    return [_number(line["difference"], "+.4f"), f"{low} to {high}", _number(line["p"], ".3f")]
+    found = Comparison.of(line)
+    return [f"{found.difference:+.4f}", found.interval, probability(found.p)]
 
 
 def _leaks(leaks: Sequence[Mapping[str, Any]]) -> list[str]:

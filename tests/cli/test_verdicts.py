@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from nvf.cli.verdicts import confirmation
+from nvf.measures.comparison import Comparison
 
 
-def line(difference: float, low: float, high: float, p: float = 0.012) -> dict[str, float]:
-    return {"queries": 300, "difference": difference, "low": low, "high": high, "p": p}
+def line(difference: float, low: float, high: float, p: float = 0.012) -> dict[str, Any]:
+    return asdict(Comparison(300, difference, low, high, p, 5, 0.1))
 
 
 def over_draws(all_: float, cold: float, sd: float) -> dict[str, Any]:
@@ -37,6 +39,7 @@ def result() -> dict[str, Any]:
         "latency_ms_p50": 0.5,
         "latency_ms_p95": 1.25,
         "diagnoses": ["buries_new_documents"],
+        "champion": {"test": {view: {"nDCG@10": value} for view, value in (("all", 0.402), ("clean", 0.325))}},
         "against": {"raw": {**against["all"], **against}},
     }
     return {
@@ -45,6 +48,7 @@ def result() -> dict[str, Any]:
         "measure": "nDCG@10",
         "compared": "nDCG@10",
         "opened": 2,
+        "seeds": 5,
         "cold": 0.2,
         "queries": {"all": 323, "clean": 294, "cold": 313},
         "floors": {"raw": figures(0.32, 0.32, 0.12)},
@@ -75,6 +79,7 @@ def test_a_confirmation_has_one_verdict_a_line() -> None:
         "  raw      clean     +0.0100  [-0.0100, +0.0300]  0.4    undecided",
         "  raw      cold      -0.0300  [-0.0500, -0.0100]  0.012  worse",
         "  nDCG@10: dev 0.3300 in the search, 0.3200 over 5 draws; test 0.3700",
+        "  its checkpoint alone: all 0.4020, clean 0.3250 on test; above, the mean of 5 trainings",
         "  latency: p50 0.50 ms, p95 1.25 ms",
         "  diagnosed when trained again: buries_new_documents",
         "",

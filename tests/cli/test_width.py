@@ -227,14 +227,15 @@ def test_a_refusal_folds_between_words(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     said = (
-        "undecided: -0.0235 ± 0.0477 against `bm25` on clean queries by nDCG@10 (192 queries; about 791 would decide)"
+        "undecided: -0.0235 [-0.0712, +0.0242] against `bm25` on clean queries by nDCG@10 "
+        "(192 queries; about 1,616 would decide (80 % power))"
     )
     with pytest.raises(Exception, match="is not promoted") as refused:
         check([Verdict("floors", "worse", said)] * 3, Gates(), f"trial 1234 of {LONG}")
     console(stderr=True).print(f"error: {refused.value}")
     shown = capsys.readouterr().err
     assert not overlong(shown, width)
-    assert "trial 1234" in " ".join(shown.split()) and shown.count("0.0477") == 3
+    assert "trial 1234" in " ".join(shown.split()) and shown.count("0.0242") == 3
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -47,16 +47,34 @@ def test_no_p_and_no_interval_gives_a_verdict_against_the_other() -> None:
 def test_an_open_end_is_read_from_a_journal() -> None:
     line = Comparison.of({"queries": 1, "difference": 0.5, "low": None, "high": None, "p": 1.0})
     assert (line.low, line.high, line.outcome(), line.needed(0.0)) == (-np.inf, np.inf, "undecided", None)
+    assert (line.seeds, line.interval) == (1, "[open, open]"), "journals of older versions know no seeds"
+
+
+def test_turned_round() -> None:
+    line = Comparison(300, 0.03, 0.01, 0.05, 0.001, 5, 0.25)
+    assert line.turned() == Comparison(300, -0.03, -0.05, -0.01, 0.001, 5, 0.25)
+    assert (line.outcome(), line.turned().outcome()) == ("better", "worse")
 
 
 def test_how_many_queries_it_takes() -> None:
+    """To bring the interval to the margin would take 1,600, with a chance of one half: (4 / 1)^2 as many."""
     straddling = Comparison(100, -0.01, -0.05, 0.03, 0.5)
-    assert straddling.needed(-0.02) == 1600
-    assert straddling.needed(-0.01) is None
+    half, power = stats.norm.ppf([0.975, 0.8])
+    assert straddling.needed(-0.02) == int(np.ceil(1600 * ((half + power) / half) ** 2)) == 3270
+    assert straddling.enough(-0.02) == "about 3,270 would decide (80 % power)"
+    assert straddling.needed(-0.01) is None and straddling.enough(-0.01) == ""
+
+
+def test_what_the_seeds_leave_more_queries_do_not_lessen() -> None:
+    """A half interval of 0.04 is a deviation of 0.0204; to see 0.02 with 80 % power it must be 0.00714."""
+    some, most = (Comparison(100, 0.02, -0.02, 0.06, 0.4, 5, share) for share in (0.1, 0.2))
+    error, asked = 0.04 / stats.norm.ppf(0.975), 0.02 / stats.norm.ppf([0.975, 0.8]).sum()
+    assert some.needed(0.0) == int(np.ceil(100 * 0.9 * error**2 / (asked**2 - 0.1 * error**2)))
+    assert most.needed(0.0) is None and most.enough(0.0) == "it takes more seeds"
 
 
 def test_where_p_is_what_does_not_decide_more_queries_than_there_are_would() -> None:
     line = Comparison(300, 0.03, 0.01, 0.05, 0.08)
-    asked, seen = stats.norm.isf([0.025, 0.04])
-    assert line.needed(0.0) == int(np.ceil(300 * (asked / seen) ** 2)) > 300
+    asked, power, seen = stats.norm.isf([0.025, 0.2, 0.04])
+    assert line.needed(0.0) == int(np.ceil(300 * ((asked + power) / seen) ** 2)) > 300
     assert Comparison(300, 0.03, 0.01, 0.05, 1.0).needed(0.0) is None

@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from nvf import paths, systems, tasks
 from nvf.journal.events import FORMAT, Journal, read
 from nvf.journal.replay import replay
+from nvf.measures.comparison import Comparison
 from nvf.params import flatten
 from nvf.registry.retriever import Hit
 from nvf.registry.search import Search
@@ -135,7 +137,7 @@ def confirmed(
         view = {"nDCG@10": 0.5, "R@5": 0.5}
         views = {"all": difference, "clean": difference, "cold": difference if cold is None else cold}
         lines = {
-            name: {"queries": 50, "difference": value, "low": value - 0.01, "high": value + 0.01, "p": 0.01}
+            name: asdict(Comparison(50, value, value - 0.01, value + 0.01, 0.01, 3, 0.1))
             for name, value in views.items()
         }
         spread = {"draws": 1, "mean": {"all": view, "cold": view}, "sd": {"all": view, "cold": view}}
@@ -155,6 +157,7 @@ def confirmed(
             "champion": {
                 "seed": 7,
                 "record": {**record, "diagnoses": []},
+                "test": {"all": {**view, "nDCG@10": 0.4921875}, "clean": {**view, "nDCG@10": 0.484375}},
                 "checkpoint": trial.checkpoints[record["epoch"]],
             },
         }
@@ -173,6 +176,10 @@ def confirmed(
             "cold": 0.2,
             "queries": dict.fromkeys(views, 50),
             "finalists": rows,
+            "pairwise": [
+                {"trial": one, "other": other, "all": asdict(Comparison(50, 0.02, -0.01, 0.05, 0.3, 3, 0.1))}
+                for one, other in combinations(differences, 2)
+            ],
             "leaks": [],
             "floors": {"raw": dict.fromkeys(views, {"nDCG@10": 0.375, "R@5": 0.375})},
             "ceilings": {},

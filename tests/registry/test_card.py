@@ -60,9 +60,12 @@ def test_the_card_of_a_confirmed_champion(run_sweep: RunSweep) -> None:
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
     assert text.partition("## Model Details")[0].count("**Promoted by --force:** a demo") == 1
     assert "Trial 0001 of sweep `small`, confirmed on test over 3 seeds" in text
-    assert "| **linear** | 0.5000 | 0.5000 | 0.5000 |\n| raw | 0.3750 | 0.3750 | 0.3750 |" in text
-    assert "| raw | clean | 50 | +0.1000 [+0.0900, +0.1100] | 0.01 | better |" in text
-    assert "| raw | cold | 50 | -0.1000 [-0.1100, -0.0900] | 0.01 | worse |" in text
+    assert (
+        "| **linear**, this checkpoint | 0.4922 | 0.4844 | - |\n"
+        "| mean of 3 trainings | 0.5000 | 0.5000 | 0.5000 |\n| raw | 0.3750 | 0.3750 | 0.3750 |"
+    ) in text
+    assert "| raw | clean | 50 | 3 | +0.1000 [+0.0900, +0.1100] | 0.01 | better |" in text
+    assert "| raw | cold | 50 | 3 | -0.1000 [-0.1100, -0.0900] | 0.01 | worse |" in text
     assert "0.7500 on dev in the search, 0.6250 on dev when trained again, 0.5000 on test" in text
     assert "-0.1000 [-0.1100, -0.0900] against the raw vectors: **it buries them**" in section(text, SECTIONS[2])
     assert "`nvf reproduce small/1`" in text and "**Trained:** seed 7, epoch 3" in text
@@ -76,8 +79,14 @@ def test_the_card_of_a_confirmed_champion(run_sweep: RunSweep) -> None:
 
     results = ModelCard(text).data.eval_results
     assert {(each.dataset_config, each.metric_type, each.metric_value) for each in results} == {
-        (view, measure, 0.5) for view in ("all", "clean", "cold") for measure in ("nDCG@10", "R@5")
+        *((view, "R@5", 0.5) for view in ("all", "clean", "cold")),
+        *(("all", "nDCG@10", 0.492188), ("clean", "nDCG@10", 0.484375), ("cold", "nDCG@10", 0.5)),
     }
+    tags = server.client().get_model_version("small", "1").tags
+    assert (tags["test/nDCG_at_10"], tags["test_mean/nDCG_at_10"]) == ("0.492188", "0.500000")
+    assert tags["test_cold/nDCG_at_10"] == tags["test_mean_cold/nDCG_at_10"] == "0.500000"
+    assert done.test is not None and done.test["all"]["nDCG@10"] == 0.4921875
+    assert done.test_mean is not None and done.test_mean["all"]["nDCG@10"] == 0.5
     fingerprint = read(folder)[0]["task"]["fingerprint"]
     assert "200 documents, queries: 500 train, 50 dev, 50 test" in text and fingerprint in section(text, SECTIONS[4])
 
@@ -89,8 +98,8 @@ def test_the_champion_that_reigned_stands_beside_the_floors(run_sweep: RunSweep)
     confirmed(folder, {1: 0.25}, champion=1)
     promote("small")
     text = written(2)
-    assert "| **linear** | 0.5000 | 0.5000 | 0.5000 |\n| `models:/small/1` | 0.4375 | 0.4375 | - |" in text
-    assert "| `models:/small/1` | clean | 50 | +0.2500 [+0.2400, +0.2600] | 0.01 | better |" in text
+    assert "| mean of 3 trainings | 0.5000 | 0.5000 | 0.5000 |\n| `models:/small/1` | 0.4375 | 0.4375 | - |" in text
+    assert "| `models:/small/1` | clean | 50 | 3 | +0.2500 [+0.2400, +0.2600] | 0.01 | better |" in text
     assert "against version 1, " in section(text, "Gates")
 
 

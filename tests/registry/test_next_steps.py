@@ -140,7 +140,7 @@ def test_a_refusal_says_which_gate_and_how_far() -> None:
     advice = told(sweep(0.5), ENDED, confirmed(0, against=LOST, diagnoses=(collapsed,)))
     assert advice.why == [
         "trial 0000 would not be promoted:",
-        "  floors     worse      -0.0500 ± 0.0300 against raw, clean nDCG@10, 50 queries",
+        "  floors     worse      -0.0500 [-0.0800, -0.0200] against raw, clean nDCG@10, 50 queries",
         "  diagnoses  refused    its record shows embedding_collapse (0.95, threshold 0.9)",
     ]
 
