@@ -138,7 +138,7 @@ def pairwise(found: Mapping[str, Any], what: str, width: int) -> Iterator[Text |
         cells = {(pair["trial"], pair["other"]): _cell(Comparison.of(pair[view])) for pair in pairs}
         columns, left = fit(
             [
-                Column(name="", header=f"  {view}", cells=[f"  {one:04d}" for one in trials[:-1]]),
+                Column(name="", header=f"  {view:<5}", cells=[f"  {one:04d}" for one in trials[:-1]]),
                 *(
                     Column(
                         name=f"{other:04d}",

@@ -114,7 +114,7 @@ class Comparison:
         """Return in words what would decide an undecided comparison; nothing where nothing is known to.
 
         >>> Comparison(300, 0.005, -0.015, 0.025, 0.6).enough(0.0)
-        'about 9,807 would decide (80 % power)'
+        'about 9,808 would decide (80 % power)'
         """
         queries = self.needed(margin)
         if queries is not None:

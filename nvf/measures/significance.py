@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
 from nvf.measures.comparison import ALPHA, Comparison
 from nvf.types import BoolArray, FloatArray
@@ -69,7 +69,8 @@ def _variance(values: FloatArray, there: BoolArray, weights: FloatArray) -> tupl
     """Return the variance of the weighted mean, the part of it that comes from the seeds, and its degrees of freedom.
 
     `values` (S, Q) are centred, 0 where there is none. The components are those that give the sums of squares what is
-    expected of them, none below 0; where every training has every query they are those of the analysis of variance.
+    expected of them; where every training has every query they are those of the analysis of variance. That of the seeds
+    is not taken below 0.
     """
     seeds, count = there.shape
     by_query, by_seed, total = there.sum(axis=0), there.sum(axis=1), int(there.sum())
@@ -88,12 +89,15 @@ def _variance(values: FloatArray, there: BoolArray, weights: FloatArray) -> tupl
             [total - twice_query, total - twice_seed, total - 1],
         ]
     )
-    (query, seed, rest), _ = optimize.nnls(expected / total, np.array(squares) / total)
-    of_queries = query * (weights.sum(axis=0) ** 2).sum() + rest * (weights**2).sum()
-    of_seeds = seed / seeds
+    query, seed, rest = np.linalg.lstsq(expected, np.array(squares), rcond=None)[0]
+    once, each = (weights.sum(axis=0) ** 2).sum(), (weights**2).sum()
+    of_queries = query * once + rest * each
+    if of_queries <= 0:  # few queries, spread unevenly over the trainings
+        of_queries = max(0.0, query) * once + max(0.0, rest) * each
+    of_seeds = max(0.0, seed) / seeds
     variance = float(of_queries + of_seeds)
     # the seeds' sum of squares, of few degrees of freedom, holds some of the rest besides
-    rough = (of_seed @ (query, seed, rest)) / of_seed[1] / seeds if of_seeds else 0.0
+    rough = max(of_seeds, of_seed @ (query, seed, rest) / of_seed[1] / seeds) if of_seeds else 0.0
     terms = of_queries**2 / (count - 1) + (rough**2 / (seeds - 1) if rough else 0.0)
     return variance, float(of_seeds), float(variance**2 / terms) if terms else np.inf
 

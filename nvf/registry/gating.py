@@ -124,7 +124,7 @@ def against(client: MlflowClient, model: str, reigning: int, candidate: Candidat
     theirs = Retriever.open(versions.fetch(client, version) / "artifacts").system
     ours = checkpoint.restore_system(candidate.folder, candidate.task.corpus, digest=candidate.digest)
     line = compare(_per_query(ours, candidate), _per_query(theirs, candidate))
-    other = f"version {reigning}, one checkpoint each, {measure_of(candidate.state)}"
+    other = f"version {reigning}, {measure_of(candidate.state)} of one checkpoint each"
     yield gates.difference("champion", line, -asked.champion_margin, other)
 
 

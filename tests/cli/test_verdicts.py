@@ -141,6 +141,64 @@ def test_a_verdict_agrees_with_its_interval_and_its_p() -> None:
     ]
 
 
+def pairs(trials: list[int], clean: float = 0.0) -> list[dict[str, Any]]:
+    """Each trial lies 0.01 above the next; what is 0.03 apart differs."""
+    found = []
+    for place, one in enumerate(trials):
+        for step, other in enumerate(trials[place + 1 :], 1):
+            of = line(step / 100, step / 100 - 0.025, step / 100 + 0.025, 0.6 if step < 3 else 0.012)
+            found.append({"trial": one, "other": other, "all": of, "clean": {**of, "queries": of["queries"] - clean}})
+    return found
+
+
+def several(trials: list[int], **more: Any) -> dict[str, Any]:
+    found = result()
+    row = found["finalists"][0]
+    return {**found, "finalists": [{**row, "trial": number} for number in trials], **more}
+
+
+def test_three_finalists_have_a_line_for_each_pair() -> None:
+    lines = told(several([7, 2, 11], pairwise=pairs([7, 2, 11])))
+    at = lines.index("finalists with each other, difference in nDCG@10 on test")
+    assert lines[at + 1 : at + 6] == [
+        "  against            difference       95 % interval  p    verdict",
+        "  0007 to 0002  all     +0.0100  [-0.0150, +0.0350]  0.6  undecided",
+        "  0007 to 0011  all     +0.0200  [-0.0050, +0.0450]  0.6  undecided",
+        "  0002 to 0011  all     +0.0100  [-0.0150, +0.0350]  0.6  undecided",
+        "",
+    ]
+
+
+def test_more_finalists_have_a_matrix_for_each_view_that_says_something_else() -> None:
+    trials = [7, 2, 11, 0]
+    lines = told(several(trials, pairwise=pairs(trials, clean=20)))
+    at = lines.index("finalists with each other, difference in nDCG@10 on test")
+    assert lines[at + 1 : at + 7] == [
+        "  row minus column; * where it is better or worse, adjusted for 6 pairs (Holm)",
+        "  all        0002      0011      0000",
+        "  0007   +0.0100   +0.0200   +0.0300*",
+        "  0002             +0.0100   +0.0200",
+        "  0011                       +0.0100",
+        "  clean      0002      0011      0000",
+    ]
+    many = told(several(list(range(12)), pairwise=pairs(list(range(12)))))
+    assert max(map(len, many)) <= 80
+    assert "  left out at 80 columns: 0008, 0009, 0010, 0011; --wide shows all" in many
+
+
+def test_it_is_said_what_the_intervals_do_not_cover() -> None:
+    assert not any("cover" in shown for shown in told(result()))
+    assert "one seed: intervals and p cover the queries alone, not other trainings" in told({**result(), "seeds": 1})
+    older = result()
+    for of in older["finalists"][0]["against"].values():
+        for each in (of, *(of[view] for view in ("all", "clean", "cold"))):
+            each.pop("seeds", None), each.pop("seed_share", None)
+    del older["finalists"][0]["champion"]["test"]
+    lines = told(older)
+    assert "confirmed by an older nvf: intervals and p cover the queries alone" in lines
+    assert not any("checkpoint" in shown for shown in lines)
+
+
 def test_a_warning_of_the_task_stands_before_the_figures() -> None:
     warning = "warning: many judgements (20% in test) name documents that are not in the corpus: figures are too low"
     plain = told(result())

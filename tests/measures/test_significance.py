@@ -53,6 +53,18 @@ def test_trainings_that_do_not_differ_leave_the_interval_of_one() -> None:
     assert (thrice.seeds, thrice.seed_share) == (3, pytest.approx(0.0, abs=1e-12))
 
 
+def test_seeds_that_differ_less_than_chance_add_nothing() -> None:
+    """Every training's mean is the same, and no query is the same in two trainings: the t-test over the queries."""
+    d = np.random.default_rng(0).normal(0.2, 0.1, (2, 80))
+    d -= d.mean(axis=1, keepdims=True) - 0.2
+    d[1] -= stats.linregress(d[0], d[1]).slope * (d[0] - 0.2)
+    d[1] -= 0.1 * (d[0] - 0.2)
+    assert np.corrcoef(d)[0, 1] < 0, "the queries' own component would be below 0"
+    known = stats.ttest_1samp(d.mean(axis=0), 0).confidence_interval(0.95)
+    found = compare(d, np.zeros(80))
+    assert (found.low, found.high) == pytest.approx((known.low, known.high))
+
+
 def test_a_query_counts_in_the_trainings_that_have_it() -> None:
     """The difference is that of the figures shown: the mean over the draws of each one's mean."""
     nan = float("nan")
