@@ -175,11 +175,11 @@ def test_more_finalists_have_a_matrix_for_each_view_that_says_something_else() -
     at = lines.index("finalists with each other, difference in nDCG@10 on test")
     assert lines[at + 1 : at + 7] == [
         "  row minus column; * where it is better or worse, adjusted for 6 pairs (Holm)",
-        "  all        0002      0011      0000",
+        "  all       0002      0011      0000",
         "  0007   +0.0100   +0.0200   +0.0300*",
         "  0002             +0.0100   +0.0200",
         "  0011                       +0.0100",
-        "  clean      0002      0011      0000",
+        "  clean     0002      0011      0000",
     ]
     many = told(several(list(range(12)), pairwise=pairs(list(range(12)))))
     assert max(map(len, many)) <= 80
