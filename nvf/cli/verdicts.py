@@ -115,7 +115,7 @@ def gap(row: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {result['measure']}: dev {dev} in the search, {again} over {over}; test {test}"
     if row["seeds"] > 1 and "test" in row["champion"]:
         own = ", ".join(f"{view} {number(by[result['compared']])}" for view, by in row["champion"]["test"].items())
-        yield f"  its checkpoint alone: {own} on test; above, the mean of {row['seeds']} trainings"
+        yield f"  its checkpoint alone: {own}; above, the mean of {row['seeds']} seeds"
     yield f"  latency: p50 {row['latency_ms_p50']:.2f} ms, p95 {row['latency_ms_p95']:.2f} ms"
 
 

@@ -79,7 +79,7 @@ def test_a_confirmation_has_one_verdict_a_line() -> None:
         "  raw      clean     +0.0100  [-0.0100, +0.0300]  0.4    undecided",
         "  raw      cold      -0.0300  [-0.0500, -0.0100]  0.012  worse",
         "  nDCG@10: dev 0.3300 in the search, 0.3200 over 5 draws; test 0.3700",
-        "  its checkpoint alone: all 0.4020, clean 0.3250 on test; above, the mean of 5 trainings",
+        "  its checkpoint alone: all 0.4020, clean 0.3250; above, the mean of 5 seeds",
         "  latency: p50 0.50 ms, p95 1.25 ms",
         "  diagnosed when trained again: buries_new_documents",
         "",
