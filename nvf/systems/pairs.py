@@ -135,7 +135,7 @@ class Pairs:
             torch.from_numpy(positives).to(self.device),
             torch.from_numpy(relevant[:, rest]).to(self.device),
             torch.from_numpy(np.stack([judged.query_rows, judged.rows])).to(self.device),
-            no_pairs() if mined is None else torch.from_numpy(mined).to(self.device),
+            (no_pairs() if mined is None else torch.from_numpy(mined)).to(self.device),
             seed,
         )
 

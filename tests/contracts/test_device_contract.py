@@ -15,7 +15,7 @@ from nvf.errors import ParamsError
 from nvf.params import bounds
 from nvf.systems import SYSTEMS, create
 from nvf.systems.base import System
-from nvf.tasks.base import Task
+from nvf.tasks.base import Qrels, Task
 from tests.contracts.test_system_contract import SETTINGS, task, vectors, windows
 from tests.elsewhere import elsewhere
 
@@ -31,8 +31,13 @@ def choices(name: str) -> dict[str, tuple[Any, ...]]:
 
 
 def small(task: Task) -> Task:
-    rows = {"train": 80, "dev": 12}
-    splits = {name: task.split(name).select(np.arange(count)) for name, count in rows.items()}
+    """Return a part of a task, where a document beside each right answer is judged to be none."""
+    splits = {name: task.split(name).select(np.arange(count)) for name, count in {"train": 80, "dev": 12}.items()}
+    train, qrels = splits["train"], splits["train"].qrels
+    right = np.stack([qrels.query_rows, qrels.rows, qrels.grades], axis=1)
+    wrong = np.stack([qrels.query_rows, (qrels.rows + 1) % len(task.corpus), 0 * qrels.rows], axis=1)
+    judged = Qrels.from_triples(len(train), np.concatenate([right, wrong]))
+    splits["train"] = dataclasses.replace(train, qrels=judged)
     return dataclasses.replace(task, splits=splits)
 
 
