@@ -34,6 +34,7 @@ COLD = 0.2
 PART = {"train": 2500, "dev": 300, "test": 300}
 """How many questions of each split the part of MedQuAD has."""
 MIX: dict[str, Any] = {"lambda_contrastive": 1.0, "temperature": 0.05}
+REMEDY: dict[str, Any] = {"lambda_predictive": 1.2, "lambda_isotropy": 1.5, "ema": 0.999}
 POINTS: dict[str, tuple[str, dict[str, Any]]] = {
     "projection": ("projection", {}),
     "jepa": ("jepa", {}),
@@ -51,6 +52,9 @@ POINTS: dict[str, tuple[str, dict[str, Any]]] = {
     "respred, no penalty": ("respred", {"lambda_residual": 0.0}),
     "asymmetric": ("asymmetric", {}),
     "asymmetric, predictor": ("asymmetric", {"lambda_predictive": 1.2}),
+    "asymmetric, isotropy": ("asymmetric", {"lambda_isotropy": 1.5}),
+    "asymmetric, whole remedy": ("asymmetric", REMEDY),
+    "asymmetric, remedy, no contrast": ("asymmetric", {**REMEDY, "lambda_contrastive": 0.0}),
     "linear, query": ("linear", {"heads": "query"}),
     "linear, shared": ("linear", {"heads": "shared"}),
 }
