@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -67,6 +69,20 @@ class Documents:
 def in_blocks(vectors: Tensor) -> tuple[Tensor, ...]:
     """Return views of `BLOCK` rows each, for what would not fit at once."""
     return vectors.split(BLOCK)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def stacked(blocks: Iterable[Tensor], rows: int) -> Tensor:
+    """Return blocks (b, D), one at a time, as (rows, D); `torch.cat` would hold all of them twice.
+
+    >>> stacked(iter([torch.zeros(2, 3), torch.ones(1, 3)]), 3).sum(1)
+    tensor([0., 0., 3.])
+    """
+    whole, start = torch.empty(0), 0
+    for block in blocks:
+        whole = whole if start else block.new_empty(rows, block.shape[1])
+        whole[start : start + len(block)] = block
+        start += len(block)
+    return whole
 
 
 def inverse_norms(vectors: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from nvf.indexes.exact import search
 from nvf.params import flatten
 from nvf.systems import candidates
 from nvf.systems.base import System
-from nvf.systems.documents import Documents, in_blocks
+from nvf.systems.documents import Documents, in_blocks, stacked
 from nvf.systems.head import Head
 from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
 from nvf.tasks.base import Corpus, Split, Task
@@ -204,11 +204,15 @@ class Embedding(System):
     def _corpus(self) -> Tensor:
         """Return (N, D') the embedded documents; for n01 with -|d|^2 / 2 behind, to be searched by a dot product."""
         if self._embedded is None:
-            embedded = torch.cat([self._document(F.normalize(block)) for block in in_blocks(self._documents.vectors)])
-            if self.params.formulation == "n01":
-                embedded = torch.cat([embedded, -embedded.square().sum(1, keepdim=True) / 2], dim=1)
-            self._embedded = embedded
+            blocks = in_blocks(self._documents.vectors)
+            self._embedded = stacked((self._searched(block) for block in blocks), len(self._documents))
         return self._embedded
+
+    def _searched(self, block: Tensor) -> Tensor:
+        embedded = self._document(F.normalize(block))
+        if self.params.formulation == "n01":
+            return torch.cat([embedded, -embedded.square().sum(1, keepdim=True) / 2], dim=1)
+        return embedded
 
 
 def _sample(vectors: Tensor) -> Tensor:

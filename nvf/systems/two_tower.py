@@ -16,7 +16,7 @@ from nvf.indexes.exact import search
 from nvf.params import param
 from nvf.systems import candidates
 from nvf.systems.base import System
-from nvf.systems.documents import Documents, in_blocks
+from nvf.systems.documents import Documents, in_blocks, stacked
 from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
 from nvf.systems.windows import as_windows, copies_in, needs_training_windows
 from nvf.tasks.base import Corpus, Split, Task
@@ -175,7 +175,8 @@ class TwoTower(System):
         self._towers.eval()
         if self._answers is None:
             rows = in_blocks(torch.arange(len(self._documents), device=self.device))
-            self._answers = torch.cat([self._towers.answers(self._documents.unit(block)) for block in rows])
+            answers = (self._towers.answers(self._documents.unit(block)) for block in rows)
+            self._answers = stacked(answers, len(self._documents))
         asked = self._towers.asked(as_windows(queries.vectors, self.device))
         return search(asked, self._answers, k, self._documents.order, same=self._documents.same)
 
