@@ -8,12 +8,12 @@ it is the paired t-test over the queries, and speaks of that training alone.
 
 Assumed is that queries and seeds are drawn independently, and that the mean is about normal. Measured by
 `tests/measures/test_coverage.py`: 93 to 97 % of the 95 % intervals hold the true mean at 300 and more queries; about
-92 % where three seeds differ more than the queries do, or where 100 queries have very skewed differences.
+91 to 92 % where three seeds differ more than the queries do, or where 100 queries have very skewed differences.
 
 References
 ----------
-Urbano, Lima and Hanjalic, Statistical Significance Testing in Information Retrieval, SIGIR 2019: of the tests over
-queries, the t-test keeps its error rates best.
+Urbano, Lima and Hanjalic, Statistical Significance Testing in Information Retrieval, SIGIR 2019: over queries, the
+t-test keeps its error rates.
 Henderson, Estimation of Variance and Covariance Components, Biometrics 9, 1953: the first method.
 Satterthwaite, An Approximate Distribution of Estimates of Variance Components, Biometrics Bulletin 2, 1946.
 """

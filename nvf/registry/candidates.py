@@ -65,6 +65,11 @@ class Candidate:
         """How often test had been opened when it was confirmed; 0 where it was not."""
         return 0 if self.row is None or self.result is None else int(self.result["opened"])
 
+    @property
+    def seeds(self) -> int:
+        """Over how many seeds it was confirmed; 0 where it was not."""
+        return 0 if self.row is None or self.result is None else int(self.result["seeds"])
+
 
 def choose(
     folder: Path, events: list[Event], number: int | None, check: Check = lambda state, trial, row: None

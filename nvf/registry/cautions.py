@@ -11,7 +11,7 @@ from nvf.journal.replay import SweepState, TrialState
 Record = Mapping[str, Any]
 
 
-def cautions(state: SweepState, trial: TrialState, record: Record, opened: int = 0) -> list[str]:
+def cautions(state: SweepState, trial: TrialState, record: Record, opened: int = 0, seeds: int = 0) -> list[str]:
     """Return what to know before trusting `record`, the one of `trial` that was promoted; worst first.
 
     Parameters
@@ -20,12 +20,14 @@ def cautions(state: SweepState, trial: TrialState, record: Record, opened: int =
         The sweep, the trial in it, and its record on dev.
     opened
         How often test had been opened when the trial was confirmed; 0 where it was not.
+    seeds
+        Over how many seeds it was confirmed.
     """
     return [
         *_under_floors(state, record),
         *_named(state, trial),
         *_outcome(state, trial),
-        *(_reopened(opened) if opened else (*_unproven(state), *_withheld(state))),
+        *((*_reopened(opened), *_one_seed(seeds)) if opened else (*_unproven(state), *_withheld(state))),
         *_leaks(state),
     ]
 
@@ -33,6 +35,11 @@ def cautions(state: SweepState, trial: TrialState, record: Record, opened: int =
 def _reopened(opened: int) -> Iterator[str]:
     if opened > 1:
         yield f"test had been opened {opened} times when it was confirmed: what is chosen with test in view is too good"
+
+
+def _one_seed(seeds: int) -> Iterator[str]:
+    if seeds == 1:
+        yield "confirmed over one seed: intervals and p cover the queries alone, not other trainings"
 
 
 def _under_floors(state: SweepState, record: Record) -> Iterator[str]:

@@ -123,7 +123,11 @@ def train(journal: Journal, task: Task, number: int, chosen: dict[str, Any], epo
 
 
 def confirmed(
-    folder: Path, differences: dict[int, float], cold: float | None = None, champion: int | None = None
+    folder: Path,
+    differences: dict[int, float],
+    cold: float | None = None,
+    champion: int | None = None,
+    seeds: int = 3,
 ) -> None:
     """Journal a confirmation in which each of these trials lies so far above raw; the later is better on dev.
 
@@ -137,7 +141,7 @@ def confirmed(
         view = {"nDCG@10": 0.5, "R@5": 0.5}
         views = {"all": difference, "clean": difference, "cold": difference if cold is None else cold}
         lines = {
-            name: asdict(Comparison(50, value, value - 0.01, value + 0.01, 0.01, 3, 0.1))
+            name: asdict(Comparison(50, value, value - 0.01, value + 0.01, 0.01, seeds, 0.1))
             for name, value in views.items()
         }
         spread = {"draws": 1, "mean": {"all": view, "cold": view}, "sd": {"all": view, "cold": view}}
@@ -145,7 +149,7 @@ def confirmed(
             "trial": number,
             "system": trial.system,
             "settings": trial.settings,
-            "seeds": 3,
+            "seeds": seeds,
             "dev": {"mean": 0.5 + number / 10},
             "test": dict.fromkeys(views, view),
             "against": {"raw": {**lines["all"], **lines}},
@@ -165,14 +169,14 @@ def confirmed(
     journal, events = Journal.open(folder)
     with journal:
         times = [event["kind"] for event in events].count("test_opened") + 1
-        journal.append("confirmation_started", confirmation=times, finalists=list(differences), seeds=3, clock={})
+        journal.append("confirmation_started", confirmation=times, finalists=list(differences), seeds=seeds, clock={})
         journal.append("test_opened", confirmation=times, times=times, finalists=list(differences), clock={})
         result = {
             "measure": "nDCG@10",
             "compared": "nDCG@10",
             "confirmation": times,
             "opened": times,
-            "seeds": 3,
+            "seeds": seeds,
             "cold": 0.2,
             "queries": dict.fromkeys(views, 50),
             "finalists": rows,

@@ -103,6 +103,17 @@ def test_the_champion_that_reigned_stands_beside_the_floors(run_sweep: RunSweep)
     assert "against version 1, " in section(text, "Gates")
 
 
+def test_the_card_of_one_training_has_one_row_of_figures_and_says_what_is_not_covered(run_sweep: RunSweep) -> None:
+    confirmed(run_sweep(), {0: 0.2, 1: 0.1}, seeds=1)
+    said = "confirmed over one seed: intervals and p cover the queries alone, not other trainings"
+    done = promote("small")
+    assert said in done.cautions and done.test_mean is None
+    text = written()
+    assert "| **linear** | 0.4922 | 0.4844 | 0.5000 |\n| raw |" in text and "mean of" not in text
+    assert f"- {said}" in section(text, SECTIONS[2])
+    assert "| trial 0000 (linear) | all | 50 | 3 | -0.0200 [-0.0500, +0.0100] | 0.3 | undecided |" in text
+
+
 def test_the_card_of_a_trial_that_was_never_confirmed_says_so(run_sweep: RunSweep) -> None:
     run_sweep(cold=0)
     done = promote("small", alias="candidate")

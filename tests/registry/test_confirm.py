@@ -91,13 +91,21 @@ def _holds_the_contract(result: dict[str, Any]) -> None:
         assert raw["low"] <= raw["difference"] <= raw["high"] and 0 < raw["p"] <= 1
         for view in row["test"]:
             difference = row["test"][view]["nDCG@10"] - result["floors"]["raw"][view]["nDCG@10"]
-            if view != "cold":  # an average over queries, where the figures average over draws
-                assert raw[view]["difference"] == pytest.approx(difference)
+            assert raw[view]["difference"] == pytest.approx(difference) and raw[view]["seeds"] == 2
         draws = row["withheld"]["figures"]
         assert row["withheld"]["mean"]["cold"]["R@5"] == pytest.approx(np.mean([each["cold"]["R@5"] for each in draws]))
         assert len(draws) == 2 and row["test"]["cold"] == row["withheld"]["mean"]["cold"]
         values = row["dev_all_judgements"]["values"]
         assert row["champion"]["record"]["figures"]["all"]["nDCG@10"] == sorted(values)[0], "the lower median of two"
+        alone = [each["all"]["nDCG@10"] for each in row["test_by_seed"]]
+        assert row["champion"]["test"] == row["test_by_seed"][row["champion"]["place"]]
+        assert len(set(alone)) == 2 and row["test"]["all"]["nDCG@10"] == pytest.approx(np.mean(alone))
+    one, other = result["finalists"]
+    (pair,) = result["pairwise"]
+    assert (pair["trial"], pair["other"]) == (one["trial"], other["trial"])
+    for view in ("all", "clean", "cold"):
+        difference = one["test"][view]["nDCG@10"] - other["test"][view]["nDCG@10"]
+        assert pair[view]["difference"] == pytest.approx(difference)
 
 
 def _by_trec_eval(folder: Path, replicates: dict[Part, Event], trial: int) -> float:
