@@ -7,7 +7,7 @@ trains each point with each batch size, share of the training queries and seed f
 after every epoch, and adds what it found to `mlruns/benchmarks/heads.jsonl`, from which `results.py` makes its tables.
 What is there already is not trained again, so that an interrupted command goes on. Test is not touched.
 
-`nfcorpus-mpnet` and `medquad-mpnet` need `NVF_MPNET`, a folder with all-mpnet-base-v2. The latter is a part of MedQuAD,
+`medquad-mpnet` needs `NVF_MPNET`, a folder with all-mpnet-base-v2. It is a part of MedQuAD,
 2,500 training questions with answers cut at 128 tokens, for an encode of a quarter of an hour on two cores.
 """
 
@@ -69,13 +69,13 @@ def open_task(name: str) -> Task:
     """Return the task called `nfcorpus`, `medquad`, `nfcorpus-mpnet` or `medquad-mpnet`, nothing withheld."""
     corpus, _, encoder = name.partition("-")
     folder = paths.data() / ("beir/nfcorpus" if corpus == "nfcorpus" else corpus)
-    if not encoder:
-        vectors = paths.data() / "embeddings" / "minilm-256" / corpus
-        return tasks.build({"source": "beir", "path": str(folder), "encoder": "minilm", "vectors": str(vectors)})
-    model = {"encoder": os.environ["NVF_MPNET"]}
-    if corpus == "medquad":
-        return tasks.build({"source": "beir", "path": str(part(folder)), "max_length": 128, **model})
-    return tasks.build({"source": "beir", "path": str(folder), "max_length": 384, **model})
+    options: dict[str, Any] = {"source": "beir", "path": str(folder), "encoder": "minilm"}
+    if encoder:
+        options |= {"encoder": os.environ.get("NVF_MPNET", "all-mpnet-base-v2"), "max_length": 384}
+    if name == "medquad-mpnet":
+        return tasks.build({**options, "path": str(part(folder)), "max_length": 128})
+    vectors = paths.data() / "embeddings" / ("mpnet-384" if encoder else "minilm-256") / corpus
+    return tasks.build({**options, "vectors": str(vectors)})
 
 
 def part(folder: Path) -> Path:
