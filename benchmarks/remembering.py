@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from nvf import paths, tasks
-from nvf.measures.evaluate import Evaluation, evaluate
+from nvf.measures.evaluate import Evaluation, depth, evaluate
 from nvf.registry.markdown import table
 from nvf.systems import create
 from nvf.systems.ranking import rank_split
@@ -47,7 +47,7 @@ def judged(task: Task, params: dict[str, Any]) -> Evaluation:
     """Return how `memory` with `params` beside the setting does on dev."""
     system, split = create("memory", SETTING | params, task.corpus), task.split("dev")
     system.prepare(task, 0)
-    return evaluate(rank_split(system, split, 10), split, task.cold, [MEASURE])
+    return evaluate(rank_split(system, split, depth([MEASURE], split)), split, task.cold, [MEASURE])
 
 
 def permuted(task: Task, seed: int) -> Task:
