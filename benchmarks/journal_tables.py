@@ -13,8 +13,9 @@ import numpy as np
 from nvf.journal import events, folders
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import SweepState, replay
+from nvf.measures.comparison import Comparison
 from nvf.registry.confirmations import last_result
-from nvf.registry.markdown import difference, number, table
+from nvf.registry.markdown import number, table
 
 RAW = "raw"
 VIEWS = ("all", "clean", "cold")
@@ -93,13 +94,14 @@ def confirmed(rows: Sequence[Row], against: str = RAW) -> str:
     ]
     for row in rows:
         found = picked(confirmation(row.sweep)["finalists"], row.pick, lambda each: each["dev"]["mean"])
+        beside = found["against"][against]
         lines.append(
             (
                 row.label,
                 number(found["dev"]["mean"]),
                 *cells(found["test"]),
                 number(found["withheld"]["mean"].get("all", {}).get(measure)),
-                *(difference(found["against"][against][view]) for view in VIEWS if view in found["against"][against]),
+                *(Comparison.of(beside[view]) for view in VIEWS if view in beside),
             )
         )
     compared = [f"against {against}: {VIEWS[0]}", *VIEWS[1:]]
@@ -118,7 +120,7 @@ def transferred(rows: Sequence[Row]) -> str:
     for row in rows:
         finalist = picked(result["finalists"], row.pick, lambda each: each["dev"]["mean"])
         elsewhere = next(each for each in found["finalists"] if each["trial"] == finalist["trial"])
-        lines.append((row.label, *cells(finalist["test"], elsewhere), difference(elsewhere["against"][RAW])))
+        lines.append((row.label, *cells(finalist["test"], elsewhere), Comparison.of(elsewhere["against"][RAW])))
     return table((f"{measure} on test", result["task"], *found["tasks"], "average", f"against {RAW}"), lines)
 
 
@@ -136,7 +138,7 @@ def windows(rows: Sequence[Row], against: str) -> str:
         found = picked(confirmation(row.sweep)["finalists"], row.pick, lambda each: each["dev"]["mean"])
         said = found["statistics"]
         cosines = [number(said[each], ".3f") for each in ("cosine_test", "cosine_projected_test") if each in said]
-        line = difference(found["against"][against]["all"])
+        line = Comparison.of(found["against"][against]["all"])
         lines.append(
             (row.label, *cells(found["test"]), number(found["latency_ms_p95"], ".1f"), " / ".join(cosines), line)
         )
@@ -161,11 +163,13 @@ def spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
 
 
-def by_batch_size(task: str) -> str:
+def by_batch_size(task: str, points: Sequence[str] = (), steps: int = 1000) -> str:
     """Return the best epoch on dev of each point at each batch size, means over seeds, trained as many steps each."""
     best: dict[str, dict[int, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-    for row in runs(task, share=1.0):
+    for row in runs(task, share=1.0, steps=steps):
         run = row["run"]
+        if points and run["point"] not in points:
+            continue
         record = max(row["records"][1:], key=lambda each: each["figures"]["all"])
         best[run["point"]][run["batch_size"]].append(record)
     sizes = sorted({size for by in best.values() for size in by})

@@ -17,9 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import clusters
+import corpus_size
+import heads
 import journal_tables as tables
 import leaked_split
+import negatives
 import remembering
+import two_stage
 from journal_tables import Row
 
 from nvf.errors import NvfError
@@ -54,6 +59,7 @@ VARIANTS = (
 )  # fmt: skip
 NEXT_VECTOR = ("amn", "two_tower", "siamese", "lvm", "lvm_rerank")
 PUBLISHED = ("jepa", "projection", "respred", "respred, no penalty", "asymmetric", "asymmetric, predictor")
+REMEDIES = tuple(name for name in heads.POINTS if name.startswith("asymmetric"))
 REMEMBERED = ("the notes' point", "without diffusion, nudged", "cosine + BM25")
 
 
@@ -92,6 +98,11 @@ def variants() -> str:
 
 
 TABLES: dict[str, Table] = {
+    "rerankers": Table(lambda: two_stage.table(stages=("rank 72, K 5",))),
+    "joint": Table(two_stage.trainings),
+    "clusters": Table(clusters.table),
+    "negatives": Table(negatives.table),
+    "corpus-size": Table(corpus_size.table),
     "cascade-nfcorpus": Table(lambda: cascade("cascade-nfcorpus"), sweep("cascade_nfcorpus")),
     "cascade-scifact": Table(
         lambda: cascade("cascade-scifact"),
@@ -113,6 +124,10 @@ TABLES: dict[str, Table] = {
         sweep("next_vector_scifact", confirm="--seeds 5 --trial ..., the best of each system"),
     ),
     "heads-nfcorpus": Table(lambda: tables.by_batch_size("nfcorpus"), ("python benchmarks/heads.py nfcorpus",)),
+    "asymmetric": Table(
+        lambda: tables.by_batch_size("nfcorpus", REMEDIES, 500),
+        (f"python benchmarks/heads.py nfcorpus --steps 500 --points {shlex.join(REMEDIES)}",),
+    ),
     "heads-nfcorpus-mpnet": Table(
         lambda: tables.by_batch_size("nfcorpus-mpnet"), ("python benchmarks/heads.py nfcorpus-mpnet",)
     ),
