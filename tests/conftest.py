@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,17 @@ def data_folder() -> Path:
     if not (folder / "beir").is_dir():
         pytest.skip(f"no data sets at {folder}: set NVF_DATA to the folder that holds beir/")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    """Take back what a test made this process wait for a tracking server: the most patient client asks for all."""
+    names = ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT")
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    yield
+    for name in names:
+        os.environ.pop(name, None)
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_a_wrong_job_file_leaves_with_2(tmp_path: Path) -> None:
     path.write_text("entrypoint: nvf\nqueue: fast\n")
     done = nvf("submit", path)
     assert done.returncode == 2
-    assert "job.yaml:2: queue: unknown key" in done.stderr and "Traceback" not in done.stderr
+    assert "job.yaml:2: queue: unknown key" in " ".join(done.stderr.split()) and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "127.0.0.1:1", "ray://127.0.0.1:1"])

@@ -43,6 +43,8 @@ def conducting(folder: Path, **changes: Any) -> Iterator[Conductor]:
             )
     journal, found = events.Journal.open(folder)
     with journal:
+        if len(found) > 1:
+            found.append(journal.append("sweep_resumed", spec=spec.model_dump(mode="json")))
         state = replay.replay(found)
         study = SearchStudy(spec, Space(spec, _fail), state)
         yield Conductor(spec, state, journal, study, Place(Path("task"), folder / "checkpoints"))

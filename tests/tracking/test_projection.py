@@ -160,7 +160,7 @@ def test_a_confirmed_and_promoted_sweep_says_so_in_its_note(folder: Path) -> Non
     lines = [cells(line) for line in note.splitlines() if line.startswith("|")]
     assert ["0003 linear", "0.5000", "0.4900", "0.2500"] in lines
     assert ["floor raw", "0.3000", "0.2900", "0.1500"] in lines
-    assert ["0003", "raw", "+0.2000", "+0.1500 to +0.2500", "0.001"] in lines
+    assert ["0003", "raw", "+0.2000", "[+0.1500, +0.2500]", "0.001"] in lines
     assert "UTC: trial 0003 as lexical-gap/2@champion" in note
     assert {run.data.tags[names.PROMOTED] for run in (parent, trials[3])} == {"lexical-gap/2@champion"}
 
