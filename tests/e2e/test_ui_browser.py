@@ -192,7 +192,7 @@ def test_a_sweep_s_page_tells_it_and_leads_back_to_its_views(experiment: str, tm
     parent = runs.find(server.client(), experiment, replay(read(folder)))[None]
     address = f"{server.ui_address()}/#/experiments/{experiment}/runs/{parent.id}?{views.TRAINING}"
     document = rendered(address, "Confirmation 1", tmp_path)
-    for text in ("best epoch\N{EM SPACE}", "0007 linear\N{EM SPACE}", "+0.1500 to +0.2500"):
+    for text in ("best epoch\N{EM SPACE}", "0007 linear\N{EM SPACE}", "[+0.1500, +0.2500]"):
         assert text in document, text
     for name in views.MODES:
         assert f'href="{html.escape(views.inside(experiment, replay(read(folder)), name))}"' in document
