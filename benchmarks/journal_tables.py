@@ -190,10 +190,10 @@ def _records(best: Mapping[str, Mapping[int, list[Mapping[str, Any]]]]) -> Itera
     yield from (several for by in best.values() for several in by.values())
 
 
-def by_epoch(task: str, batch_size: int, epochs: Sequence[int] = (0, 1, 2, 3, 5, 10)) -> str:
+def by_epoch(task: str, batch_size: int, steps: int, epochs: Sequence[int] = (0, 1, 2, 3, 5, 10)) -> str:
     """Return each point after so many epochs, means over seeds, in brackets the loss on dev."""
     found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in runs(task, batch_size=batch_size, share=1.0):
+    for row in runs(task, batch_size=batch_size, share=1.0, steps=steps):
         found[row["run"]["point"]].append(row)
     lines = []
     for point, several in found.items():
@@ -206,10 +206,10 @@ def by_epoch(task: str, batch_size: int, epochs: Sequence[int] = (0, 1, 2, 3, 5,
     return table((f"{batch_size} a batch", *("untrained" if epoch == 0 else epoch for epoch in epochs)), lines)
 
 
-def by_share(task: str, batch_size: int) -> str:
+def by_share(task: str, batch_size: int, steps: int) -> str:
     """Return the best epoch of each point by the share of the training queries, trained as many steps each."""
     found: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in runs(task, batch_size=batch_size):
+    for row in runs(task, batch_size=batch_size, steps=steps):
         best = max(each["figures"]["all"] for each in row["records"][1:])
         found[row["run"]["point"]][row["run"]["share"]].append(best)
     several = {point: by for point, by in found.items() if len(by) > 1}

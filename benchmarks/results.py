@@ -132,11 +132,11 @@ TABLES: dict[str, Table] = {
         lambda: tables.by_batch_size("nfcorpus-mpnet"), ("python benchmarks/heads.py nfcorpus-mpnet",)
     ),
     "epochs": Table(
-        lambda: tables.by_epoch("medquad", 128),
+        lambda: tables.by_epoch("medquad", 128, 860),
         (f"python benchmarks/heads.py medquad --batch-sizes 128 --steps 860 --points {shlex.join(PUBLISHED)}",),
     ),
     "training-size": Table(
-        lambda: tables.by_share("medquad", 128),
+        lambda: tables.by_share("medquad", 128, 860),
         (
             "python benchmarks/heads.py medquad --batch-sizes 128 --steps 860 --shares 0.1 0.3 1 "
             "--points jepa projection 'linear, query'",
