@@ -10,6 +10,7 @@ from typing import Any
 import heads
 import numpy as np
 
+from nvf.errors import UsageError
 from nvf.journal import events, folders
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import SweepState, replay
@@ -146,12 +147,12 @@ def windows(rows: Sequence[Row], against: str) -> str:
     return table((f"{result['seeds']} seeds", *head), lines)
 
 
-def runs(task: str, **asked: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield what `heads.py` found on a task, where the run's settings are those asked for."""
-    for row in heads.done().values():
-        run = row["run"]
-        if run["task"] == task and all(run[name] == value for name, value in asked.items()):
-            yield row
+def runs(task: str, **asked: Any) -> list[Mapping[str, Any]]:
+    """Return what `heads.py` found on a task with these settings; raises `UsageError` where that is nothing."""
+    rows = [row for row in heads.done().values() if row["run"].items() >= {"task": task, **asked}.items()]
+    if not rows:
+        raise UsageError(f"{heads.results()} has no run of {task} with {asked}")
+    return rows
 
 
 def spread(values: Sequence[float]) -> str:
