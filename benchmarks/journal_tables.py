@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import heads
 import numpy as np
 
 from nvf.errors import UsageError
-from nvf.journal import events, folders
+from nvf.journal import cold, events, folders
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import SweepState, replay
 from nvf.measures.comparison import Comparison
@@ -43,7 +44,10 @@ class Row:
 
 def state(sweep: str) -> SweepState:
     """Return a sweep as journaled; raises `UnknownName` where there is none."""
-    return replay(events.read(folders.find(sweep)))
+    found = replay(events.read(folders.find(sweep)))
+    if found.outdated_cold:
+        print(f"{sweep}: {cold.SAID}", file=sys.stderr)
+    return found
 
 
 def confirmation(sweep: str) -> Mapping[str, Any]:
@@ -51,6 +55,8 @@ def confirmation(sweep: str) -> Mapping[str, Any]:
     result = last_result(events.read(folders.find(sweep)))
     if result is None:
         raise SystemExit(f"sweep '{sweep}' was not confirmed: nvf confirm {sweep}")
+    if cold.outdated(result):
+        print(f"{sweep}: {cold.again(sweep)}", file=sys.stderr)
     return result
 
 

@@ -120,7 +120,7 @@ def _listed(name: str) -> dict[str, Any]:
     try:
         return _status(name)
     except JournalError as error:
-        none = dict.fromkeys(("finished", "trials", *OUTCOMES, "open", "best", "measure", "task", "resume"))
+        none = dict.fromkeys(("finished", "trials", *OUTCOMES, "open", "best", "measure", "cold_by", "task", "resume"))
         return {"sweep": name, "status": "damaged", "reason": str(error), **none}
 
 
@@ -143,6 +143,7 @@ def _status(name: str) -> dict[str, Any]:
         "open": outcomes.count(None),
         "best": next((row["value"] for row in board["trials"] if row["value"] is not None), None),
         "measure": board["measure"],
+        "cold_by": board["cold_by"],
         "task": state.started["task"]["name"],
         "resume": f"nvf resume {name}" if died or state.status == "paused" else None,
     }

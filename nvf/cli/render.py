@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nvf.cli.columns import GAP, Column, fit, lines
+from nvf.journal import cold
 from nvf.journal.leaderboard import highest
 from nvf.overlap import Overlap, sentences
 
@@ -380,4 +381,6 @@ def sweeps(rows: Sequence[Mapping[str, Any]], width: int, chosen: Sequence[str] 
     if left:
         yield f"left out at {width} columns: {', '.join(left)}; --wide shows all, --columns some"
     yield from (f"the driver of {row['sweep']} died: {row['resume']}" for row in rows if row["status"] == "died")
+    older = [row["sweep"] for row in rows if str(row["measure"]).startswith("cold ") and row["cold_by"] != cold.RULE]
+    yield from (f"{name}: {cold.SAID}" for name in older)
     yield from (f"damaged: {row['sweep']}: {row['reason']}" for row in damaged)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from nvf.cli.columns import Column, fit, lines
 from nvf.cli.render import figures, leaks, noticed, number, setting, settings
+from nvf.journal import cold
 from nvf.measures.comparison import Comparison, probability
 from nvf.measures.parse import VIEWS
 
@@ -22,6 +23,8 @@ def confirmation(result: Mapping[str, Any], width: int) -> Iterator[Text | str]:
     queries = ", ".join(f"{result['queries'][view]} {view}" for view in views)
     yield f"{result['sweep']}: {result['compared']} on test ({queries} queries)"
     yield from noticed(result.get("notes", []))[0]
+    if cold.outdated(result):
+        yield f"warning: {cold.again(result['sweep'])}"
     trials = len(result["finalists"])
     columns, left = fit(_columns(result, views), width)
     yield from lines(columns, width, [False] * trials + [True] * (len(columns[0].cells) - trials))

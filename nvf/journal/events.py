@@ -6,7 +6,7 @@ journals of the same sweep are equal but for those two keys (`same`).
 
 | kind | further keys |
 | --- | --- |
-| sweep_started | format, sweep, nvf, spec, spec_text, set [--set of the command], code {file: digest}, task {name, fingerprint, snapshot, encoder, documents, queries, leaks, notes, source}, measures, objectives, views, seed, git, versions, clock |
+| sweep_started | format, sweep, nvf, spec, spec_text, set [--set of the command], code {file: digest}, task {name, fingerprint, snapshot, encoder, documents, queries, leaks, notes, source}, measures, objectives, views, seed, git, versions, cold_by [the rule of cold figures: `nvf.journal.cold`], clock |
 | floors | split, floors {name: figures}, ceilings {name: figures} |
 | trial_started | trial, system, params (all), chosen (searched), distributions {name: text}, seed, epochs |
 | record | trial, record {epoch, losses, figures, diagnoses, held_out, statistics, clock}, checkpoint {folder (from the sweep's), digest} or null, decision (continue, prune, stop, complete, pause), attrs, clock {host, pid, node, platform, instructions} |
@@ -18,7 +18,7 @@ journals of the same sweep are equal but for those two keys (`same`).
 | sweep_paused | reason (interrupt, time, failing, room, error), error or null, clock |
 | sweep_resumed | spec (the budget may have grown), accepted [what had changed], ground {what it stands on now} or null, clock |
 | sweep_ended | reason (trials), clock |
-| confirmation_started | confirmation (from 1), finalists [trial], seeds, clock |
+| confirmation_started | confirmation (from 1), finalists [trial], seeds, cold_by, clock |
 | replicate | confirmation, part {trial, place, withheld, seed, cold_seed}, record (its best on dev) or null, checkpoint or null, error or null |
 | test_opened | confirmation, times (of this sweep, this one among them), finalists, clock: written before anything of test is judged |
 | confirmed | confirmation, result: what `nvf confirm --json` prints |

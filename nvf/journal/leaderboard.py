@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nvf.journal import cold
 from nvf.journal.objective import Objective
 from nvf.journal.replay import SweepState, TrialState
 
@@ -22,6 +23,7 @@ def leaderboard(state: SweepState) -> dict[str, Any]:
         "measure": str(objective),
         "objectives": [str(each) for each in state.objectives],
         "split": "dev",
+        "cold_by": cold.of_sweep(state.started),
         "status": state.status,
         "queries": state.started["task"]["queries"].get("dev", {}),
         "floors": {name: objective.of_figures(figures) for name, figures in state.floors.items()},
@@ -30,6 +32,7 @@ def leaderboard(state: SweepState) -> dict[str, Any]:
         "ceiling_figures": state.ceilings,
         "leaks": state.started["task"]["leaks"],
         "notes": [
+            *([f"warning: {cold.again(state.name)}"] if state.outdated_cold else []),
             *state.started["task"]["notes"],
             *(f"gone on with though it had changed: {each}" for each in state.accepted),
         ],

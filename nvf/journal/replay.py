@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nvf.errors import JournalError
+from nvf.journal import cold
 from nvf.journal.events import Event
 from nvf.journal.objective import Objective
 
@@ -135,6 +136,11 @@ class SweepState:
     def gpu(self) -> float:
         """What share of a GPU its file asks for; see `nvf.devices`."""
         return float(self.spec.get("resources", {}).get("gpu", 0))
+
+    @property
+    def outdated_cold(self) -> bool:
+        """Whether it has cold figures, and they, or some of them, are by another rule than today's."""
+        return bool(self.spec.get("cold")) and cold.of_sweep(self.started) != cold.RULE
 
     @property
     def finished(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nvf.journal import folders
+from nvf.journal import cold, folders
 from nvf.journal.events import Event
 from nvf.journal.replay import TrialState
 from nvf.registry.confirmations import Confirmation, confirmations
@@ -17,9 +17,9 @@ def already(
 ) -> Confirmation | None:
     """Return the last confirmation that leaves nothing new to find, or None where there is none.
 
-    It is of these finalists with these settings, over as many seeds, beside the champion of this model, and
-    its checkpoints are there. A confirmation of them that was interrupted comes first. Which version reigns by now does
-    not matter: `nvf promote` compares with that one, and opens nothing.
+    It is of these finalists with these settings, over as many seeds, beside the champion of this model, its cold
+    figures are by today's rule, and its checkpoints are there. A confirmation of them that was interrupted comes first.
+    Which version reigns by now does not matter: `nvf promote` compares with that one, and opens nothing.
     """
     known = confirmations(events)
     asked = {trial.number: trial.settings for trial in finalists}
@@ -31,6 +31,7 @@ def already(
         if (
             each.seeds == seeds
             and "compared" in result
+            and not cold.outdated(result)
             and {row["trial"]: row["settings"] for row in rows} == asked
             and result.get("model", result.get("champion", {}).get("model", folder.name)) == model
             and all(folders.inside(folder, row["champion"]["checkpoint"]["folder"]).is_dir() for row in rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nvf.errors import SweepError, UnknownName
-from nvf.journal import folders
+from nvf.journal import cold, folders
 from nvf.journal.events import Event
 from nvf.journal.leaderboard import best_trial
 from nvf.journal.replay import SweepState, TrialState, replay
@@ -64,6 +64,11 @@ class Candidate:
     def opened(self) -> int:
         """How often test had been opened when it was confirmed; 0 where it was not."""
         return 0 if self.row is None or self.result is None else int(self.result["opened"])
+
+    @property
+    def outdated_cold(self) -> bool:
+        """Whether the cold figures that it is shown with are by another rule than today's."""
+        return self.state.outdated_cold if self.row is None or self.result is None else cold.outdated(self.result)
 
     @property
     def seeds(self) -> int:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nvf.journal import cold
 from nvf.journal.leaderboard import beats_floors, best_floor, diagnoses
 from nvf.journal.replay import SweepState, TrialState
 
 Record = Mapping[str, Any]
 
 
-def cautions(state: SweepState, trial: TrialState, record: Record, opened: int = 0, seeds: int = 0) -> list[str]:
+def cautions(
+    state: SweepState,
+    trial: TrialState,
+    record: Record,
+    opened: int = 0,
+    seeds: int = 0,
+    *,
+    outdated_cold: bool = False,
+) -> list[str]:
     """Return what to know before trusting `record`, the one of `trial` that was promoted; worst first.
 
     Parameters
@@ -22,11 +31,14 @@ def cautions(state: SweepState, trial: TrialState, record: Record, opened: int =
         How often test had been opened when the trial was confirmed; 0 where it was not.
     seeds
         Over how many seeds it was confirmed.
+    outdated_cold
+        Whether the cold figures that it is shown with are by another rule than today's.
     """
     return [
         *_under_floors(state, record),
         *_named(state, trial),
         *_outcome(state, trial),
+        *([cold.again(state.name)] if outdated_cold else []),
         *((*_reopened(opened), *_one_seed(seeds)) if opened else (*_unproven(state), *_withheld(state))),
         *_leaks(state),
     ]

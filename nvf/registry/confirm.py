@@ -16,7 +16,7 @@ from typing import Any
 
 from nvf import devices
 from nvf.errors import SweepError, TrackingError
-from nvf.journal import folders
+from nvf.journal import cold, folders
 from nvf.journal.events import Event, Journal
 from nvf.journal.leaderboard import beats_floors, best_floor
 from nvf.journal.replay import SweepState, TrialState, replay
@@ -156,9 +156,9 @@ def _warn(state: SweepState, finalists: Sequence[TrialState], say: Say) -> None:
 
 def _begin(journal: Journal, events: list[Event], finalists: list[int], seeds: int, say: Say) -> Confirmation:
     """Return the confirmation to go on with: the last one where it is unfinished and the same, else a new one."""
-    known = confirmations(events)
+    known, asked = confirmations(events), (finalists, seeds, cold.RULE)
     last = known[-1] if known else None
-    if last is not None and last.result is None and (last.finalists, last.seeds) == (finalists, seeds):
+    if last is not None and last.result is None and (last.finalists, last.seeds, last.cold_by) == asked:
         folder = journal.path.parent
         last.replicates = {
             part: event for part, event in last.replicates.items() if (folder / event["checkpoint"]["folder"]).is_dir()
@@ -166,9 +166,8 @@ def _begin(journal: Journal, events: list[Event], finalists: list[int], seeds: i
         say(f"confirmation {last.number}: going on, {len(last.replicates)} trainings are in")
         return last
     number = len(known) + 1
-    journal.append(
-        "confirmation_started", sync=True, confirmation=number, finalists=finalists, seeds=seeds, clock=_clock()
-    )
+    plan: dict[str, Any] = {"finalists": finalists, "seeds": seeds, "cold_by": cold.RULE}
+    journal.append("confirmation_started", sync=True, confirmation=number, **plan, clock=_clock())
     return Confirmation(number, finalists, seeds)
 
 
@@ -276,6 +275,7 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
         "seeds": current.seeds,
         "model": bench.model,
         "cold": state.spec["cold"],
+        "cold_by": cold.RULE,
         "queries": judge.queries,
         "floors": {name: each.figures for name, each in floors.items()},
         "ceilings": {name: each.figures for name, each in untrained.items() if name not in floors},

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nvf.journal import cold
 from nvf.journal.events import Event
 from nvf.journal.objective import Objective
 
@@ -47,6 +48,8 @@ class Confirmation:
         From 1.
     finalists, seeds
         What is confirmed, over how many seeds.
+    cold_by
+        The rule of its cold figures: `nvf.journal.cold`.
     replicates
         What has been trained: the `replicate` events by part, failed ones left out.
     opened
@@ -60,6 +63,7 @@ class Confirmation:
     number: int
     finalists: list[int]
     seeds: int
+    cold_by: str = cold.RULE
     replicates: dict[Part, Event] = field(default_factory=dict)
     opened: bool = False
     result: dict[str, Any] | None = None
@@ -72,7 +76,8 @@ def confirmations(events: Sequence[Event]) -> list[Confirmation]:
     for event in events:
         match event["kind"]:
             case "confirmation_started":
-                found.append(Confirmation(event["confirmation"], event["finalists"], event["seeds"]))
+                rule = event.get("cold_by", cold.OLDER)
+                found.append(Confirmation(event["confirmation"], event["finalists"], event["seeds"], rule))
             case "replicate" if event["error"] is None:
                 found[-1].replicates[Part(**event["part"])] = event
             case "test_opened":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nvf.journal import cold
 from nvf.measures.comparison import Comparison, probability
 from nvf.measures.parse import VIEWS
 from nvf.registry.candidates import Candidate
@@ -70,6 +71,8 @@ def new_documents(candidate: Candidate) -> str:
             "**New documents:** nothing was withheld, so what becomes of documents that nobody has judged is unknown."
         )
     said = f"**New documents** are found with {measure} {figures['cold'][measure]:.4f} on {split}"
+    if candidate.outdated_cold:
+        return f"{said}; {cold.again(candidate.state.name)}."
     found = (candidate.row or {}).get("against", {}).get(RAW, {}).get("cold")
     if found is not None:
         line = Comparison.of(found)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nvf.errors import GateRefused
+from nvf.journal import cold as rules
 from nvf.measures.comparison import Comparison, probability
 from nvf.registry.markdown import number
 from nvf.sweep.spec import Gates
@@ -105,9 +106,16 @@ def floors(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
 
 
 def cold(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
-    """Not worse than the raw vectors on cold documents: the interval lies above minus the margin."""
+    """Not worse than the raw vectors on cold documents: the interval lies above minus the margin.
+
+    What was judged by an older rule (`nvf.journal.cold`) is not judged again, but refused.
+    """
     line = row["against"].get(RAW, {}).get("cold")
-    if gates.cold_margin is not None and line is not None:
+    if gates.cold_margin is None or line is None:
+        return
+    if rules.outdated(result):
+        yield Verdict("cold", "refused", rules.again(result["sweep"]))
+    else:
         yield difference("cold", Comparison.of(line), -gates.cold_margin, f"{RAW}, cold {result['compared']}")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nvf.journal import cold
 from nvf.journal.events import Event
 from nvf.journal.leaderboard import beats_floors, best_floor, leaderboard
 from nvf.journal.replay import SweepState, TrialState
@@ -108,6 +109,8 @@ def _confirmed(state: SweepState, events: Sequence[Event], done: Confirmation, b
     if newer:
         why = [f"trial {best.number:04d} is better on dev than those that were confirmed"]
         return Advice(why, [Step("confirm", f"nvf confirm {state.name}"), *asked])
+    if cold.outdated(result):
+        return Advice([cold.SAID], [Step("confirm", f"nvf confirm {state.name}"), *asked])
     if promoted is not None:
         return Advice([], [*asked, _more(state)])
     row = leading(result, state.objectives[0])

@@ -143,7 +143,14 @@ def promote(
         with _alone(folder) as idle:
             if idle:
                 sync(folder)
-        warned = cautions(candidate.state, candidate.trial, candidate.record, candidate.opened, candidate.seeds)
+        warned = cautions(
+            candidate.state,
+            candidate.trial,
+            candidate.record,
+            candidate.opened,
+            candidate.seeds,
+            outdated_cold=candidate.outdated_cold,
+        )
         with devices.using(candidate.state.gpu):
             said = verdicts(client, registered, since.version, candidate, alias, forced=force is not None)
             version = register(client, registered, candidate, since.version, said, force, warned)

@@ -12,7 +12,7 @@ from typing import Any
 
 from nvf import tasks
 from nvf.errors import JournalError, NvfError, SpecError
-from nvf.journal import events
+from nvf.journal import cold, events
 from nvf.journal.folders import running
 from nvf.sweep import looking
 from nvf.sweep.ground import ground
@@ -116,6 +116,7 @@ def first_event(
         "measures": spec.measures(),
         "seed": spec.search.seed,
         "git": commit(),
+        "cold_by": cold.RULE,
         "clock": clock(snapshot),
     }
 

@@ -17,7 +17,7 @@ def beside(state: SweepState, trial: TrialState, record: dict[str, Any]) -> list
     if objective is None:
         return []
     found, raw = [], state.floors.get("raw")
-    if raw is not None:
+    if raw is not None and not state.outdated_cold:
         found += buries_new_documents(record["figures"], raw, objective.name)
     epochs = [*trial.records, record]
     history = [

@@ -50,6 +50,7 @@ def result() -> dict[str, Any]:
         "opened": 2,
         "seeds": 5,
         "cold": 0.2,
+        "cold_by": "condensed",
         "queries": {"all": 323, "clean": 294, "cold": 313},
         "floors": {"raw": figures(0.32, 0.32, 0.12)},
         "ceilings": {},
@@ -203,3 +204,13 @@ def test_a_warning_of_the_task_stands_before_the_figures() -> None:
     warning = "warning: many judgements (20% in test) name documents that are not in the corpus: figures are too low"
     plain = told(result())
     assert told({**result(), "notes": ["dev is carved", warning]}) == [plain[0], warning, *plain[1:]]
+
+
+def test_cold_figures_by_an_older_rule_are_said_to_be_so_before_any_figure() -> None:
+    old = result()
+    del old["cold_by"]
+    before = told(old)[:2]
+    assert before[1] == (
+        "warning: cold figures follow an older rule, and compare with none of today's; for new ones: nvf confirm small"
+    )
+    assert not any("older rule" in line for line in told(result()) + told({**old, "cold": 0}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict
 from itertools import combinations
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 
 from nvf import paths, systems, tasks
-from nvf.journal.events import FORMAT, Journal, read
+from nvf.journal import cold as rules
+from nvf.journal.events import FILE, FORMAT, Journal, read
 from nvf.journal.replay import replay
 from nvf.measures.comparison import Comparison
 from nvf.params import flatten
@@ -88,6 +90,7 @@ def sweep(
             measures=MEASURES,
             objectives=["nDCG@10"],
             seed=0,
+            cold_by=rules.RULE,
             git=None,
             versions={},
             clock={"snapshot": str(snapshot), "host": platform.node(), "pid": os.getpid()},
@@ -172,12 +175,14 @@ def confirmed(
         journal.append("confirmation_started", confirmation=times, finalists=list(differences), seeds=seeds, clock={})
         journal.append("test_opened", confirmation=times, times=times, finalists=list(differences), clock={})
         result = {
+            "sweep": state.name,
             "measure": "nDCG@10",
             "compared": "nDCG@10",
             "confirmation": times,
             "opened": times,
             "seeds": seeds,
             "cold": 0.2,
+            "cold_by": rules.RULE,
             "queries": dict.fromkeys(views, 50),
             "finalists": rows,
             "pairwise": [
@@ -194,6 +199,15 @@ def confirmed(
             shown = {"model": "small", "version": champion, "name": f"models:/small/{champion}"}
             result["champion"] = {**shown, "figures": {"all": low, "clean": low}}
         journal.append("confirmed", confirmation=times, result=result)
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the events of a journal, as an editor could that knows its checksums."""
+    found = read(folder)
+    for event in found:
+        change(event)
+    bodies = [json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() for event in found]
+    (folder / FILE).write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(body), body) for body in bodies))
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -28,6 +27,7 @@ from nvf.sweep.worker import Worker
 from nvf.tracking import names, server
 from nvf.tracking.sync import sync
 from tests.e2e.home import Home
+from tests.registry.conftest import rewrite
 
 SPEC = """\
 name: small
@@ -87,15 +87,6 @@ def folder(tmp_path: Path, mlruns: Path) -> Path:
                     worker = Worker(replace(order, **conductor.resume_point(1)))
         conductor.close()
     return folder
-
-
-def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the events of a journal, as an editor could that knows its checksums."""
-    found = events.read(folder)
-    for event in found:
-        change(event)
-    bodies = [json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() for event in found]
-    (folder / events.FILE).write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(body), body) for body in bodies))
 
 
 def record(change: Callable[[dict[str, Any]], object], epoch: int = 2) -> Callable[[dict[str, Any]], object]:
