@@ -65,7 +65,7 @@ def evaluate(ranking: Ranking, split: Split, cold: BoolArray | None, measures: S
     Condensed lists: Sakai, Alternatives to Bpref, SIGIR 2007; there it is the unjudged documents that leave.
     """
     deepest = depth(measures)
-    values = {"all": fast.per_query(_first(ranking, deepest), split.qrels, measures)}
+    values = {"all": fast.per_query(cut(ranking, deepest), split.qrels, measures)}
     rows = {"all": np.arange(len(split)), "clean": np.flatnonzero(split.clean)}
     values["clean"] = values["all"]
     if cold is not None:
@@ -119,10 +119,13 @@ def without(ranking: Ranking, qrels: Qrels, k: int) -> Ranking:
     return _first(ranking, k, torch.from_numpy(relevant).to(ranking.rows.device))
 
 
-def _first(ranking: Ranking, k: int, dropped: Tensor | None = None) -> Ranking:
+def cut(ranking: Ranking, k: int) -> Ranking:
+    """Return the best `k` hits of a ranking."""
+    return Ranking(ranking.scores[:, :k], ranking.rows[:, :k])
+
+
+def _first(ranking: Ranking, k: int, dropped: Tensor) -> Ranking:
     """Return the best `k` hits that are not `dropped` (Q, K), with none where there are fewer."""
-    if dropped is None:
-        return Ranking(ranking.scores[:, :k], ranking.rows[:, :k])
     place = dropped.to(torch.int8).argsort(dim=1, stable=True)[:, :k]
     dropped = dropped.gather(1, place)
     scores = ranking.scores.gather(1, place).masked_fill(dropped, -torch.inf)

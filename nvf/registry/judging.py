@@ -15,7 +15,7 @@ import numpy as np
 
 from nvf.measures.evaluate import Evaluation, depth, evaluate
 from nvf.systems import SYSTEMS, create
-from nvf.systems.base import System
+from nvf.systems.base import INSPECTED, System
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task
 from nvf.training import checkpoint
@@ -59,7 +59,7 @@ class Judged:
     withheld
         One entry for each draw: the figures of that training.
     statistics
-        What else the system says of itself on test (`System.statistics`), means over the trainings on all judgements;
+        What else the system says of itself on test (`System.inspect`), means over the trainings on all judgements;
         empty for floors.
     """
 
@@ -108,15 +108,19 @@ class Judge:
         """Return how the replicates of one finalist do."""
         drawn = [(self._rank(self._restored(each)), each.cold_seed) for each in withheld if each.cold_seed is not None]
         systems = [self._restored(each) for each in full]
-        said = [system.statistics(self._split) for system in systems]
+        rankings = [self._rank(system) for system in systems]
+        said = [
+            system.inspect(self._split, ranking).statistics for system, ranking in zip(systems, rankings, strict=True)
+        ]
         statistics = {name: float(np.mean([each[name] for each in said])) for name in said[0]}
-        return replace(self._judged([self._rank(system) for system in systems], drawn), statistics=statistics)
+        return replace(self._judged(rankings, drawn), statistics=statistics)
 
     def _restored(self, trained: Trained) -> System:
         return checkpoint.restore_system(trained.folder, self._task.corpus, digest=trained.digest)
 
     def _rank(self, system: System) -> Ranking:
-        return rank_split(system, self._split, depth(self._measures, self._split if self._cold else None))
+        deep = depth(self._measures, self._split if self._cold else None)
+        return rank_split(system, self._split, max(deep, INSPECTED))
 
     def _judged(self, full: Sequence[Ranking], drawn: Sequence[tuple[Ranking, int]]) -> Judged:
         everything = [evaluate(each, self._split, None, self._measures) for each in full]

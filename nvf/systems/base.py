@@ -10,7 +10,7 @@ A system is constructed on a corpus, and then either trained or restored. The ca
             (backward, optimiser step)
             system.after_step()                # EMA targets and the like
         system.rank(queries, k)                # whenever asked, from epoch 0 on
-        system.statistics(split), system.held_out_losses(split), system.diagnose(split)
+        system.inspect(split, ranking), system.held_out_losses(split)
     tensors = system.state()
 
 or, anywhere else, without any training data:
@@ -25,7 +25,8 @@ Whatever differs between systems lives behind this; loop, measures, sweep and re
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -36,6 +37,25 @@ from nvf.types import Diagnosis, Queries, Ranking
 
 Batch = Any
 """What `batches` yields and `losses` takes: a matter between the two, but `len(batch)` is its number of queries."""
+INSPECTED = 10
+"""How many hits a query the ranking has at least that `inspect` is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a system says of itself on a split, besides its figures.
+
+    Attributes
+    ----------
+    statistics
+        Logged at every epoch, among them the figures that diagnoses are made from: they can be watched while all is
+        well.
+    diagnoses
+        The pathologies that show.
+    """
+
+    statistics: Mapping[str, float] = field(default_factory=dict)
+    diagnoses: Sequence[Diagnosis] = ()
 
 
 class System(ABC):
@@ -105,16 +125,18 @@ class System(ABC):
     def after_step(self) -> None:  # noqa: B027 - most systems have nothing to do here
         """Do what follows an optimiser step."""
 
-    def diagnose(self, split: Split) -> list[Diagnosis]:
-        """Return the pathologies that show on `split` now."""
-        return []
+    def inspect(self, split: Split, ranking: Ranking) -> Inspection:
+        """Return what shows on `split` now.
 
-    def statistics(self, split: Split) -> dict[str, float]:
-        """Return what there is to know about the system on `split` besides its figures, logged at every epoch.
-
-        Among them are the figures that diagnoses are made from, so that they can be watched while all is well.
+        Parameters
+        ----------
+        split
+            Held-out queries.
+        ranking
+            The system's own answers to them, as `nvf.systems.ranking.rank_split` returns them, at least `INSPECTED`
+            deep: whoever inspects has ranked already.
         """
-        return {}
+        return Inspection()
 
     def held_out_losses(self, split: Split) -> dict[str, float]:
         """Return the parts of the loss on `split`, without dropout and without drawing from any random state.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,24 +13,20 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from nvf import seeding
-from nvf.diagnostics.stages import Stages, attribute, harmful_reranker
+from nvf.diagnostics.stages import attribute, harmful_reranker
 from nvf.errors import TaskError
 from nvf.losses.list_net import list_net
-from nvf.measures.evaluate import drop_own
 from nvf.measures.fast import per_query
 from nvf.params import nested, param
 from nvf.systems import bm25, hybrid, linear, memory, nudge, raw, rerankers, soft_attention
-from nvf.systems.base import Batch, System
+from nvf.systems.base import Batch, Inspection, System
 from nvf.systems.crossfit import CrossFit, Lists
-from nvf.systems.documents import Documents
 from nvf.systems.fusion import Fusion, StageTwo
 from nvf.systems.pairs import needs_pairs
-from nvf.systems.ranking import rank_split
+from nvf.systems.reranking import RerankSystem
 from nvf.tasks.base import Corpus, Split, Task
-from nvf.types import Diagnosis, FloatArray, IntArray, Queries, Ranking, as_tensor
+from nvf.types import FloatArray, IntArray, Queries, Ranking, as_tensor
 
-BLOCK = 64
-"""How many queries are reranked at once: their candidates' vectors are gathered."""
 JUDGE = "nDCG@10"
 """What the held-out queries judge a reranker by."""
 FIRST: dict[str, type[System]] = {
@@ -99,7 +96,7 @@ class ListBatch:
         return len(self.rows)
 
 
-class Cascade(System):
+class Cascade(RerankSystem):
     """A first stage finds K candidates; a reranker that sees its scores orders them.
 
     The reranker is `nvf.systems.fusion.Fusion`, which starts at the first stage's order. It learns by ListNet, so that
@@ -112,11 +109,10 @@ class Cascade(System):
     summary = "any first stage finds K candidates, a reranker that sees its scores orders them"
     source = "beyond the seeds; Wang, Lin and Metzler, 2011 (cascade ranking), Wolpert, 1992 (stacking)"
     Params = Params
+    block = 64
 
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
-        self._documents = Documents(corpus, self.device)
-        self._depth = min(params.depth, len(corpus))
         self._first = self._new_first()
         self._second = StageTwo(params.reranker, corpus.dim).to(self.device)
         self._copies: list[System] = []
@@ -183,7 +179,7 @@ class Cascade(System):
         if isinstance(batch, FirstBatch):
             self._stepped = batch.system
             return {f"first.{part}": loss for part, loss in batch.system.losses(batch.batch).items()}
-        scores = self._second.learning.train()(batch.queries, self._vectors(batch.rows), batch.scores)
+        scores = self._second.learning.train()(batch.queries, self.unit(batch.rows), batch.scores)
         return {"rerank": list_net(scores, batch.grades)}
 
     def after_step(self) -> None:
@@ -191,42 +187,33 @@ class Cascade(System):
         if self._lists is None:
             self._stepped.after_step()
 
-    @torch.no_grad()
-    def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return the first stage's list with its first K reranked.
+    @property
+    def reranks(self) -> bool:
+        """Whether a reranker was kept."""
+        return bool(self._second.reranks)
 
-        The reranker's scores are shifted to end 1 above the first stage's score of its last candidate, so that the list
-        as a whole stays sorted.
-        """
-        if not self._second.reranks:
-            return self._first.rank(queries, k)
-        found = self._first.rank(queries, max(k, self._depth))
-        rest_scores, rest_rows = found.scores[:, self._depth :], found.rows[:, self._depth :]
-        asked = F.normalize(as_tensor(queries.vectors, self.device))
-        fused = self._fused(self._second.best, asked, found.scores[:, : self._depth], found.rows[:, : self._depth])
-        last = found.scores[:, : self._depth].masked_fill(fused.rows < 0, torch.inf).amin(1, keepdim=True)
-        lowest = fused.scores.masked_fill(fused.rows < 0, torch.inf).amin(1, keepdim=True)
-        shifted = (fused.scores - lowest + last + 1).masked_fill(fused.rows < 0, -torch.inf)
-        scores, rows = torch.cat([shifted, rest_scores], dim=1), torch.cat([fused.rows, rest_rows], dim=1)
-        return Ranking(scores[:, :k], rows[:, :k])
+    def asked(self, queries: Queries) -> Tensor:
+        """Return the queries at length 1."""
+        return F.normalize(as_tensor(queries.vectors, self.device))
 
-    def diagnose(self, split: Split) -> list[Diagnosis]:
-        """Return what ails the first stage, and `harmful_reranker` where that alone does better."""
-        return self._first.diagnose(split) + harmful_reranker(self.stages(split))
+    def rerank(self, asked: Tensor, scores: Tensor, rows: Tensor) -> Tensor:
+        """Return what the best reranker says."""
+        return self._score(self._second.best.eval(), asked, scores, rows)
 
-    def statistics(self, split: Split) -> dict[str, float]:
-        """Return the first stage's own, which stage the outcomes on `split` are due to, and nDCG@10 of each."""
-        own = {f"first.{name}": value for name, value in self._first.statistics(split).items()}
-        before, after = self._answers(split)
+    def _score(self, fusion: Fusion, asked: Tensor, scores: Tensor, rows: Tensor) -> Tensor:
+        fused: Tensor = fusion(asked, self.unit(rows), scores)
+        return fused
+
+    def inspect(self, split: Split, ranking: Ranking) -> Inspection:
+        """Return what shows of the first stage, which stage the outcomes are due to, and nDCG@10 of each."""
+        before, after = self.answers(split, ranking)
+        first, stages = self._first.inspect(split, before), attribute(before, after, split.qrels, self._depth)
         judged = {
             f"{name}.{JUDGE.replace('@', '_at_')}": float(per_query(found, split.qrels, [JUDGE])[JUDGE].mean())
             for name, found in (("stage_one", before), ("pipeline", after))
         }
-        return {**own, **attribute(before, after, split.qrels, self._depth).statistics(), **judged}
-
-    def stages(self, split: Split) -> Stages:
-        """Return which stage is to blame for the errors on `split`."""
-        return attribute(*self._answers(split), split.qrels, self._depth)
+        own = {f"first.{name}": value for name, value in first.statistics.items()}
+        return Inspection({**own, **stages.statistics(), **judged}, [*first.diagnoses, *harmful_reranker(stages)])
 
     def stage_one(self, queries: Queries, k: int) -> Ranking:
         """Return what the first stage alone answers."""
@@ -264,14 +251,6 @@ class Cascade(System):
         kind = FIRST[self.params.first]
         return kind(getattr(self.params, kind.name), self.corpus, self.device)
 
-    def _answers(self, split: Split) -> tuple[Ranking, Ranking]:
-        """Return the K candidates as the first stage has them, and as the reranker orders them."""
-        before = drop_own(self.stage_one(split.queries, self._depth + 1), split, self._depth)
-        return before, rank_split(self, split, self._depth)
-
-    def _vectors(self, rows: Tensor) -> Tensor:
-        return self._documents.unit(rows.clamp(min=0))
-
     def _found(self) -> Lists:
         """Return the candidates of every training query, searched once when the first stage is done."""
         if self._lists is None:
@@ -295,22 +274,6 @@ class Cascade(System):
             F.normalize(as_tensor(vectors, self.device)), lists.scores[at], lists.rows[at], lists.grades[at]
         )
 
-    @torch.no_grad()
-    def _fused(self, fusion: Fusion, queries: Tensor, scores: Tensor, rows: Tensor) -> Ranking:
-        """Return the candidates (Q, K) in the fusion's order, equal scores in descending order of id."""
-        fusion.eval()
-        by_id = self._documents.order[rows.clamp(min=0)].argsort(dim=1, descending=True)
-        scores, rows = scores.gather(1, by_id), rows.gather(1, by_id)
-        found = [
-            fusion(queries[part], self._vectors(rows[part]), scores[part])
-            for part in (slice(start, start + BLOCK) for start in range(0, max(1, len(rows)), BLOCK))
-        ]
-        fused = torch.cat(found)
-        place = fused.argsort(dim=1, descending=True, stable=True)
-        return Ranking(
-            fused.gather(1, place), rows.gather(1, place).masked_fill(fused.gather(1, place) == -torch.inf, -1)
-        )
-
     def _judge(self) -> None:
         """Keep the reranker if it beats the best so far on the held-out lists, or if none are held out.
 
@@ -329,12 +292,15 @@ class Cascade(System):
             second.best.load_state_dict(second.learning.state_dict())
             second.reranks.fill_(True)
 
+    @torch.no_grad()
     def _values(self, fusion: Fusion | None, places: IntArray) -> FloatArray:
         """Return (H,) nDCG@10 of the lists at `places` in the fusion's order, or the first stage's."""
         lists = self._found()
         train, at = self._task.train.select(lists.queries[places]), torch.from_numpy(places)
         ranking = Ranking(lists.scores[at], lists.rows[at])
         if fusion is not None:
-            asked = F.normalize(as_tensor(train.queries.vectors, self.device))
-            ranking = self._fused(fusion, asked, ranking.scores, ranking.rows)
+            fusion.eval()
+            scores, known = self.rescored(self.asked(train.queries), ranking, partial(self._score, fusion))
+            place = scores.argsort(dim=1, descending=True, stable=True)
+            ranking = Ranking(scores.gather(1, place), known.rows.gather(1, place))
         return per_query(ranking, train.qrels, [JUDGE])[JUDGE]

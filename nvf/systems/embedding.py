@@ -17,12 +17,12 @@ from nvf.errors import ParamsError
 from nvf.indexes.exact import search
 from nvf.params import flatten
 from nvf.systems import candidates
-from nvf.systems.base import System
+from nvf.systems.base import Inspection, System
 from nvf.systems.documents import Documents, in_blocks, stacked
 from nvf.systems.head import Head
 from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
 from nvf.tasks.base import Corpus, Split, Task
-from nvf.types import Diagnosis, Queries, Ranking, as_tensor
+from nvf.types import Queries, Ranking, as_tensor
 
 Parts = Mapping[str, Callable[[], Tensor]]
 """Every part of a loss by name, computed when called; its weight is the parameter `lambda_` + name."""
@@ -169,31 +169,23 @@ class Embedding(System):
         return search(asked / width, self._corpus(), k, self._documents.order, same=self._documents.same)
 
     @torch.no_grad()
-    def diagnose(self, split: Split) -> list[Diagnosis]:
-        """Return `embedding_collapse` where queries or documents lost their spread."""
+    def inspect(self, split: Split, ranking: Ranking) -> Inspection:
+        """Return how query and document embeddings fill their space, and how near each query is to its document.
+
+        Where one of the two lost its spread, that is `embedding_collapse`.
+        """
         self._heads.eval()
         asked = F.normalize(_sample(as_tensor(split.queries.vectors)).to(self.device))
         queries = self._query(asked)
         documents = _sample(self._corpus())[:, : queries.shape[1]]
         if min(len(queries), len(documents)) < 2 or not (queries.isfinite().all() and documents.isfinite().all()):
-            return []
-        own = queries.shape[1], self._alignment(split)
-        raw = _sample(self._documents.vectors)
-        return embedding_collapse("query", spread(asked), spread(queries), *own) or embedding_collapse(
-            "document", spread(raw), spread(documents), *own
-        )
-
-    @torch.no_grad()
-    def statistics(self, split: Split) -> dict[str, float]:
-        """Return how query and document embeddings fill their space, and how near each query is to its document."""
-        self._heads.eval()
-        queries = self._query(F.normalize(_sample(as_tensor(split.queries.vectors)).to(self.device)))
-        documents = _sample(self._corpus())[:, : queries.shape[1]]
-        if min(len(queries), len(documents)) < 2 or not (queries.isfinite().all() and documents.isfinite().all()):
-            return {}
-        sides = {"query": spread(queries), "document": spread(documents)}
-        found = {f"{side}_{name}": value for side, each in sides.items() for name, value in asdict(each).items()}
-        return {**found, "alignment": self._alignment(split)}
+            return Inspection()
+        raw = {"query": asked, "document": _sample(self._documents.vectors)}
+        own = {"query": spread(queries), "document": spread(documents)}
+        aligned = self._alignment(split)
+        found = (embedding_collapse(side, spread(raw[side]), own[side], queries.shape[1], aligned) for side in own)
+        statistics = {f"{side}_{name}": value for side, each in own.items() for name, value in asdict(each).items()}
+        return Inspection({**statistics, "alignment": aligned}, next(filter(None, found), []))
 
     def _alignment(self, split: Split) -> float:
         qrels = split.qrels.relevant()

@@ -19,7 +19,7 @@ from nvf.systems.pairs import PairBatch, needs_pairs
 from nvf.systems.ranking import rank_in_blocks
 from nvf.systems.words import K1, TOKENISERS, B, Words, lacks_words, of_best
 from nvf.tasks.base import Corpus, Split, Task
-from nvf.types import Diagnosis, Queries, Ranking
+from nvf.types import Queries, Ranking
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,10 +111,6 @@ class Fused(System):
     def after_step(self) -> None:
         """Let the dense member do what follows a step."""
         self._dense.after_step()
-
-    def diagnose(self, split: Split) -> list[Diagnosis]:
-        """Return what ails the dense member."""
-        return self._dense.diagnose(split)
 
     def held_out_losses(self, split: Split) -> dict[str, float]:
         """Return the dense member's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,9 @@ from nvf.diagnostics.next_vector import split_objective
 from nvf.errors import ParamsError
 from nvf.params import nested, param
 from nvf.systems import backbones
+from nvf.systems.base import Inspection
 from nvf.systems.next_vector import NextVector, Objective
-from nvf.tasks.base import Corpus, Split
-from nvf.types import Diagnosis
+from nvf.tasks.base import Corpus
 
 HIDDEN, PROJECTED = 512, 256
 """Widths of the published projection head."""
@@ -98,19 +99,10 @@ class LVM(NextVector):
             projected.detach() if self.params.stop_gradient == ("prediction" if predicted else "target") else projected
         )
 
-    def diagnose(self, split: Split) -> list[Diagnosis]:
-        """Return `memorisation`, and `split_objective` where the projection turns predictions from their targets."""
-        return super().diagnose(split) + split_objective(*self.cosines(split))
-
-    def statistics(self, split: Split) -> dict[str, float]:
-        """Return the cosines, and the same after the projection."""
-        projected = {f"projected_cosine_{name}": self.cosines(each)[1] for name, each in self._sides(split).items()}
-        return {**super().statistics(split), **projected}
-
-    @torch.no_grad()
-    def cosines(self, split: Split) -> tuple[float, float]:
-        """Return the mean cosines between predictions and targets, raw and projected (equal without a projection)."""
-        predictions, targets = self.aimed(split)
-        project = self._network.project
-        raw = F.cosine_similarity(predictions, targets).mean().item()
-        return raw, F.cosine_similarity(project(predictions), project(targets)).mean().item()
+    def _compared(self, held_out: str, aimed: Mapping[str, tuple[Tensor, Tensor]]) -> Inspection:
+        """Add the cosines after the projection, and `split_objective` where it turns predictions from their targets."""
+        raw, project = super()._compared(held_out, aimed), self._network.project
+        cosines = {name: F.cosine_similarity(project(p), project(t)).mean().item() for name, (p, t) in aimed.items()}
+        found = split_objective(raw.statistics[f"cosine_{held_out}"], cosines[held_out])
+        projected = {f"projected_cosine_{name}": value for name, value in cosines.items()}
+        return Inspection({**raw.statistics, **projected}, [*raw.diagnoses, *found])

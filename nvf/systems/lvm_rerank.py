@@ -9,19 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nvf.diagnostics.stages import attribute, harmful_reranker
 from nvf.params import nested, param
 from nvf.systems import amn, lvm, raw
-from nvf.systems.base import System
-from nvf.systems.documents import Documents
+from nvf.systems.base import Inspection, System
 from nvf.systems.pairs import PairBatch
-from nvf.systems.ranking import rank_split
+from nvf.systems.reranking import RerankSystem
 from nvf.systems.windows import needs_training_windows
 from nvf.tasks.base import Corpus, Split, Task
-from nvf.types import Diagnosis, Queries, Ranking
-
-BLOCK = 256
-"""How many windows' candidates are looked at at once."""
+from nvf.types import Queries, Ranking
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +29,7 @@ class Params:
     lvm: lvm.Params = nested(lvm.Params)
 
 
-class LVMRerank(System):
+class LVMRerank(RerankSystem):
     """`amn` or `raw` finds K candidates, which are put in the order of their cosine to the prediction of `lvm`."""
 
     name = "lvm_rerank"
@@ -45,8 +40,6 @@ class LVMRerank(System):
 
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
-        self._documents = Documents(corpus, self.device)
-        self._depth = min(params.depth, len(corpus))
         self._lvm = lvm.LVM(params.lvm, corpus, device)
         self._first: System = (
             amn.AMN(params.amn, corpus, device) if params.first == "amn" else raw.Raw(raw.Params(), corpus, device)
@@ -80,34 +73,19 @@ class LVMRerank(System):
         stages = (self._first, self._lvm) if self._first.trained else (self._lvm,)
         return {f"{stage.name}.{part}": loss for stage in stages for part, loss in stage.losses(batch).items()}
 
-    @torch.no_grad()
-    def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return the first stage's list with its first K reranked.
+    def stage_one(self, queries: Queries, k: int) -> Ranking:
+        """Return what the first stage alone answers."""
+        return self._first.rank(queries, k)
 
-        The reranker's cosines are shifted to end 1 above the first stage's score of its last candidate, so that the
-        list as a whole stays sorted.
-        """
-        found = self._first.rank(queries, max(k, self._depth))
-        rows, beyond = found.rows.tensor_split([self._depth], dim=1)
-        last, rest = found.scores[:, self._depth - 1, None], found.scores[:, self._depth :]
-        rows = rows.gather(1, self._documents.order[rows].argsort(dim=1, descending=True))  # so that ties go by id
-        cosines = self._cosines(self._lvm.predict(queries), rows)
-        shifted = cosines - cosines.amin(1, keepdim=True) + last + 1
-        place = shifted.argsort(dim=1, descending=True, stable=True)
-        scores = torch.cat([shifted.gather(1, place), rest], dim=1)
-        return Ranking(scores[:, :k], torch.cat([rows.gather(1, place), beyond], dim=1)[:, :k])
+    def asked(self, queries: Queries) -> Tensor:
+        """Return the predictions of `lvm`."""
+        return self._lvm.predict(queries)
 
-    def diagnose(self, split: Split) -> list[Diagnosis]:
-        """Return what ails the predictions, and `harmful_reranker` where the first stage alone does better."""
-        before, after = (rank_split(stage, split, self._depth) for stage in (self._first, self))
-        return self._lvm.diagnose(split) + harmful_reranker(attribute(before, after, split.qrels, self._depth))
+    def rerank(self, asked: Tensor, scores: Tensor, rows: Tensor) -> Tensor:
+        """Return the cosine of each prediction to its candidates."""
+        return (self.unit(rows) @ asked.unsqueeze(-1)).squeeze(-1)
 
-    def statistics(self, split: Split) -> dict[str, float]:
-        """Return what there is to know of the predictions, and which stage the errors on `split` are due to."""
-        before, after = (rank_split(stage, split, self._depth) for stage in (self._first, self))
-        return {**self._lvm.statistics(split), **attribute(before, after, split.qrels, self._depth).statistics()}
-
-    def _cosines(self, predictions: Tensor, rows: Tensor) -> Tensor:
-        """Return (Q, K) the cosine of each prediction (Q, D) to its candidates (Q, K)."""
-        parts = [slice(at, at + BLOCK) for at in range(0, max(1, len(rows)), BLOCK)]
-        return torch.cat([(self._documents.unit(rows[at]) @ predictions[at].unsqueeze(-1)).squeeze(-1) for at in parts])
+    def inspect(self, split: Split, ranking: Ranking) -> Inspection:
+        """Add what shows of the predictions."""
+        lvm, stages = self._lvm.inspect(split, ranking), super().inspect(split, ranking)
+        return Inspection({**lvm.statistics, **stages.statistics}, [*lvm.diagnoses, *stages.diagnoses])

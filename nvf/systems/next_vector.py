@@ -11,7 +11,7 @@ where e is a projection head that only `lvm` may have; without one both parts wo
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +26,12 @@ from nvf.errors import ParamsError
 from nvf.losses.autoregressive import autoregressive
 from nvf.params import param
 from nvf.systems import candidates
-from nvf.systems.base import System
+from nvf.systems.base import Inspection, System
 from nvf.systems.documents import Documents, in_blocks
 from nvf.systems.pairs import PairBatch, Pairs, held_out_losses
 from nvf.systems.windows import COPY, as_windows, copies_in, needs_training_windows
 from nvf.tasks.base import Corpus, Split, Task
-from nvf.types import Diagnosis, Queries, Ranking
+from nvf.types import Queries, Ranking
 
 BLOCK = 1024
 """How many windows are predicted from at once."""
@@ -137,22 +137,18 @@ class NextVector(System):
         windows = as_windows(queries.vectors, self.device)
         return torch.cat([self._network(windows[at : at + BLOCK]) for at in range(0, max(1, len(windows)), BLOCK)])
 
-    def diagnose(self, split: Split) -> list[Diagnosis]:
-        """Return `memorisation` where predictions are far better on train than on `split`."""
-        cosines = [F.cosine_similarity(*self.aimed(each)).mean().item() for each in self._sides(split).values()]
-        return memorisation(cosines[1], cosines[0]) if len(cosines) == 2 else []
+    @torch.no_grad()
+    def inspect(self, split: Split, ranking: Ranking) -> Inspection:
+        """Return the mean cosine between prediction and target, on `split` and on train; far better there, it is
+        `memorisation`. A restored system knows no training windows."""
+        sides = {split.name: split, **({} if self._train is None else {"train": self._train})}
+        return self._compared(split.name, {name: self.aimed(each) for name, each in sides.items()})
 
-    def statistics(self, split: Split) -> dict[str, float]:
-        """Return the mean cosine between prediction and target, on `split` and on train."""
-        return {
-            f"cosine_{name}": F.cosine_similarity(*self.aimed(each)).mean().item()
-            for name, each in self._sides(split).items()
-        }
-
-    def _sides(self, split: Split) -> dict[str, Split]:
-        """Return `split`, and beside it the training windows, where they are known: a restored system has none."""
-        train = {} if self._train is None else {"train": self._train}
-        return {split.name: split, **train}
+    def _compared(self, held_out: str, aimed: Mapping[str, tuple[Tensor, Tensor]]) -> Inspection:
+        """Return what predictions and targets (Q, D) say, by split."""
+        cosines = {name: F.cosine_similarity(*each).mean().item() for name, each in aimed.items()}
+        found = memorisation(cosines["train"], cosines[held_out]) if "train" in cosines else []
+        return Inspection({f"cosine_{name}": value for name, value in cosines.items()}, found)
 
     def aimed(self, split: Split) -> tuple[Tensor, Tensor]:
         """Return predictions and targets, (Q, D) each, for at most `SAMPLE` windows spread over `split`."""

@@ -11,10 +11,11 @@ from nvf.diagnostics.residual_collapse import Residuals, residual_collapse, resi
 from nvf.losses.predictive import predictive
 from nvf.losses.residual import residual
 from nvf.params import param
+from nvf.systems.base import Inspection
 from nvf.systems.embedding import Embedding, Matched, Parts
 from nvf.systems.head import Head, IsotropyParams, formulate, isotropy, mlp
 from nvf.tasks.base import Split
-from nvf.types import Diagnosis, as_tensor
+from nvf.types import Ranking, as_tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,19 +92,15 @@ class Respred(Embedding):
         scale = queries.shape[1] ** 0.5 * self._heads["correction"].alpha
         return formulate(queries + scale * deltas, self.params.formulation)
 
-    def diagnose(self, split: Split) -> list[Diagnosis]:
-        """Return `residual_collapse` where the correction is next to nothing, and what every head may suffer from."""
-        return residual_collapse(self._residuals(split)) + super().diagnose(split)
+    def inspect(self, split: Split, ranking: Ranking) -> Inspection:
+        """Return what the research notes tabulate of the correction, beside what there is of every head.
 
-    def statistics(self, split: Split) -> dict[str, float]:
-        """Return what the research notes tabulate of the correction, beside what there is of every head."""
-        found = self._residuals(split)
-        own = {"mean": found.mean, "max": found.largest, "share": found.share}
-        return {
-            **{f"residual_{name}": value for name, value in own.items()},
-            "alpha": found.alpha,
-            **super().statistics(split),
-        }
+        Where the correction is next to nothing, that is `residual_collapse`.
+        """
+        found, head = self._residuals(split), super().inspect(split, ranking)
+        own = {"residual_mean": found.mean, "residual_max": found.largest, "residual_share": found.share}
+        statistics = {**own, "alpha": found.alpha, **head.statistics}
+        return Inspection(statistics, [*residual_collapse(found), *head.diagnoses])
 
     @torch.no_grad()
     def _residuals(self, split: Split) -> Residuals:

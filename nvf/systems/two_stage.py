@@ -14,23 +14,20 @@ from torch import Tensor, nn
 
 from nvf import seeding
 from nvf.diagnostics.gradient import gradient_at_query
-from nvf.diagnostics.stages import Stages, attribute, harmful_reranker
 from nvf.losses.info_nce import info_nce
 from nvf.losses.selected import selected_cross_entropy
-from nvf.measures.evaluate import drop_own
 from nvf.params import nested, param
 from nvf.systems import candidates, rerankers, soft_attention
-from nvf.systems.base import System
-from nvf.systems.documents import Documents, in_blocks
+from nvf.systems.base import Inspection
+from nvf.systems.documents import in_blocks
 from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
 from nvf.systems.pipeline import Candidates, Pipeline
-from nvf.systems.ranking import rank_candidates, rank_split
+from nvf.systems.ranking import rank_candidates
+from nvf.systems.reranking import RerankSystem
 from nvf.tasks.base import Corpus, Split, Task
 from nvf.topk import MODES
-from nvf.types import Diagnosis, IntArray, Queries, Ranking, as_tensor
+from nvf.types import IntArray, Queries, Ranking, as_tensor
 
-BLOCK = 1024
-"""How many queries are reranked at once."""
 POOL = 2
 """How many times K documents the top-k of joint training chooses from: those that it may leave out, and those it may
 take in. A document further down would get a weight near 0, and hardly a gradient."""
@@ -64,7 +61,7 @@ class Params:
     )
 
 
-class TwoStage(System):
+class TwoStage(RerankSystem):
     """Soft attention, then a reranker over its K candidates.
 
     Trained separately, the break between the stages is accepted. Joint training adds both losses in each step. With the
@@ -81,11 +78,10 @@ class TwoStage(System):
     source = "seeds 000 to 002"
     Params = Params
     transfers = True
+    block = 1024
 
     def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
-        self._documents = Documents(corpus, self.device)
-        self._depth = min(params.depth, len(corpus))
         self._pipeline = self._drawn()
         self._prepared = False
 
@@ -155,36 +151,25 @@ class TwoStage(System):
         scores = self._rerank_scores(self._pipeline.reranker, batch, temperature)
         return {"rerank": info_nce(scores, batch.targets, others=batch.others)}
 
-    @torch.no_grad()
-    def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return stage one's list with its first K reranked.
+    @property
+    def reranks(self) -> bool:
+        """Whether a reranker was kept."""
+        return bool(self._pipeline.reranks)
 
-        The reranker's scores are shifted to end 1 above stage one's score of its last candidate, so that the list as a
-        whole stays sorted.
-        """
-        ranking = self.stage_one(queries, max(k, self._depth))
-        if not self._pipeline.reranks:
-            return Ranking(ranking.scores[:, :k], ranking.rows[:, :k])
-        raw = as_tensor(queries.vectors, self.device)
-        scores, rows = ranking.scores.clone(), ranking.rows.clone()
-        for start in range(0, len(rows), BLOCK):
-            part = slice(start, start + BLOCK), slice(self._depth)
-            scores[part], rows[part] = self._reranked(raw[part[0]], scores[part], rows[part])
-        return Ranking(scores[:, :k], rows[:, :k])
+    def asked(self, queries: Queries) -> Tensor:
+        """Return the raw queries."""
+        return as_tensor(queries.vectors, self.device)
 
-    def diagnose(self, split: Split) -> list[Diagnosis]:
-        """Return `harmful_reranker` where stage one alone does better."""
-        return harmful_reranker(self.stages(split))
+    def rerank(self, asked: Tensor, scores: Tensor, rows: Tensor) -> Tensor:
+        """Return what the best reranker says."""
+        first, best = self._pipeline.first, self._pipeline.best.eval()
+        found: Tensor = best(first.transform(asked), asked, self.unit(rows), first.temperature)
+        return found
 
-    def statistics(self, split: Split) -> dict[str, float]:
-        """Return which stage the outcomes on `split` are due to, and in training the gradients at the query."""
-        gradient = {} if not self._prepared else self.query_gradients()
-        return {**self.stages(split).statistics(), **gradient}
-
-    def stages(self, split: Split) -> Stages:
-        """Return which stage is to blame for the errors on `split`."""
-        ranking = drop_own(self.stage_one(split.queries, self._depth + 1), split, self._depth)
-        return attribute(ranking, rank_split(self, split, self._depth), split.qrels, self._depth)
+    def inspect(self, split: Split, ranking: Ranking) -> Inspection:
+        """Add the gradients at the query, in training."""
+        stages, gradient = super().inspect(split, ranking), self.query_gradients() if self._prepared else {}
+        return Inspection({**stages.statistics, **gradient}, stages.diagnoses)
 
     def query_gradients(self) -> dict[str, float]:
         """Return the mean length of the gradient of the reranker's loss at held-out queries, by two ways.
@@ -218,17 +203,6 @@ class TwoStage(System):
         blocks = [attention(block.to(self.device)) for block in in_blocks(as_tensor(queries.vectors))]
         return self._documents.search(torch.cat(blocks), k)
 
-    def _reranked(self, raw: Tensor, scores: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scores and rows (B, K) in the reranker's order, equal scores in descending order of id."""
-        rows = rows.gather(1, self._documents.order[rows].argsort(dim=1, descending=True))
-        stage_one = self._pipeline.first
-        own = self._pipeline.best.eval()(
-            stage_one.transform(raw), raw, self._documents.unit(rows), stage_one.temperature
-        )
-        shifted = own - own.amin(1, keepdim=True) + scores[:, -1:] + 1
-        place = shifted.argsort(dim=1, descending=True, stable=True)
-        return shifted.gather(1, place), rows.gather(1, place)
-
     def _candidates(self, rows: IntArray, epoch: int) -> Iterator[Candidates]:
         """Yield those of the queries at `rows` whose true document is among stage one's K."""
         for batch in self._pairs.batches(self.params.reranker.batch_size, self._seed, epoch, rows=rows):
@@ -257,9 +231,7 @@ class TwoStage(System):
         return self._found_rows
 
     def _rerank_scores(self, reranker: rerankers.Reranker, batch: Candidates, temperature: Tensor) -> Tensor:
-        scores: Tensor = reranker(
-            batch.transformed, batch.raw, self._documents.unit(batch.rows.clamp(min=0)), temperature
-        )
+        scores: Tensor = reranker(batch.transformed, batch.raw, self.unit(batch.rows), temperature)
         return scores
 
     @torch.no_grad()

@@ -19,7 +19,7 @@ from nvf import seeding
 from nvf.errors import Diverged
 from nvf.measures.evaluate import depth, evaluate
 from nvf.measures.parse import Measure
-from nvf.systems.base import System
+from nvf.systems.base import INSPECTED, System
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task
 from nvf.training.record import Record
@@ -104,19 +104,18 @@ class Training:
         began = time.perf_counter()
         split = self.task.split(SPLIT)
         deep = depth(self.measures, None if self.task.cold is None else split)
-        ranking = rank_split(self.system, split, deep)
+        ranking = rank_split(self.system, split, max(deep, INSPECTED))
         figures = evaluate(ranking, split, self.task.cold, self.measures).figures
-        diagnoses = tuple(self.system.diagnose(split))
-        statistics, held_out = self.system.statistics(split), self.system.held_out_losses(split)
+        inspection, held_out = self.system.inspect(split, ranking), self.system.held_out_losses(split)
         evaluating = time.perf_counter() - began
         clock = {"seconds": seconds, "seconds_evaluating": evaluating, **self._latency()}
         return Record(
             epoch=epoch,
             losses=losses,
             figures=figures,
-            diagnoses=diagnoses,
+            diagnoses=tuple(inspection.diagnoses),
             held_out=held_out,
-            statistics=statistics,
+            statistics=inspection.statistics,
             clock=clock,
         )
 

@@ -27,7 +27,7 @@ class Record:
     held_out
         Part -> the loss on dev, comparable between epochs; empty where there is none.
     statistics
-        What else the system says of itself: `System.statistics`.
+        What else the system says of itself: `System.inspect`.
     clock
         What depends on the machine: `seconds` of training, `seconds_evaluating`, and `latency_ms_p50` and
         `latency_ms_p95` of ranking one query.

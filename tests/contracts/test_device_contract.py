@@ -18,6 +18,7 @@ from nvf.systems.base import System
 from nvf.tasks.base import Qrels, Task
 from tests.contracts.test_system_contract import SETTINGS, task, vectors, windows
 from tests.elsewhere import elsewhere
+from tests.inspecting import inspected
 
 __all__ = ["task", "vectors", "windows"]
 K = 9
@@ -49,13 +50,14 @@ def everything(system: System, task: Task) -> dict[str, Any]:
     dev = task.split("dev")
     ranking = system.rank(dev.queries, K)
     assert ranking.rows.device == ranking.scores.device == system.device
+    found = inspected(system, dev)
     return {
         "losses": losses,
         "held out": system.held_out_losses(dev),
         "rows": ranking.rows.cpu(),
         "scores": ranking.scores.cpu(),
-        "statistics": system.statistics(dev),
-        "diagnoses": [each.figure for each in system.diagnose(dev)],
+        "statistics": found.statistics,
+        "diagnoses": [each.figure for each in found.diagnoses],
         "state": system.state(),
     }
 

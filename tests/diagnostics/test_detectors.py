@@ -18,6 +18,7 @@ from nvf.sweep.study import SearchStudy
 from nvf.sweep.worker import Worker
 from nvf.training.floors import measure_floors
 from nvf.training.loop import Training
+from tests.inspecting import inspected
 
 EPOCHS = 2
 """Epochs 0, 1 and 2 are three records."""
@@ -126,7 +127,7 @@ def test_watching_changes_nothing(mlruns: Path) -> None:
             training.start()
         split = task.split("dev")
         first = watched.system.held_out_losses(split)
-        watched.system.statistics(split)
+        inspected(watched.system, split)
         assert watched.system.held_out_losses(split) == first
         assert watched.epoch(1).losses == alone.epoch(1).losses
 

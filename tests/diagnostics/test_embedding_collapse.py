@@ -12,6 +12,7 @@ from nvf import tasks
 from nvf.diagnostics.embedding_collapse import alignment, effective_rank, embedding_collapse, spread
 from nvf.systems import create
 from nvf.tasks.base import Task
+from tests.inspecting import inspected
 
 
 def cloud(*shape: int, seed: int = 0) -> Tensor:
@@ -72,11 +73,11 @@ def task() -> Task:
 def test_a_head_that_lost_its_directions_is_diagnosed_and_a_fresh_one_is_not(task: Task) -> None:
     system = create("jepa", {}, task.corpus)
     system.prepare(task, seed=0)
-    assert system.diagnose(task.split("dev")) == []
+    assert not inspected(system, task.split("dev")).diagnoses
     state = system.state()
     state["head.mlp.3.weight"] = cloud(16, 1) @ cloud(1, 32, seed=1)
     system.load_state(state)
-    (found,) = system.diagnose(task.split("dev"))
+    (found,) = inspected(system, task.split("dev")).diagnoses
     assert found.name == "embedding_collapse"
 
 
@@ -84,6 +85,6 @@ def test_what_diverged_or_is_alone_has_no_spread(task: Task) -> None:
     system = create("jepa", {}, task.corpus)
     system.prepare(task, seed=0)
     one = task.split("dev").select(torch.tensor([0]).numpy())
-    assert system.diagnose(one) == []
+    assert not inspected(system, one).diagnoses
     system.load_state({name: value * torch.nan for name, value in system.state().items()})
-    assert system.diagnose(task.split("dev")) == []
+    assert not inspected(system, task.split("dev")).diagnoses

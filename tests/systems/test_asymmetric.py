@@ -14,6 +14,7 @@ from nvf.systems import create
 from nvf.systems.asymmetric import Asymmetric
 from nvf.tasks.base import Task
 from nvf.training.loop import Training
+from tests.inspecting import inspected
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +117,10 @@ def test_it_learns_a_hidden_rotation_and_keeps_its_spread(task: Task, params: di
 def test_either_side_may_collapse(task: Task, side: str) -> None:
     system = losses(task)[0]
     state = system.state()
-    assert system.diagnose(task.split("dev")) == []
+    assert not inspected(system, task.split("dev")).diagnoses
     state[f"{side}.standardise.mean"] -= 100 * state[f"{side}.standardise.variance"].sqrt()
     system.load_state(state)
-    (found,) = system.diagnose(task.split("dev"))
+    (found,) = inspected(system, task.split("dev")).diagnoses
     assert (
         found.name == "embedding_collapse" and f"the {side} embeddings" in found.text and "all are alike" in found.text
     )

@@ -13,6 +13,7 @@ from nvf.systems import create
 from nvf.systems.lvm import LVM
 from nvf.tasks.base import Task
 from nvf.training.loop import Training
+from tests.inspecting import inspected
 
 SMALL = {"backbone.d_model": 64, "backbone.layers": 1, "backbone.d_state": 16, "backbone.dropout": 0.0}
 RAW = {"projection": "none", "lambda_infonce": 0.85, "lambda_ar": 0.15, "batch_size": 128, "lr": 3e-3}
@@ -80,15 +81,15 @@ def test_a_stopped_prediction_needs_a_projection(task: Task) -> None:
 
 
 def test_without_a_projection_both_cosines_are_one(task: Task) -> None:
-    raw, projected = new(task, projection="none").cosines(task.split("dev"))
-    assert raw == projected
-    assert abs(raw) < 0.3
+    found = inspected(new(task, projection="none"), task.split("dev")).statistics
+    assert found["cosine_dev"] == found["projected_cosine_dev"]
+    assert abs(found["cosine_dev"]) < 0.3
 
 
 def test_a_projection_that_turns_against_the_predictions_is_named(task: Task) -> None:
     system = new(task, residual=True, batch_size=128)
     system.prepare(task, 0)
-    assert system.diagnose(task.split("dev")) == []
+    assert not inspected(system, task.split("dev")).diagnoses
     optimiser = torch.optim.Adam(system.module().projection.parameters(), lr=3e-3)
     for batch in system.batches(1):
         targets = torch.tensor(task.corpus.vectors)[batch.positives]
@@ -97,4 +98,4 @@ def test_a_projection_that_turns_against_the_predictions_is_named(task: Task) ->
         optimiser.zero_grad()
         (project(predictions) * project(targets)).sum(1).mean().backward()  # downhill: apart
         optimiser.step()
-    assert "split_objective" in {each.name for each in system.diagnose(task.split("dev"))}
+    assert "split_objective" in {each.name for each in inspected(system, task.split("dev")).diagnoses}

@@ -20,6 +20,7 @@ from nvf.systems.two_stage import Candidates, TwoStage
 from nvf.tasks.base import Qrels, Task
 from nvf.training import checkpoint
 from nvf.training.loop import Training
+from tests.inspecting import inspected
 
 PUBLISHED = {"prior": False, "view": False, "sees": "raw", "initial": "default", "gated": False}
 PREFIXED = {f"reranker.{name}": value for name, value in PUBLISHED.items()}
@@ -88,7 +89,7 @@ def test_only_the_gate_keeps_a_harmful_reranker_out(task: Task, gated: bool) -> 
     dev = task.split("dev")
     same = torch.equal(system.rank(dev.queries, 20).rows, system.stage_one(dev.queries, 20).rows)
     assert same == gated
-    assert [each.name for each in system.diagnose(dev)] == ([] if gated else ["harmful_reranker"])
+    assert [each.name for each in inspected(system, dev).diagnoses] == ([] if gated else ["harmful_reranker"])
 
 
 def test_a_checkpoint_of_before_the_gate_ranks_and_goes_on(task: Task, tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_the_reranker_wins_back_what_the_rank_cost(task: Task, kind: str) -> Non
     assert stages.stage_one < 0.8
     assert stages.pipeline > stages.stage_one + 0.5 * (1 - stages.missed - stages.stage_one)
     assert stages.won > 10 * stages.lost
-    assert system.diagnose(task.split("dev")) == []
+    assert not inspected(system, task.split("dev")).diagnoses
 
 
 @pytest.mark.parametrize("kind", KINDS)
