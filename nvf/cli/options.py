@@ -47,7 +47,7 @@ Time = Annotated[str | None, typer.Option(metavar="30m", help="how long at most:
 
 def seconds(text: str | None) -> float | None:
     """Return a duration option in seconds, or raise `UsageError`."""
-    from nvf.sweep.spec import seconds as parse
+    from nvf.spec.form import seconds as parse
 
     try:
         return parse(text)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nvf.journal import cold
-from nvf.journal.objective import Objective
 from nvf.journal.replay import SweepState, TrialState
+from nvf.measures.objective import Objective
 
 
 def leaderboard(state: SweepState) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from nvf.errors import JournalError
 from nvf.journal import cold
 from nvf.journal.events import Event
-from nvf.journal.objective import Objective
+from nvf.measures.objective import Objective
 
 
 @dataclass(slots=True)

@@ -28,9 +28,9 @@ from nvf.registry.findings import by_view, compared, finalist, measure_of, over_
 from nvf.registry.judging import SPLIT, Judge, Trained
 from nvf.registry.reigning import Reigning, reigning
 from nvf.registry.searched import snapshot_of
+from nvf.spec.form import Spec
 from nvf.sweep.orders import Report
 from nvf.sweep.replicate import carry_out
-from nvf.sweep.spec import Spec
 from nvf.systems import SYSTEMS
 from nvf.tasks.base import Task
 from nvf.tasks.progress import Progress, quiet

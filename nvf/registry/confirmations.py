@@ -8,7 +8,7 @@ from typing import Any
 
 from nvf.journal import cold
 from nvf.journal.events import Event
-from nvf.journal.objective import Objective
+from nvf.measures.objective import Objective
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Any
 from nvf import seeding
 from nvf.errors import SweepError, UnknownName
 from nvf.journal.leaderboard import leaderboard
-from nvf.journal.objective import Objective
 from nvf.journal.replay import SweepState, TrialState
+from nvf.measures.objective import Objective
 from nvf.registry.confirmations import Part
+from nvf.spec.form import Spec
 from nvf.sweep.orders import Order
-from nvf.sweep.spec import Spec
 
 
 def choose(

@@ -15,7 +15,7 @@ from nvf.errors import GateRefused
 from nvf.journal import cold as rules
 from nvf.measures.comparison import Comparison, probability
 from nvf.registry.markdown import number
-from nvf.sweep.spec import Gates
+from nvf.spec.form import Gates
 
 RAW = "raw"
 """The floor that the cold gate looks at: what a new document had before anything was learned."""

@@ -20,7 +20,7 @@ from nvf.registry.gates import Verdict
 from nvf.registry.judging import SPLIT
 from nvf.registry.next_steps import Advice, Step, lines, next_steps
 from nvf.registry.retriever import Retriever
-from nvf.sweep.spec import Gates, Spec
+from nvf.spec.form import Gates, Spec
 from nvf.systems.base import System
 from nvf.systems.ranking import rank_split
 from nvf.tracking import names

@@ -123,7 +123,7 @@ def _confirmed(state: SweepState, events: Sequence[Event], done: Confirmation, b
 def _refused(state: SweepState, row: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     """Return a line for each gate that says no to a finalist."""
     from nvf.registry import gates  # a sweep file's model takes a moment to import: only where it is asked
-    from nvf.sweep.spec import Spec
+    from nvf.spec.form import Spec
 
     asked = Spec.model_validate(state.spec).gates
     found = gates.verdicts(row, result, asked, row["champion"].get("bytes"))

@@ -24,9 +24,9 @@ from nvf.journal.events import Event
 from nvf.journal.replay import SweepState, TrialState, replay
 from nvf.registry.agreement import TOLERANCE, Agreement, compare
 from nvf.registry.searched import snapshot_of
+from nvf.spec.form import Spec
 from nvf.sweep.ground import changes, ground
 from nvf.sweep.orders import Order, Report
-from nvf.sweep.spec import Spec
 from nvf.sweep.surroundings import commit, machine
 from nvf.sweep.worker import Worker
 from nvf.tracking import names, runs, server

@@ -14,10 +14,10 @@ from nvf import tasks
 from nvf.errors import JournalError, NvfError, SpecError
 from nvf.journal import cold, events
 from nvf.journal.folders import running
+from nvf.spec.form import Spec
 from nvf.sweep import looking
 from nvf.sweep.ground import ground
 from nvf.sweep.resuming import CHECKPOINTS, untried
-from nvf.sweep.spec import Spec
 from nvf.sweep.surroundings import commit
 from nvf.tasks.base import Task
 from nvf.tasks.outline import check_searchable

@@ -19,12 +19,12 @@ from nvf import seeding
 from nvf.errors import JournalError
 from nvf.journal import replay
 from nvf.journal.events import Journal
+from nvf.spec.form import Spec
 from nvf.sweep import shelf
 from nvf.sweep.beside import beside, stopping
 from nvf.sweep.failures import Failures
 from nvf.sweep.orders import Fault, Order, Report
 from nvf.sweep.shelf import epoch_folder
-from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
 from nvf.training.scarcity import halved
 

@@ -13,15 +13,14 @@ from nvf import devices, paths
 from nvf.errors import JournalError, NvfError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.folders import find
+from nvf.spec.form import KeyPath, Spec
 from nvf.sweep import beginning, ray_session, resuming, signals
 from nvf.sweep.beginning import Say
 from nvf.sweep.conductor import LOSSES, Conductor, Place
 from nvf.sweep.ground import changes, ground
 from nvf.sweep.resuming import CHECKPOINTS, SPEC
 from nvf.sweep.space import Space
-from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
-from nvf.sweep.yaml_lines import KeyPath
 from nvf.tasks.snapshot import open_snapshot
 from nvf.tracking import archive
 from nvf.tracking.projector import Projector

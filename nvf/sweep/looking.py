@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from nvf import tasks
 from nvf.errors import NvfError, SpecError
-from nvf.sweep.spec import Spec
-from nvf.sweep.yaml_lines import KeyPath
+from nvf.spec.form import KeyPath, Spec
 from nvf.systems import SYSTEMS
 from nvf.systems.catalogue import catalogue
 from nvf.tasks.base import Task

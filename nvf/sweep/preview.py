@@ -11,10 +11,10 @@ import optuna
 
 from nvf.errors import NvfError, SpecError
 from nvf.journal import events, folders, replay
+from nvf.spec.form import KeyPath, Spec
 from nvf.sweep import looking, sampler
 from nvf.sweep.space import Space
-from nvf.sweep.spec import Spec, load
-from nvf.sweep.yaml_lines import KeyPath
+from nvf.sweep.spec import load
 
 SAMPLES = 4
 

@@ -15,7 +15,7 @@ from optuna.pruners import (
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from nvf.sweep.spec import Spec
+from nvf.spec.form import Spec
 
 SYSTEM_ATTR = "nvf_system"
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from nvf import tasks
 from nvf.errors import JournalError, SpecError, SweepError, TaskError, UsageError
 from nvf.journal import events, replay
-from nvf.sweep.spec import Budget, Search, Spec, load
+from nvf.spec.form import Budget, Search, Spec
+from nvf.sweep.spec import load
 
 Part = TypeVar("Part", Search, Budget)
 SPEC, CHECKPOINTS = "spec.yaml", "checkpoints"

@@ -8,7 +8,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from nvf import seeding
-from nvf.sweep.spec import Search
+from nvf.spec.form import Search
 
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 

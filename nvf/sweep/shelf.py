@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nvf.journal.objective import Objective
 from nvf.journal.replay import SweepState, TrialState
-from nvf.sweep.spec import Checkpoints
+from nvf.measures.objective import Objective
+from nvf.spec.form import Checkpoints
 
 KEPT = 3
 """The last checkpoints of a trial that stay. When the driver dies the last of them may not be journaled; of the other

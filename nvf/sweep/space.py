@@ -14,9 +14,8 @@ from optuna.trial import BaseTrial
 
 from nvf import params
 from nvf.errors import NvfError, ParamsError, nearest
-from nvf.sweep.domain import Domain
-from nvf.sweep.spec import Spec
-from nvf.sweep.yaml_lines import KeyPath
+from nvf.spec.domain import Domain
+from nvf.spec.form import KeyPath, Spec
 from nvf.systems import catalogue
 
 Fail = Callable[[KeyPath, NvfError | str], NoReturn]

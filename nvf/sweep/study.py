@@ -17,10 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from nvf.errors import SweepError
 from nvf.journal import replay
-from nvf.journal.objective import Objective
+from nvf.measures.objective import Objective
+from nvf.spec.form import Spec
 from nvf.sweep import pruner, sampler
 from nvf.sweep.space import Setting, Space
-from nvf.sweep.spec import Spec
 
 DRAWN = ("fixed_params", "tpe:")
 """What the names of notes on how a trial's parameters were drawn begin with."""

@@ -17,8 +17,8 @@ import torch
 
 from nvf import devices, systems
 from nvf.errors import CheckpointError, NvfError
-from nvf.journal.objective import Objective
 from nvf.journal.reserve import NO_ROOM
+from nvf.measures.objective import Objective
 from nvf.sweep.orders import Fault, Order, Report
 from nvf.sweep.shelf import KEPT, epoch_folder
 from nvf.tasks.base import Task

@@ -16,9 +16,9 @@ from yaml.reader import ReaderError
 
 from nvf import paths
 from nvf.errors import SpecError
+from nvf.spec.form import KeyPath
 from nvf.sweep import scalars
 
-KeyPath = tuple[str | int, ...]
 OPEN, CLOSE = "\ue000", "\ue001"
 VARIABLE = rf"{OPEN}(\w+){CLOSE}"
 """`OPEN` and `CLOSE` stand for the braces of `${NAME}` while YAML is parsed, which would take them for a mapping's."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from nvf.journal.objective import LATENCIES
 from nvf.journal.replay import SweepState
+from nvf.measures.objective import LATENCIES
 from nvf.measures.parse import key
 from nvf.tracking import names
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from nvf.journal.objective import LATENCIES, Objective
 from nvf.journal.replay import SweepState
+from nvf.measures.objective import LATENCIES, Objective
 from nvf.measures.parse import key
 from nvf.tracking import names
 from nvf.tracking.charts import Chart, Columns, chart, charts, first_measure

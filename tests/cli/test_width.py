@@ -24,7 +24,7 @@ from nvf.journal import events
 from nvf.journal.events import Journal
 from nvf.journal.replay import replay
 from nvf.registry.gates import Verdict, check
-from nvf.sweep.spec import Gates
+from nvf.spec.form import Gates
 from tests.cli.conftest import Ran
 from tests.cli.test_read import SPEC
 from tests.cli.test_verdicts import figures, line, over_draws, result

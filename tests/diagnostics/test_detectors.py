@@ -11,9 +11,9 @@ from nvf import systems, tasks
 from nvf.errors import NvfError
 from nvf.journal import events, replay
 from nvf.journal.leaderboard import leaderboard
+from nvf.spec.form import Spec
 from nvf.sweep.conductor import Conductor, Place
 from nvf.sweep.space import Space
-from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
 from nvf.sweep.worker import Worker
 from nvf.training.floors import measure_floors

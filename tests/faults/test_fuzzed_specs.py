@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from nvf.cli.sweep import check
 from nvf.errors import NvfError
-from nvf.sweep.spec import Spec
+from nvf.spec.form import Spec
 from nvf.sweep.yaml_lines import BYTES, Document
 from tests.faults.fuzzing import counts, holds
 

@@ -13,9 +13,9 @@ from nvf import tasks
 from nvf.errors import NvfError
 from nvf.journal import events, replay
 from nvf.registry.retriever import Retriever
+from nvf.spec.form import Spec
 from nvf.sweep.conductor import Conductor, Place
 from nvf.sweep.space import Space
-from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
 from nvf.sweep.worker import Worker
 from tests.cli.conftest import nvf

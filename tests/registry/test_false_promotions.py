@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from nvf.cli.verdicts import compared as shown
-from nvf.journal.objective import Objective
 from nvf.measures.comparison import ALPHA, Comparison
+from nvf.measures.objective import Objective
 from nvf.registry import gates
 from nvf.registry.confirmations import leading
 from nvf.registry.findings import compared
 from nvf.registry.judging import Judged
-from nvf.sweep.spec import Gates
+from nvf.spec.form import Gates
 from nvf.types import FloatArray
 
 SWEEPS, QUERIES, SEEDS, FINALISTS = 200, 300, 5, (3, 1, 7)

@@ -10,7 +10,7 @@ import pytest
 from nvf.diagnostics.embedding_collapse import Spread, embedding_collapse
 from nvf.errors import GateRefused
 from nvf.registry.gates import check, verdicts
-from nvf.sweep.spec import Gates
+from nvf.spec.form import Gates
 from nvf.training.record import Record
 
 SIZE = 1000

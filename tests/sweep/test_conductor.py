@@ -12,11 +12,11 @@ import pytest
 from nvf.errors import NvfError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.leaderboard import leaderboard
+from nvf.spec.form import Spec
 from nvf.sweep.conductor import Conductor, Place
 from nvf.sweep.failures import SAME
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.space import Space
-from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
 
 SPEC: dict[str, Any] = {

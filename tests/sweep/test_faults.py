@@ -11,11 +11,11 @@ import pytest
 
 from nvf.journal import events, replay
 from nvf.journal.leaderboard import leaderboard
+from nvf.spec.form import Spec
 from nvf.sweep.conductor import Conductor, Place
 from nvf.sweep.failures import SAME, Failures
 from nvf.sweep.orders import Fault, Order, Report
 from nvf.sweep.space import Space
-from nvf.sweep.spec import Spec
 from nvf.sweep.study import SearchStudy
 
 SPEC: dict[str, Any] = {

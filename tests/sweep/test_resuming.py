@@ -8,8 +8,8 @@ import pytest
 
 from nvf.errors import UsageError
 from nvf.journal.replay import SweepState
+from nvf.spec.form import Spec
 from nvf.sweep.resuming import extended
-from nvf.sweep.spec import Spec
 
 SPEC = Spec.model_validate({"name": "small", "task": {}, "system": "linear"})
 STATE = SweepState(started={"sweep": "small"}, spec={})

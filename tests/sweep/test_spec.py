@@ -8,8 +8,9 @@ from typing import NoReturn
 import pytest
 
 from nvf.errors import SpecError
+from nvf.spec.form import Spec
 from nvf.sweep.space import Space
-from nvf.sweep.spec import Spec, load
+from nvf.sweep.spec import load
 from nvf.sweep.yaml_lines import Document, KeyPath
 
 GOOD = """\

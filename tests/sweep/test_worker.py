@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nvf import tasks
-from nvf.journal.objective import Objective
+from nvf.measures.objective import Objective
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.worker import Worker
 from nvf.training import checkpoint
