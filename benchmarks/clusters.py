@@ -95,7 +95,7 @@ Seen = tuple[Callable[[Tensor], Tensor], bool]
 def seen(system: System) -> Seen:
     """Return how the trained system sees queries, and whether it sees documents in the same way."""
     if isinstance(system, Embedding):
-        system._heads.eval()
+        system.network.eval()
         return lambda vectors: system._query(F.normalize(vectors)), True
     if isinstance(system, SoftAttention):
         return system.module().eval().transform, False

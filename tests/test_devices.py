@@ -129,7 +129,9 @@ def test_texts_are_encoded_on_the_gpu(mlruns: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.skipif(
     not torch.cuda.is_available(), reason="NO GPU HERE: the figures of CUDA were not compared with the CPU's"
 )
-@pytest.mark.parametrize("name", [name for name, kind in systems.SYSTEMS.items() if kind.floor or kind.transfers])
+@pytest.mark.parametrize(
+    "name", [name for name, kind in systems.SYSTEMS.items() if kind.role == "floor" or kind.transfers]
+)
 def test_a_real_gpu_gives_the_figures_of_the_cpu(name: str, order: Order) -> None:
     task = tasks.open_snapshot(Path(order.task))
     if (reason := systems.SYSTEMS[name].applies_to(task)) is not None:

@@ -252,7 +252,7 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
     champion = None if bench.champion is None else judge.system(bench.champion.system)
     judged = {number: judge.finalist(trained[number], drawn[number]) for number in full}
     untrained = judge.untrained(each.cold_seed for each in drawn[finalists[0].number])
-    floors = {name: each for name, each in untrained.items() if not SYSTEMS[name].ceiling}
+    floors = {name: each for name, each in untrained.items() if SYSTEMS[name].role == "floor"}
     against = compared(judged, floors, measure)
     rows = [
         {

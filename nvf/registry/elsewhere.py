@@ -85,7 +85,7 @@ class Elsewhere:
     def _floors(self) -> dict[str, list[Evaluation]]:
         found: dict[str, list[Evaluation]] = {}
         for name, kind in SYSTEMS.items():
-            if kind.floor and all(kind.applies_to(task) is None for task in self._tasks):
+            if kind.role == "floor" and all(kind.applies_to(task) is None for task in self._tasks):
                 found[name] = [self._evaluate(task, self._floor(name, task)) for task in self._tasks]
         return found
 

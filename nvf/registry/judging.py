@@ -93,7 +93,7 @@ class Judge:
         """Return every floor and ceiling that applies; `draws` are the seeds of what was withheld."""
         found, drawn = {}, [seed for seed in draws if seed is not None]
         for name, kind in SYSTEMS.items():
-            if (kind.floor or kind.ceiling) and kind.applies_to(self._task) is None:
+            if kind.role != "searched" and kind.applies_to(self._task) is None:
                 system = create(name, {}, self._task.corpus)
                 system.prepare(self._task, 0)
                 ranking = self._rank(system)

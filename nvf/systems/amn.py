@@ -43,7 +43,7 @@ class Network(nn.Module):
         return F.normalize(baseline + self.residual(torch.cat([baseline, weighted], dim=1)), dim=1)
 
 
-class AMN(NextVector):
+class AMN(NextVector[Params]):
     """normalise(m + f([m, a])): mean m of the context, and its attention-weighted mean a.
 
     For a window q_1 ... q_C and maps Wq, Wk to width d,
@@ -56,8 +56,7 @@ class AMN(NextVector):
     name = "amn"
     summary = "attention memory network: the mean of the context plus a learned correction"
     source = "seed 003"
-    Params = Params
 
-    def network(self) -> nn.Module:
+    def build(self) -> nn.Module:
         """Return a fresh network."""
         return Network(self.params, self.corpus.dim)

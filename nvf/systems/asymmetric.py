@@ -29,7 +29,7 @@ class Params(ContrastParams):
     )
 
 
-class Asymmetric(Embedding):
+class Asymmetric(Embedding[Params]):
     """z_q = query head(q) ranks z_d = document head(d); predictor and target head, where there are any, only train.
 
         loss = lambda_contrastive * InfoNCE(-|z_q - z_d|^2 / (2 D' T))
@@ -44,9 +44,9 @@ class Asymmetric(Embedding):
     name = "asymmetric"
     summary = "one head for queries, another for documents; InfoNCE in the batch, and what jepa has where it has weight"
     source = "seed 004 (Asymmetric Projections)"
-    Params = Params
 
-    def _build(self) -> nn.ModuleDict:
+    def build(self) -> nn.ModuleDict:
+        """Return both heads, the predictor, and the target head where there is one."""
         width = self.params.out or self.corpus.dim
         heads = {name: Head(self.params, self.corpus.dim) for name in ("query", "document")}
         target = {"target": slow(heads["document"])} if self.params.ema else {}
@@ -60,7 +60,7 @@ class Asymmetric(Embedding):
                 similarity(queries, documents), batch.targets, temperature=params.temperature, others=batch.others
             ),
             "predictive": lambda: predictive(
-                self._heads["predictor"](queries), self._target(batch, documents)[batch.targets]
+                self.network["predictor"](queries), self._target(batch, documents)[batch.targets]
             ),
             "isotropy": lambda: (
                 (isotropy(params, queries, self._slices) + isotropy(params, documents, self._slices)) / 2
@@ -68,23 +68,23 @@ class Asymmetric(Embedding):
         }
 
     def _target(self, batch: Matched, documents: Tensor) -> Tensor:
-        return aimed_at(cast(Head, self._heads["target"]), batch.documents) if self.params.ema else documents
+        return aimed_at(cast(Head, self.network["target"]), batch.documents) if self.params.ema else documents
 
     def after_step(self) -> None:
         """Move the target head, where there is one, towards the document head."""
         super().after_step()
         if self.params.ema:
-            follow(cast(Head, self._heads["target"]), cast(Head, self._heads["document"]), self.params.ema)
+            follow(cast(Head, self.network["target"]), cast(Head, self.network["document"]), self.params.ema)
 
     def _calibrate(self, queries: Tensor, documents: Tensor) -> None:
-        for name, head in self._heads.items():
+        for name, head in self.network.items():
             if isinstance(head, Head):
                 head.calibrate(queries if name == "query" else documents)
 
     def _query(self, vectors: Tensor) -> Tensor:
-        embedded: Tensor = self._heads["query"](vectors)
+        embedded: Tensor = self.network["query"](vectors)
         return embedded
 
     def _document(self, vectors: Tensor) -> Tensor:
-        embedded: Tensor = self._heads["document"](vectors)
+        embedded: Tensor = self.network["document"](vectors)
         return embedded

@@ -24,17 +24,22 @@ Whatever differs between systems lives behind this; loop, measures, sweep and re
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
 from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Diagnosis, Queries, Ranking
 
+P = TypeVar("P", default=Any)
+Role = Literal["searched", "floor", "ceiling"]
+"""What a system is for: to be searched; or what one gets for nothing, or the best there can be, measured beside."""
 Batch = Any
 """What `batches` yields and `losses` takes: a matter between the two, but `len(batch)` is its number of queries."""
 INSPECTED = 10
@@ -58,13 +63,15 @@ class Inspection:
     diagnoses: Sequence[Diagnosis] = ()
 
 
-class System(ABC):
+class System(ABC, Generic[P]):
     """Something that ranks a corpus for a query.
+
+    `class Linear(System[Params])` has the parameters `Params`.
 
     Parameters
     ----------
     params
-        An instance of the class's own `Params`.
+        An instance of the class's `Params`.
     corpus
         The documents to rank.
     device
@@ -75,16 +82,16 @@ class System(ABC):
     summary: ClassVar[str]
     source: ClassVar[str]
     Params: ClassVar[type[Any]]
-    trained: ClassVar[bool] = True
-    """Whether it learns by epochs; a system that does not has epoch 0 only."""
-    floor: ClassVar[bool] = False
-    """Whether it is what one gets for nothing, and so measured in every sweep that it applies to."""
+    role: ClassVar[Role] = "searched"
     transfers: ClassVar[bool] = False
     """Whether what it learned can rank another corpus of the same encoder: it holds nothing about single documents."""
-    ceiling: ClassVar[bool] = False
-    """Whether it is the best possible, and so measured beside the floors."""
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        given = [each for base in cls.__dict__.get("__orig_bases__", ()) for each in get_args(base)]
+        cls.Params = next(filter(dataclasses.is_dataclass, given), getattr(cls, "Params", None))  # type: ignore[assignment]
+
+    def __init__(self, params: P, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         self.params = params
         self.corpus = corpus
         self.device = torch.device(device)
@@ -106,9 +113,19 @@ class System(ABC):
         """Return what is learned, or None. By default `state` and `load_state` are this module's own."""
         return None
 
+    @classmethod
+    def learns(cls) -> bool:
+        """Return whether there is a loss to go down, and so whether it may have epochs after 0."""
+        return cls.losses is not System.losses
+
     def epochs(self, limit: int) -> int:
-        """Return how many epochs there are when the budget is `limit`."""
-        return limit if self.trained else 0
+        """Return how many epochs there are when the budget is `limit`; 0 where it does not learn by epochs."""
+        return limit if self.learns() else 0
+
+    @property
+    def trained(self) -> bool:
+        """Whether it learns by epochs, with these parameters."""
+        return self.epochs(1) > 0
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the groups that Adam is given: `{"params": [...], "lr": ..., "weight_decay": ...}`."""
@@ -122,8 +139,12 @@ class System(ABC):
         """Return the weighted parts of the loss by name; their sum is minimised."""
         raise NotImplementedError
 
-    def after_step(self) -> None:  # noqa: B027 - most systems have nothing to do here
+    def after_step(self) -> None:
         """Do what follows an optimiser step."""
+        self.changed()
+
+    def changed(self) -> None:  # noqa: B027 - most systems keep nothing
+        """Forget what follows from what is learned, which has changed: after a step, on preparing and on loading."""
 
     def inspect(self, split: Split, ranking: Ranking) -> Inspection:
         """Return what shows on `split` now.
@@ -157,3 +178,4 @@ class System(ABC):
         if module is not None:
             module.load_state_dict(state)
             module.eval()
+        self.changed()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,18 +23,16 @@ class Params:
     b: float = param(B, low=0.0, high=1.0, doc="how much a long document is held back")
 
 
-class BM25(System):
+class BM25(System[Params]):
     """BM25 as `nvf.systems.words` has it; no hit without a common word."""
 
     name = "bm25"
     summary = "BM25 over the text: English stop words, Snowball stems, Lucene's variant"
     source = "Robertson et al., Okapi at TREC-3, 1994; Lu, BM25S, 2024"
-    Params = Params
     transfers = True
-    trained = False
-    floor = True
+    role = "floor"
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._words = Words(corpus, params.k1, params.b)
 

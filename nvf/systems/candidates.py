@@ -40,8 +40,21 @@ class Mining:
     )
 
 
+class PairParams:
+    """What `nvf.systems.pair_system` asks of parameters; what a system does not declare as one stays at this."""
+
+    lr: float
+    batch_size: int
+    weight_decay: float = 0.0
+    train_share: float = 1.0
+    epochs: int | None = None
+    negatives: str = "batch"
+    sample: int | None = None
+    mined: Mining = Mining()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
+class Params(PairParams):
     """Which negatives a system has."""
 
     negatives: str = param(

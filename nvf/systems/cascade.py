@@ -96,7 +96,7 @@ class ListBatch:
         return len(self.rows)
 
 
-class Cascade(RerankSystem):
+class Cascade(RerankSystem[Params]):
     """A first stage finds K candidates; a reranker that sees its scores orders them.
 
     The reranker is `nvf.systems.fusion.Fusion`, which starts at the first stage's order. It learns by ListNet, so that
@@ -108,15 +108,14 @@ class Cascade(RerankSystem):
     name = "cascade"
     summary = "any first stage finds K candidates, a reranker that sees its scores orders them"
     source = "beyond the seeds; Wang, Lin and Metzler, 2011 (cascade ranking), Wolpert, 1992 (stacking)"
-    Params = Params
     block = 64
+    _lists: Lists | None = None
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._first = self._new_first()
         self._second = StageTwo(params.reranker, corpus.dim).to(self.device)
         self._copies: list[System] = []
-        self._lists: Lists | None = None
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
@@ -135,11 +134,12 @@ class Cascade(RerankSystem):
             raise TaskError(f"first = {self.params.first} cannot be the first stage: {reason}; choose another")
         self._task, self._seed = task, seed
         self._first.prepare(task, seed)
-        parts = 1 if self._first.floor else self.params.folds
+        parts = 1 if self._first.role == "floor" else self.params.folds
         self._fits = CrossFit(self._new_first, task, parts, seed)
-        self._copies, self._lists = self._fits.copies, None
-        with seeding.forked("cascade", seed):
+        self._copies = self._fits.copies
+        with seeding.forked(self.name, seed):
             self._second = StageTwo(self.params.reranker, self.corpus.dim).to(self.device)
+        self.changed()
 
     def epochs(self, limit: int) -> int:
         """Return the budget, or both stages' epochs where those are fewer."""
@@ -158,7 +158,6 @@ class Cascade(RerankSystem):
     def batches(self, epoch: int) -> Iterator[FirstBatch | ListBatch]:
         """Yield the batches of the first stage and its copies, later the reranker's; none once that has stopped."""
         if epoch <= self._first_epochs:
-            self._lists = None
             for system in (self._first, *self._copies):
                 yield from (FirstBatch(system, batch) for batch in system.batches(epoch))
             return
@@ -176,16 +175,21 @@ class Cascade(RerankSystem):
 
     def losses(self, batch: FirstBatch | ListBatch) -> dict[str, Tensor]:
         """Return the first stage's own parts, or ListNet over the candidates."""
+        self._stepped = batch.system if isinstance(batch, FirstBatch) else None
         if isinstance(batch, FirstBatch):
-            self._stepped = batch.system
             return {f"first.{part}": loss for part, loss in batch.system.losses(batch.batch).items()}
         scores = self._second.learning.train()(batch.queries, self.unit(batch.rows), batch.scores)
         return {"rerank": list_net(scores, batch.grades)}
 
     def after_step(self) -> None:
         """Let the copy of the first stage that took the step do what follows it."""
-        if self._lists is None:
+        if self._stepped is not None:
             self._stepped.after_step()
+            self.changed()
+
+    def changed(self) -> None:
+        """Forget the candidates of the training queries."""
+        self._lists = None
 
     @property
     def reranks(self) -> bool:
@@ -241,7 +245,7 @@ class Cascade(RerankSystem):
         self._second.load_state_dict(parts["second"])
         for place, copy in enumerate(self._copies):
             copy.load_state({**copy.state(), **parts.get(f"copy{place}", {})})
-        self._lists = None
+        self.changed()
 
     @property
     def _first_epochs(self) -> int:

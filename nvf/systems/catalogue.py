@@ -78,7 +78,8 @@ def catalogue() -> Mapping[str, Entry]:
 
 
 def _entry(kind: type[System]) -> Entry:
-    role = "floor" if kind.floor else "ceiling" if kind.ceiling else "trained" if kind.trained else "closed form"
+    searched = "trained" if kind.learns() else "closed form"
+    role = searched if kind.role == "searched" else kind.role
     return Entry(kind.name, kind.summary, kind.source, role, kind.transfers, bounds(kind.Params), _refusals(kind))
 
 

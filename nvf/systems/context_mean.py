@@ -25,4 +25,4 @@ class ContextMean(Raw):
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents nearest to the mean."""
         mean = as_windows(queries.vectors, self.device).mean(1)
-        return self._documents.search(F.normalize(mean), k)
+        return self.documents.search(F.normalize(mean), k)

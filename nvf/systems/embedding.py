@@ -5,24 +5,23 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+from typing_extensions import TypeVar
 
 from nvf import seeding
 from nvf.diagnostics.embedding_collapse import SAMPLE, alignment, embedding_collapse, spread
 from nvf.errors import ParamsError
-from nvf.indexes.exact import search
 from nvf.params import flatten
-from nvf.systems import candidates
-from nvf.systems.base import Inspection, System
-from nvf.systems.documents import Documents, in_blocks, stacked
-from nvf.systems.head import Head
-from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
+from nvf.systems.base import Inspection
+from nvf.systems.head import Head, HeadParams
+from nvf.systems.pair_system import DualSystem
+from nvf.systems.pairs import PairBatch
 from nvf.tasks.base import Corpus, Split, Task
-from nvf.types import Queries, Ranking, as_tensor
+from nvf.types import Ranking, as_tensor
 
 Parts = Mapping[str, Callable[[], Tensor]]
 """Every part of a loss by name, computed when called; its weight is the parameter `lambda_` + name."""
@@ -50,24 +49,27 @@ class Matched:
     others: Tensor
 
 
-class Embedding(System):
-    """A system of heads: a subclass says which ones (`_build`) and what they are asked (`_parts`)."""
+P = TypeVar("P", bound=HeadParams, default=Any)
+
+
+class Embedding(DualSystem[P]):
+    """A system of heads: a subclass says which ones (`build`) and what they are asked (`_parts`).
+
+    Scores are cosines (l2), or (q . d - |d|^2 / 2) / D', whose order is that of Euclidean distance (n01).
+    """
 
     transfers = True
+    network: nn.ModuleDict
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: P, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+        weights = {name: value for name, value in flatten(params).items() if name.startswith("lambda_")}
+        if not any(weights.values()):
+            raise ParamsError(f"nothing to train {self.name} on: {', '.join(weights)} = 0; raise one of them")
+        self._weights = {name.removeprefix("lambda_"): float(cast(float, value)) for name, value in weights.items()}
         super().__init__(params, corpus, device)
-        names = [name for name in flatten(params) if name.startswith("lambda_")]
-        self._weights: dict[str, float] = {name.removeprefix("lambda_"): getattr(params, name) for name in names}
-        if not any(self._weights.values()):
-            raise ParamsError(f"nothing to train {self.name} on: {', '.join(names)} = 0; raise one of them")
-        self._negatives: str = getattr(params, "negatives", "batch")
-        self._documents = Documents(corpus, self.device)
-        self._heads = self._build().to(self.device)
-        self._embedded: Tensor | None = None
 
     @abstractmethod
-    def _build(self) -> nn.ModuleDict:
+    def build(self) -> nn.ModuleDict:
         """Return freshly drawn networks."""
 
     @abstractmethod
@@ -75,98 +77,68 @@ class Embedding(System):
         """Return the parts of the loss."""
 
     def _query(self, vectors: Tensor) -> Tensor:
-        """Return (B, D') what queries (B, D) of length 1 are searched with."""
-        embedded: Tensor = self._heads["head"](vectors)
+        """Return (B, D') the embeddings of queries (B, D) of length 1."""
+        embedded: Tensor = self.network["head"](vectors)
         return embedded
 
     def _document(self, vectors: Tensor) -> Tensor:
-        """Return (B, D') where documents (B, D) of length 1 are found."""
-        embedded: Tensor = self._heads["head"](vectors)
+        """Return (B, D') the embeddings of documents (B, D) of length 1."""
+        embedded: Tensor = self.network["head"](vectors)
         return embedded
 
     def _calibrate(self, queries: Tensor, documents: Tensor) -> None:
         """Standardise as all heads are now, by samples of the training queries and the documents, of length 1."""
-        for head in self._heads.values():
+        for head in self.network.values():
             if isinstance(head, Head):
                 head.calibrate(torch.cat([queries, documents]))
 
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what is missing to train on."""
-        return needs_pairs(task)
-
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries, and draw the networks."""
-        candidates.check(task, self._negatives)
-        self._pairs, self._seed = Pairs(task, self.device, self.params.train_share), seed
-        with seeding.forked(self.name, seed):
-            self._heads = self._build().to(self.device)
+        super().prepare(task, seed)
         self._seen = (
-            F.normalize(_sample(self._pairs.vectors).to(self.device)),
-            F.normalize(_sample(self._documents.vectors)),
+            F.normalize(_sample(self.pairs.vectors).to(self.device)),
+            F.normalize(_sample(self.documents.vectors)),
         )
         self._calibrate(*self._seen)
-        self._embedded = None
-
-    def module(self) -> nn.Module:
-        """Return the networks."""
-        return self._heads
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take the networks."""
-        super().load_state(state)
-        self._embedded = None
-
-    def epochs(self, limit: int) -> int:
-        """Return the budget, or its own `epochs` where that is less."""
-        return min(limit, self.params.epochs or limit)
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return one group."""
-        return [{"params": [p for p in self._heads.parameters() if p.requires_grad], "lr": self.params.lr}]
 
     def batches(self, epoch: int) -> Iterator[PairBatch]:
         """Yield every training query once; after the last step the heads are calibrated."""
-        self._slices = seeding.generator("slices", self._seed, epoch, device=self.device)
-        if self._negatives == "mined":
-            candidates.mine(self._pairs, self._negatives, self.params.mined, self._documents, self.rank)
-        yield from self._pairs.batches(self.params.batch_size, self._seed, epoch)
+        self._slices = seeding.generator("slices", self.seed, epoch, device=self.device)
+        yield from super().batches(epoch)
         self._calibrate(*self._seen)
-        self._embedded = None
+        self.changed()
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return the weighted parts of the loss whose weight is not 0; the others are not computed."""
-        self._heads.train()
-        return self._losses(batch)
+        over = self.compete(batch)
+        assert over.rows is not None, "heads compete over the batch"
+        matched = Matched(F.normalize(batch.queries), self.unit(over.rows), over.targets, over.others)
+        parts = self._parts(matched)
+        return {name: weight * parts[name]() for name, weight in self._weights.items() if weight}
 
     def held_out_losses(self, split: Split) -> dict[str, float]:
         """Return the parts on `split`, by the heads as calibrated; directions of sigreg are the same at every epoch."""
-        self._heads.eval()
         self._slices = seeding.generator("held out slices", device=self.device)
-        return held_out_losses(split, self.params.batch_size, self.device, self._losses)
+        return super().held_out_losses(split)
 
-    def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        over = candidates.candidates(batch, len(self._documents), self._negatives)
-        documents = F.normalize(self._documents.vectors[over.rows])
-        parts = self._parts(Matched(F.normalize(batch.queries), documents, over.targets, over.others))
-        return {name: weight * parts[name]() for name, weight in self._weights.items() if weight}
-
-    def after_step(self) -> None:
-        """Forget the embedded corpus."""
-        self._embedded = None
-
-    @torch.no_grad()
-    def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return the nearest documents.
-
-        Scores are cosines (l2), or (q . d - |d|^2 / 2) / D', whose order is that of Euclidean distance (n01).
-        """
-        self._heads.eval()
-        asked = self._query(F.normalize(as_tensor(queries.vectors, self.device)))
+    def asked(self, queries: Tensor) -> Tensor:
+        """Return (B, D'), or (B, D' + 1) for n01, what is searched with."""
+        asked = self._query(F.normalize(queries))
         width = asked.shape[1]
         if self.params.formulation == "n01":
             asked = torch.cat([asked, torch.ones_like(asked[:, :1])], dim=1)
-        return search(asked / width, self._corpus(), k, self._documents.order, same=self._documents.same)
+        return asked / width
+
+    def answers(self, documents: Tensor) -> Tensor:
+        """Return (M, D') the embeddings; for n01 with -|d|^2 / 2 behind, to be searched by a dot product."""
+        embedded = self._document(documents)
+        if self.params.formulation == "n01":
+            return torch.cat([embedded, -embedded.square().sum(1, keepdim=True) / 2], dim=1)
+        return embedded
+
+    def unit(self, rows: Tensor) -> Tensor:
+        """Return (M, D) the documents at `rows`, of length 1."""
+        return F.normalize(self.documents.vectors[rows])
 
     @torch.no_grad()
     def inspect(self, split: Split, ranking: Ranking) -> Inspection:
@@ -174,13 +146,13 @@ class Embedding(System):
 
         Where one of the two lost its spread, that is `embedding_collapse`.
         """
-        self._heads.eval()
+        self.network.eval()
         asked = F.normalize(_sample(as_tensor(split.queries.vectors)).to(self.device))
         queries = self._query(asked)
-        documents = _sample(self._corpus())[:, : queries.shape[1]]
+        documents = _sample(self.answering())[:, : queries.shape[1]]
         if min(len(queries), len(documents)) < 2 or not (queries.isfinite().all() and documents.isfinite().all()):
             return Inspection()
-        raw = {"query": asked, "document": _sample(self._documents.vectors)}
+        raw = {"query": asked, "document": _sample(self.documents.vectors)}
         own = {"query": spread(queries), "document": spread(documents)}
         aligned = self._alignment(split)
         found = (embedding_collapse(side, spread(raw[side]), own[side], queries.shape[1], aligned) for side in own)
@@ -191,20 +163,7 @@ class Embedding(System):
         qrels = split.qrels.relevant()
         query_rows, rows = (_sample(torch.from_numpy(side)) for side in (qrels.query_rows, qrels.rows))
         queries = self._query(F.normalize(as_tensor(split.queries.vectors)[query_rows].to(self.device)))
-        return alignment(queries, self._corpus()[rows.to(self.device), : queries.shape[1]])
-
-    def _corpus(self) -> Tensor:
-        """Return (N, D') the embedded documents; for n01 with -|d|^2 / 2 behind, to be searched by a dot product."""
-        if self._embedded is None:
-            blocks = in_blocks(self._documents.vectors)
-            self._embedded = stacked((self._searched(block) for block in blocks), len(self._documents))
-        return self._embedded
-
-    def _searched(self, block: Tensor) -> Tensor:
-        embedded = self._document(F.normalize(block))
-        if self.params.formulation == "n01":
-            return torch.cat([embedded, -embedded.square().sum(1, keepdim=True) / 2], dim=1)
-        return embedded
+        return alignment(queries, self.answering()[rows.to(self.device), : queries.shape[1]])
 
 
 def _sample(vectors: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ class Params:
     linear: linear.Params = nested(linear.Params)
 
 
-class Fused(System):
+class Fused(System[Params]):
     """The dense score and BM25's, both over all N documents of the corpus, normalised for each query and added.
 
         score(q, d) = f(cos(q, d)) + weight * g(BM25(q, d)).
@@ -60,10 +60,9 @@ class Fused(System):
     name = "fused"
     summary = "normalised cosine, raw or after a linear head, plus weight times normalised BM25"
     source = "Bruch, Gai and Ingber, An analysis of fusion functions for hybrid retrieval, TOIS 2023"
-    Params = Params
     transfers = True
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._dense: raw.Raw | linear.Linear = (
             raw.Raw(raw.Params(), corpus, device)
@@ -108,9 +107,9 @@ class Fused(System):
         """Return the dense member's."""
         return self._dense.losses(batch)
 
-    def after_step(self) -> None:
-        """Let the dense member do what follows a step."""
-        self._dense.after_step()
+    def changed(self) -> None:
+        """Let the dense member forget what has changed."""
+        self._dense.changed()
 
     def held_out_losses(self, split: Split) -> dict[str, float]:
         """Return the dense member's."""
@@ -122,7 +121,7 @@ class Fused(System):
 
     def _scores(self, queries: Queries) -> Tensor:
         """Return (B, N) sums."""
-        dense, lexical = self._dense.scores(queries), self._words.scores(queries).to(self.device)
+        dense, lexical = self._dense.cosines(queries), self._words.scores(queries).to(self.device)
         match self.params.normalisation:
             case "max":
                 return dense + of_best(lexical, self.params.weight)

@@ -20,14 +20,14 @@ from torch.nn import functional as F  # noqa: N812
 from nvf.losses.covariance import covariance
 from nvf.losses.sigreg import sigreg
 from nvf.params import nested, param
-from nvf.systems.candidates import Mining
+from nvf.systems.candidates import Mining, PairParams
 
 EPSILON = 1e-8
 """Added to a variance before its root is divided by; small beside the 1e-4 that an untrained head has at D = 384."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HeadParams:
+class HeadParams(PairParams):
     """How a head is shaped and trained: 2 layers, D -> 2D -> D', with dropout 0.1 (research notes).
 
     Learning rate and batch size are those of ISO15_PRED12, the published winner.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,18 +26,16 @@ class Params:
     bm25: bm25.Params = nested(bm25.Params)
 
 
-class Hybrid(System):
+class Hybrid(System[Params]):
     """Reciprocal rank fusion of `raw` and `bm25`: score(d) = sum over the lists that have d of 1 / (k + its place)."""
 
     name = "hybrid"
     summary = "reciprocal rank fusion of the frozen vectors' cosine and BM25, nothing trained"
     source = "Cormack, Clarke and Buettcher, Reciprocal rank fusion, SIGIR 2009"
-    Params = Params
     transfers = True
-    trained = False
-    floor = True
+    role = "floor"
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._lists: tuple[System, ...] = (
             raw.Raw(raw.Params(), corpus, device),

@@ -26,7 +26,7 @@ class Params(ContrastParams):
     ema: float = param(0.999, low=0.0, high=1.0, doc="share that the target head keeps at each step; 0 has no average")
 
 
-class Jepa(Embedding):
+class Jepa(Embedding[Params]):
     """z = head(x) ranks; a predictor and a target head, the exponential average of the head, only train.
 
     loss = lambda_isotropy * isotropy(z of the queries and their documents)
@@ -37,9 +37,9 @@ class Jepa(Embedding):
     name = "jepa"
     summary = "one head for both; a predictor from the query meets a slow (EMA) target head at the document; isotropy"
     source = "seed 004 (ISO15_PRED12); Assran et al., 2023 (I-JEPA); Balestriero and LeCun, 2025 (LeJEPA)"
-    Params = Params
 
-    def _build(self) -> nn.ModuleDict:
+    def build(self) -> nn.ModuleDict:
+        """Return head, target head and predictor."""
         head = Head(self.params, self.corpus.dim)
         width = self.params.out or self.corpus.dim
         return nn.ModuleDict(
@@ -52,11 +52,11 @@ class Jepa(Embedding):
 
     def _parts(self, batch: Matched) -> Parts:
         params = self.params
-        embedded = self._heads["head"](torch.cat([batch.queries, batch.documents]))
+        embedded = self.network["head"](torch.cat([batch.queries, batch.documents]))
         queries, documents = embedded[: len(batch.queries)], embedded[len(batch.queries) :]
         return {
             "isotropy": lambda: isotropy(params, embedded, self._slices),
-            "predictive": lambda: predictive(self._heads["predictor"](queries), self._target(batch)),
+            "predictive": lambda: predictive(self.network["predictor"](queries), self._target(batch)),
             "contrastive": lambda: info_nce(
                 similarity(queries, documents), batch.targets, temperature=params.temperature, others=batch.others
             ),
@@ -64,10 +64,10 @@ class Jepa(Embedding):
 
     def _target(self, batch: Matched) -> Tensor:
         """Return (B, D') the target head's view of each query's document."""
-        embedded = aimed_at(cast(Head, self._heads["target"]), torch.cat([batch.queries, batch.documents]))
+        embedded = aimed_at(cast(Head, self.network["target"]), torch.cat([batch.queries, batch.documents]))
         return embedded[len(batch.queries) :][batch.targets]
 
     def after_step(self) -> None:
         """Move the target head towards the head."""
         super().after_step()
-        follow(cast(Head, self._heads["target"]), cast(Head, self._heads["head"]), self.params.ema)
+        follow(cast(Head, self.network["target"]), cast(Head, self.network["head"]), self.params.ema)

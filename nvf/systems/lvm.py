@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +67,7 @@ class Network(nn.Module):
         return vectors if self.projection is None else F.normalize(self.projection(vectors), dim=-1)
 
 
-class LVM(NextVector):
+class LVM(NextVector[Params]):
     """GRU, transformer or state space over the window; InfoNCE and the autoregressive cosine, mixed.
 
     Documents are always ranked by the raw prediction, as published: the projection serves InfoNCE alone.
@@ -77,10 +76,9 @@ class LVM(NextVector):
     name = "lvm"
     summary = "a causal sequence model (gru, transformer, state space) over the context predicts the next vector"
     source = "seed 003"
-    Params = Params
-    _network: Network
+    network: Network
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         if params.projection == "none" and params.stop_gradient == "prediction" and params.lambda_infonce:
             raise ParamsError(
                 "stop_gradient = prediction without a projection leaves InfoNCE nothing to learn: "
@@ -88,20 +86,20 @@ class LVM(NextVector):
             )
         super().__init__(params, corpus, device)
 
-    def network(self) -> Network:
+    def build(self) -> Network:
         """Return a fresh network."""
         return Network(self.params, self.corpus.dim)
 
     def embed(self, vectors: Tensor, predicted: bool) -> Tensor:
         """Return the projected vectors, without gradient for the branch that is stopped."""
-        projected = self._network.project(vectors)
+        projected = self.network.project(vectors)
         return (
             projected.detach() if self.params.stop_gradient == ("prediction" if predicted else "target") else projected
         )
 
     def _compared(self, held_out: str, aimed: Mapping[str, tuple[Tensor, Tensor]]) -> Inspection:
         """Add the cosines after the projection, and `split_objective` where it turns predictions from their targets."""
-        raw, project = super()._compared(held_out, aimed), self._network.project
+        raw, project = super()._compared(held_out, aimed), self.network.project
         cosines = {name: F.cosine_similarity(project(p), project(t)).mean().item() for name, (p, t) in aimed.items()}
         found = split_objective(raw.statistics[f"cosine_{held_out}"], cosines[held_out])
         projected = {f"projected_cosine_{name}": value for name, value in cosines.items()}

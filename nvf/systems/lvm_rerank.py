@@ -29,16 +29,15 @@ class Params:
     lvm: lvm.Params = nested(lvm.Params)
 
 
-class LVMRerank(RerankSystem):
+class LVMRerank(RerankSystem[Params]):
     """`amn` or `raw` finds K candidates, which are put in the order of their cosine to the prediction of `lvm`."""
 
     name = "lvm_rerank"
     summary = "amn or raw finds K candidates, the latent vector model orders them"
     source = "seed 003"
-    Params = Params
     transfers = True
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._lvm = lvm.LVM(params.lvm, corpus, device)
         self._first: System = (
@@ -66,7 +65,9 @@ class LVMRerank(RerankSystem):
 
     def batches(self, epoch: int) -> Iterator[PairBatch]:
         """Yield every training window once."""
-        return self._lvm.batches(epoch)
+        for batch in self._lvm.batches(epoch):
+            self.module().train()
+            yield batch
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return both stages' parts; they share no parameter, so that neither disturbs the other."""

@@ -96,7 +96,7 @@ class Recall(nn.Module):
         self.weight = nn.Parameter(torch.tensor(params.weight))
 
 
-class Memory(System):
+class Memory(System[Params]):
     """Cosine, and BM25, plus what the judged training queries say.
 
         score(q, d) = cos(U q, d') + lexical * BM25(q, d) / max over documents of BM25(q, .)
@@ -121,9 +121,8 @@ class Memory(System):
         "beyond the seeds; Khandelwal et al., 2020 (kNN-LM), Saunders et al., 1998 (kernel ridge), "
         "Diaz, 2005 (score regularisation)"
     )
-    Params = Params
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         if params.recall == "ridge" and params.learning.epochs:
             raise ParamsError(
@@ -133,7 +132,7 @@ class Memory(System):
         self._documents = Documents(corpus, self.device)
         self._words = Words(corpus)
         self._recall = Recall(params, corpus.dim).to(self.device)
-        self._keys: Tensor | None = None
+        self.changed()
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
@@ -179,9 +178,9 @@ class Memory(System):
         scores = cosines + self._recall.weight * self._bonus(F.softmax(similar, dim=1))
         return {"info_nce": info_nce(scores, batch.positives, temperature=learning.temperature, others=batch.others)}
 
-    def after_step(self) -> None:
+    def changed(self) -> None:
         """Forget the training queries' view as it was."""
-        self._keys = None
+        self._keys: Tensor | None = None
 
     @torch.no_grad()
     def rank(self, queries: Queries, k: int) -> Ranking:
@@ -215,7 +214,8 @@ class Memory(System):
     def _remember(self, judged: Judgements) -> None:
         params = self.params
         steps = params.nudge.gamma * nudge.nudges(judged, params.nudge.discount)
-        self._judged, self._keys = judged, None
+        self._judged = judged
+        self.changed()
         self._plain = Documents(self.corpus, self.device)
         self._documents = nudge.moved(self.corpus, judged.documents, steps, self.device)
         self._relevance = torch.sparse_coo_tensor(

@@ -10,25 +10,25 @@ where e is a projection head that only `lvm` may have; without one both parts wo
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
+from typing_extensions import TypeVar
 
-from nvf import seeding
 from nvf.diagnostics.next_vector import memorisation
 from nvf.errors import ParamsError
 from nvf.losses.autoregressive import autoregressive
 from nvf.params import param
 from nvf.systems import candidates
-from nvf.systems.base import Inspection, System
-from nvf.systems.documents import Documents, in_blocks
-from nvf.systems.pairs import PairBatch, Pairs, held_out_losses
+from nvf.systems.base import Inspection
+from nvf.systems.documents import in_blocks
+from nvf.systems.pair_system import QuerySystem
+from nvf.systems.pairs import PairBatch
 from nvf.systems.windows import COPY, as_windows, copies_in, needs_training_windows
 from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Queries, Ranking
@@ -42,7 +42,7 @@ NEARBY = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Objective:
+class Objective(candidates.PairParams):
     """What is minimised, and how. Learning rate and batch size are ours: the research notes give none."""
 
     lambda_infonce: float = param(0.0, low=0.0, high=100.0, doc="weight of InfoNCE")
@@ -59,27 +59,25 @@ class Objective:
     batch_size: int = param(256, low=1, high=65_536, log=True, doc="training windows per step")
 
 
-class NextVector(System):
-    """A predictor: `network` makes it, the rest is here."""
+P = TypeVar("P", bound=Objective, default=Any)
+
+
+class NextVector(QuerySystem[P]):
+    """A predictor: a subclass builds it, (B, C, D) -> (B, D) of length 1; the rest is here."""
 
     transfers = True
+    _train: Split | None = None
+    _near: Tensor | None = None
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
-        super().__init__(params, corpus, device)
+    def __init__(self, params: P, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         if params.lambda_infonce == params.lambda_ar == 0:
             raise ParamsError("lambda_infonce = 0 and lambda_ar = 0 leave nothing to learn: give one of them a weight")
-        self._documents = Documents(corpus, self.device)
-        self._network = self.network().to(self.device)
-        self._train: Split | None = None
+        super().__init__(params, corpus, device)
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
         """Return what is missing to train on."""
         return needs_training_windows(task)
-
-    @abstractmethod
-    def network(self) -> nn.Module:
-        """Return a fresh predictor: (B, C, D) -> (B, D) of length 1."""
 
     def embed(self, vectors: Tensor, predicted: bool) -> Tensor:
         """Return e(vectors) of length 1 for InfoNCE, vectors (..., D) being `predicted` or documents."""
@@ -87,55 +85,31 @@ class NextVector(System):
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training windows and draw the predictor."""
-        self._pairs, self._seed = Pairs(task, self.device), seed
+        super().prepare(task, seed)
         self._train = task.train
         self._near = self._nearby(task.train) if self.params.negatives == "nearby" else None
-        with seeding.forked(self.name, seed):
-            self._network = self.network().to(self.device)
 
-    def module(self) -> nn.Module:
-        """Return the predictor."""
-        return self._network
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return one group."""
-        return [{"params": [*self._network.parameters()], "lr": self.params.lr}]
-
-    def batches(self, epoch: int) -> Iterator[PairBatch]:
-        """Yield every training window once."""
-        return self._pairs.batches(self.params.batch_size, self._seed, epoch)
-
-    def losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        """Return the parts that have a weight."""
-        self._network.train()
-        return self._losses(batch)
-
-    def held_out_losses(self, split: Split) -> dict[str, float]:
-        """Return the parts on `split`."""
-        self._network.eval()
-        return held_out_losses(split, self.params.batch_size, self.device, self._losses)
-
-    def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        predictions: Tensor = self._network(batch.queries)
-        parts = {}
-        if self.params.lambda_infonce:
-            parts["info_nce"] = self.params.lambda_infonce * self._contrast(predictions, batch)
-        if self.params.lambda_ar:
-            targets = self._documents.unit(batch.positives)
-            parts["autoregressive"] = self.params.lambda_ar * autoregressive(predictions, targets)
-        return parts
-
-    @torch.no_grad()
-    def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return the documents nearest to the predicted vector."""
-        return self._documents.search(self.predict(queries), k)
+    def asked(self, queries: Tensor) -> Tensor:
+        """Return (B, D) the predicted vectors, of length 1."""
+        predicted: Tensor = self.network(queries)
+        return predicted
 
     @torch.no_grad()
     def predict(self, queries: Queries) -> Tensor:
-        """Return (Q, D) the predicted vectors, of length 1."""
-        self._network.eval()
+        """Return (Q, D) the predicted vectors, a block of windows at a time."""
+        self.network.eval()
         windows = as_windows(queries.vectors, self.device)
-        return torch.cat([self._network(windows[at : at + BLOCK]) for at in range(0, max(1, len(windows)), BLOCK)])
+        return torch.cat([self.asked(windows[at : at + BLOCK]) for at in range(0, max(1, len(windows)), BLOCK)])
+
+    def losses(self, batch: PairBatch) -> dict[str, Tensor]:
+        """Return the parts that have a weight."""
+        predictions, parts = self.asked(batch.queries), {}
+        if self.params.lambda_infonce:
+            parts["info_nce"] = self.params.lambda_infonce * self._contrast(predictions, batch)
+        if self.params.lambda_ar:
+            targets = self.documents.unit(batch.positives)
+            parts["autoregressive"] = self.params.lambda_ar * autoregressive(predictions, targets)
+        return parts
 
     @torch.no_grad()
     def inspect(self, split: Split, ranking: Ranking) -> Inspection:
@@ -156,36 +130,36 @@ class NextVector(System):
         judged = np.flatnonzero(np.diff(relevant.starts))
         rows = judged[np.linspace(0, len(judged) - 1, min(SAMPLE, len(judged))).astype(np.int64)]
         targets = torch.tensor(relevant.rows[relevant.starts[rows]], device=self.device)
-        return self.predict(split.queries.select(rows)), self._documents.unit(targets)
+        return self.predict(split.queries.select(rows)), self.documents.unit(targets)
 
     def _nearby(self, train: Split) -> Tensor:
         """Return (N, K) the rows nearest to each training target; -1 for itself, its copies, and elsewhere.
 
         K is `NEARBY`, and as many more as a window can have no use for: itself and what else is relevant to it.
         """
-        deep = NEARBY + int(np.bincount(self._pairs.relevant(self._pairs.rows)[0]).max())
+        deep = NEARBY + int(np.bincount(self.pairs.relevant(self.pairs.rows)[0]).max())
         targets = torch.from_numpy(np.unique(train.qrels.relevant().rows)).to(self.device)
-        found = torch.full((len(self._documents), min(deep, len(self._documents))), -1, device=self.device)
+        found = torch.full((len(self.documents), min(deep, len(self.documents))), -1, device=self.device)
         for rows in in_blocks(targets):
-            nearest = self._documents.search(self._documents.unit(rows), deep)
+            nearest = self.documents.search(self.documents.unit(rows), deep)
             found[rows] = nearest.rows.masked_fill(nearest.scores > COPY, -1)
         return found
 
     def _contrast(self, predictions: Tensor, batch: PairBatch) -> Tensor:
         embedded = self.embed(predictions, predicted=True)
-        over = candidates.candidates(batch, len(self._documents), self.params.negatives, self.params.sample)
-        rows = torch.arange(len(self._documents), device=self.device) if over.rows is None else over.rows
-        scores = embedded @ self.embed(self._documents.unit(rows), predicted=False).T
+        over = self.compete(batch)
+        rows = torch.arange(len(self.documents), device=self.device) if over.rows is None else over.rows
+        scores = embedded @ self.embed(self.documents.unit(rows), predicted=False).T
         copies = None
         if self.params.negatives == "context":
             context = self.embed(F.normalize(batch.queries, dim=-1), predicted=False)
-            copies = copies_in(batch.queries, self._documents.unit(batch.positives), scores.shape[1])
+            copies = copies_in(batch.queries, self.documents.unit(batch.positives), scores.shape[1])
             scores = torch.cat([scores, (context @ embedded.unsqueeze(-1)).squeeze(-1)], dim=1)
         if self._near is not None:
             near = self._near[batch.positives]
             near = near.masked_fill(batch.among_others(near), -1)
             near = near.gather(1, (near < 0).int().argsort(dim=1, stable=True)[:, :NEARBY])
-            known = self.embed(self._documents.unit(near.clamp_min(0)), predicted=False)
+            known = self.embed(self.documents.unit(near.clamp_min(0)), predicted=False)
             copies = (near < 0).nonzero().T + torch.tensor([[0], [scores.shape[1]]], device=self.device)
             scores = torch.cat([scores, (known @ embedded.unsqueeze(-1)).squeeze(-1)], dim=1)
         return over.loss(scores, self.params.temperature, copies)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,7 +31,7 @@ class Params:
     )
 
 
-class Nudge(System):
+class Nudge(System[Params]):
     """Cosine with documents moved in closed form.
 
     A document d of length 1 that answers the training queries q_j with grades rel(j, d) becomes
@@ -47,11 +46,6 @@ class Nudge(System):
     name = "nudge"
     summary = "each judged document moves by gamma along the mean of its training queries"
     source = "beyond the seeds; Zeighami, Wellmer and Parameswaran, 2024 (NUDGE)"
-    Params = Params
-    trained = False
-
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
-        super().__init__(params, corpus, device)
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
@@ -65,7 +59,7 @@ class Nudge(System):
 
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents of the highest cosine after the move."""
-        return self._documents.search(F.normalize(as_tensor(queries.vectors, self.device)), k)
+        return self.documents.search(F.normalize(as_tensor(queries.vectors, self.device)), k)
 
     def state(self) -> dict[str, Tensor]:
         """Return the judged documents (M,) and the directions (M, D) that they move in."""
@@ -80,7 +74,7 @@ class Nudge(System):
 
     def _move(self, rows: Tensor, directions: Tensor) -> None:
         self._rows, self._directions = rows, directions
-        self._documents = moved(self.corpus, rows, self.params.gamma * directions, self.device)
+        self.documents = moved(self.corpus, rows, self.params.gamma * directions, self.device)
 
 
 def nudges(judged: Judgements, discount: float) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +18,7 @@ class Params:
     """Nothing to choose."""
 
 
-class Oracle(System):
+class Oracle(System[Params]):
     """The log-posterior of each document under the generator's own map M and precision P.
 
     For a query q = M d + noise with covariance P^-1, and documents that are asked for equally often,
@@ -33,11 +32,9 @@ class Oracle(System):
     name = "oracle"
     summary = "the Bayes decision, from the generator's own map and noise"
     source = "Bayes' rule; nvf/tasks/synthetic.py and walks.py hold the generators"
-    Params = Params
-    trained = False
-    ceiling = True
+    role = "ceiling"
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._documents = as_tensor(corpus.vectors, self.device)
         self._order = torch.tensor(corpus.order, device=self.device)

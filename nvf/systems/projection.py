@@ -20,7 +20,7 @@ class Params(IsotropyParams):
     lr: float = param(1e-3, low=1e-6, high=0.1, log=True, doc="learning rate of Adam")
 
 
-class Projection(Embedding):
+class Projection(Embedding[Params]):
     """z = head(x) for queries and documents alike; no judgement is looked at, only which texts were asked and found.
 
         loss = lambda_isotropy * isotropy(z of the queries and their documents)
@@ -31,11 +31,11 @@ class Projection(Embedding):
     name = "projection"
     summary = "one head for both, trained for isotropy alone"
     source = "seed 004 (MPNet + Projection)"
-    Params = Params
 
-    def _build(self) -> nn.ModuleDict:
+    def build(self) -> nn.ModuleDict:
+        """Return the head."""
         return nn.ModuleDict({"head": Head(self.params, self.corpus.dim)})
 
     def _parts(self, batch: Matched) -> Parts:
-        embedded = self._heads["head"](torch.cat([batch.queries, batch.documents]))
+        embedded = self.network["head"](torch.cat([batch.queries, batch.documents]))
         return {"isotropy": lambda: isotropy(self.params, embedded, self._slices)}

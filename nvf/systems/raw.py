@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,20 +20,18 @@ class Params:
     """Nothing to choose."""
 
 
-class Raw(System):
+class Raw(System[Params]):
     """Cosine of the frozen vectors; a window asks by its last vector, as if the next one repeated it."""
 
     name = "raw"
     summary = "cosine of the frozen vectors; of a window, its last vector"
     source = "the encoder itself"
-    Params = Params
     transfers = True
-    trained = False
-    floor = True
+    role = "floor"
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
-        self._documents = Documents(corpus, self.device)
+        self.documents = Documents(corpus, self.device)
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
@@ -47,11 +44,11 @@ class Raw(System):
 
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents of the highest cosine."""
-        return self._documents.search(self._asked(queries), k)
+        return self.documents.search(self._asked(queries), k)
 
-    def scores(self, queries: Queries) -> Tensor:
+    def cosines(self, queries: Queries) -> Tensor:
         """Return (B, N) cosines of a block of queries with all documents."""
-        return self._documents.scores(self._asked(queries))
+        return self.documents.scores(self._asked(queries))
 
     def _asked(self, queries: Queries) -> Tensor:
         return F.normalize(as_windows(queries.vectors, self.device)[:, -1])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from nvf.diagnostics.stages import Stages, attribute, harmful_reranker
 from nvf.measures.evaluate import cut, drop_own
@@ -21,7 +22,18 @@ Rerank = Callable[[Tensor, Tensor, Tensor], Tensor]
 """See `RerankSystem.rerank`."""
 
 
-class RerankSystem(System):
+class Deep(Protocol):
+    """Parameters with the depth K."""
+
+    @property
+    def depth(self) -> int:
+        """How many candidates are reranked."""
+
+
+P = TypeVar("P", bound=Deep, default=Any)
+
+
+class RerankSystem(System[P]):
     """Two stages: the first finds K candidates, the second orders them.
 
     A subclass says what finds (`stage_one`), what is asked of the candidates (`asked`) and how they score (`rerank`).
@@ -30,9 +42,9 @@ class RerankSystem(System):
     block: ClassVar[int] = 256
     """How many queries are reranked at once: their candidates' vectors are gathered."""
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: P, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
-        self._documents = Documents(corpus, self.device)
+        self.documents = Documents(corpus, self.device)
         self._depth = min(params.depth, len(corpus))
         self._answered: tuple[Queries, Ranking] | None = None
 
@@ -86,7 +98,7 @@ class RerankSystem(System):
 
         These are in descending order of id, in which a stable sort leaves those that tie.
         """
-        by_id = self._documents.order[found.rows.clamp(min=0)].argsort(dim=1, descending=True)
+        by_id = self.documents.order[found.rows.clamp(min=0)].argsort(dim=1, descending=True)
         scores, rows = found.scores.gather(1, by_id), found.rows.gather(1, by_id)
         blocks = (slice(start, start + self.block) for start in range(0, max(1, len(rows)), self.block))
         new = torch.cat([rerank(asked[block], scores[block], rows[block]) for block in blocks])
@@ -114,4 +126,4 @@ class RerankSystem(System):
 
     def unit(self, rows: Tensor) -> Tensor:
         """Return (B, K, D) candidates of length 1; any document where there is none."""
-        return self._documents.unit(rows.clamp(min=0))
+        return self.documents.unit(rows.clamp(min=0))

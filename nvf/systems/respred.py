@@ -44,7 +44,7 @@ class Correction(nn.Module):
         return deltas
 
 
-class Respred(Embedding):
+class Respred(Embedding[Params]):
     """With q = z / sqrt(D'), the query's embedding at length about 1, the documents are searched with
 
         predicted = sqrt(D') * (q + alpha * delta(q)), in the formulation l2 brought to the length of z again
@@ -64,14 +64,14 @@ class Respred(Embedding):
         "the query's embedding plus alpha * tanh(delta) foretells the document's; isotropy, and a residual penalty"
     )
     source = "seed 004 (ResPred)"
-    Params = Params
 
-    def _build(self) -> nn.ModuleDict:
+    def build(self) -> nn.ModuleDict:
+        """Return the head and the correction."""
         width = self.params.out or self.corpus.dim
         return nn.ModuleDict({"head": Head(self.params, self.corpus.dim), "correction": Correction(self.params, width)})
 
     def _parts(self, batch: Matched) -> Parts:
-        embedded = self._heads["head"](torch.cat([batch.queries, batch.documents]))
+        embedded = self.network["head"](torch.cat([batch.queries, batch.documents]))
         queries, documents = embedded[: len(batch.queries)], embedded[len(batch.queries) :]
         deltas = self._deltas(queries)
         return {
@@ -85,11 +85,11 @@ class Respred(Embedding):
         return self._corrected(queries, self._deltas(queries))
 
     def _deltas(self, queries: Tensor) -> Tensor:
-        deltas: Tensor = self._heads["correction"](queries / queries.shape[1] ** 0.5)
+        deltas: Tensor = self.network["correction"](queries / queries.shape[1] ** 0.5)
         return deltas
 
     def _corrected(self, queries: Tensor, deltas: Tensor) -> Tensor:
-        scale = queries.shape[1] ** 0.5 * self._heads["correction"].alpha
+        scale = queries.shape[1] ** 0.5 * self.network["correction"].alpha
         return formulate(queries + scale * deltas, self.params.formulation)
 
     def inspect(self, split: Split, ranking: Ranking) -> Inspection:
@@ -104,7 +104,7 @@ class Respred(Embedding):
 
     @torch.no_grad()
     def _residuals(self, split: Split) -> Residuals:
-        self._heads.eval()
+        self.network.eval()
         queries = super()._query(nn.functional.normalize(as_tensor(split.queries.vectors, self.device)))
-        alpha: Tensor = self._heads["correction"].get_parameter("alpha")
+        alpha: Tensor = self.network["correction"].get_parameter("alpha")
         return residuals(queries / queries.shape[1] ** 0.5, self._deltas(queries), alpha)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from nvf.systems.two_tower import Params, Tower, Towers, TwoTower
+from nvf.systems.two_tower import Tower, Towers, TwoTower
 
 
 class Head(nn.Module):
@@ -27,9 +27,8 @@ class Siamese(TwoTower):
     name = "siamese"
     summary = "one encoder for queries (vectors or windows) and documents, a linear head each; InfoNCE"
     source = "seed 003; Bromley et al., Signature Verification using a Siamese Time Delay Neural Network, 1993"
-    Params = Params
 
-    def towers(self) -> Towers:
+    def build(self) -> Towers:
         """Return fresh towers over one encoder."""
         encoder = Tower(self.params, self.corpus.dim)
         return Towers(self.params.recency, *(nn.Sequential(encoder, Head(self.corpus.dim)) for _ in range(2)))

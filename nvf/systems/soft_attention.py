@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nvf import seeding
 from nvf.params import param
 from nvf.systems import candidates
-from nvf.systems.base import System
 from nvf.systems.documents import Documents
-from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
+from nvf.systems.pair_system import QuerySystem
+from nvf.systems.pairs import PairBatch
 from nvf.systems.transform import Transform
-from nvf.tasks.base import Corpus, Split, Task
-from nvf.types import Queries, Ranking, as_tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,64 +70,24 @@ def attention_loss(params: Params, attention: Attention, documents: Documents, b
     return over.loss(documents.cosines(attention(batch.queries), over.rows))
 
 
-class SoftAttention(System):
+class SoftAttention(QuerySystem[Params]):
     """Softmax attention of the transformed query over all documents; the ranking is the attention's order."""
 
     name = "soft_attention"
     summary = "query -> transform -> softmax attention over the corpus; its top k"
     source = "seeds 000 to 002; Bahdanau et al., 2015"
-    Params = Params
     transfers = True
+    network: Attention
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
-        super().__init__(params, corpus, device)
-        self._documents = Documents(corpus, self.device)
-        self._attention = Attention(params, corpus.dim).to(self.device)
-
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what is missing to train on."""
-        return needs_pairs(task)
-
-    def prepare(self, task: Task, seed: int) -> None:
-        """Take the training queries and draw the transform."""
-        candidates.check(task, self.params.negatives)
-        self._pairs, self._seed = Pairs(task, self.device), seed
-        with seeding.forked("soft_attention", seed):
-            self._attention = Attention(self.params, self.corpus.dim).to(self.device)
-
-    def module(self) -> nn.Module:
+    def build(self) -> Attention:
         """Return transform and temperature."""
-        return self._attention
+        return Attention(self.params, self.corpus.dim)
 
-    def epochs(self, limit: int) -> int:
-        """Return the budget, or its own `epochs` where that is less."""
-        return min(limit, int(self.params.epochs))
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return one group."""
-        return [{"params": [p for p in self._attention.parameters() if p.requires_grad], "lr": self.params.lr}]
-
-    def batches(self, epoch: int) -> Iterator[PairBatch]:
-        """Yield every training query once."""
-        candidates.mine(self._pairs, self.params.negatives, self.params.mined, self._documents, self.rank)
-        return self._pairs.batches(self.params.batch_size, self._seed, epoch)
+    def asked(self, queries: Tensor) -> Tensor:
+        """Return (B, D), of which the dot products with documents are the attention's logits."""
+        logits: Tensor = self.network(queries)
+        return logits
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return the cross-entropy over what `negatives` says."""
-        self._attention.train()
-        return self._losses(batch)
-
-    def held_out_losses(self, split: Split) -> dict[str, float]:
-        """Return the parts on `split`."""
-        self._attention.eval()
-        return held_out_losses(split, self.params.batch_size, self.device, self._losses)
-
-    def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        return {"attention": attention_loss(self.params, self._attention, self._documents, batch)}
-
-    @torch.no_grad()
-    def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return the documents of the highest attention; scores are its logits."""
-        self._attention.eval()
-        return self._documents.search(self._attention(as_tensor(queries.vectors, self.device)), k)
+        return {"attention": attention_loss(self.params, self.network, self.documents, batch)}

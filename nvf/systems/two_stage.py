@@ -61,7 +61,7 @@ class Params:
     )
 
 
-class TwoStage(RerankSystem):
+class TwoStage(RerankSystem[Params]):
     """Soft attention, then a reranker over its K candidates.
 
     Trained separately, the break between the stages is accepted. Joint training adds both losses in each step. With the
@@ -76,14 +76,15 @@ class TwoStage(RerankSystem):
     name = "two_stage"
     summary = "soft attention finds K candidates, a reranker orders them"
     source = "seeds 000 to 002"
-    Params = Params
     transfers = True
     block = 1024
+    _prepared = False
+    _found_rows: Tensor | None = None
+    _first_steps = False
 
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
+    def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._pipeline = self._drawn()
-        self._prepared = False
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
@@ -97,17 +98,21 @@ class TwoStage(RerankSystem):
         drawn = np.random.default_rng(seeding.derive("held out", seed)).permutation(self._pairs.rows)
         held_out = max(1, round(self.params.reranker.held_out * len(drawn))) if len(drawn) > 1 else 0
         self._fit, self._held_out = np.sort(drawn[held_out:]), np.sort(drawn[:held_out])
-        self._found_rows: Tensor | None = None
-        with seeding.forked("two_stage", seed):
+        with seeding.forked(self.name, seed):
             self._pipeline = self._drawn()
+        self.changed()
 
     def module(self) -> nn.Module:
         """Return both stages, with what early stopping needs to go on."""
         return self._pipeline
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take both stages."""
-        super().load_state(state)
+    def after_step(self) -> None:
+        """Forget the candidates if stage one has moved."""
+        if self._first_steps:
+            self.changed()
+
+    def changed(self) -> None:
+        """Forget the candidates of the training queries."""
         self._found_rows = None
 
     def epochs(self, limit: int) -> int:
@@ -128,7 +133,6 @@ class TwoStage(RerankSystem):
             yield from self._joint_batches(epoch)
             return
         if epoch <= self.params.stage_one.epochs:
-            self._found_rows = None
             self._mine()
             yield from self._pairs.batches(self.params.stage_one.batch_size, self._seed, epoch, rows=self._fit)
             return
@@ -142,6 +146,7 @@ class TwoStage(RerankSystem):
     def losses(self, batch: PairBatch | Candidates) -> dict[str, Tensor]:
         """Return cross-entropy over the corpus (stage one), over the candidates (reranker), or both."""
         self._pipeline.train()
+        self._first_steps = isinstance(batch, PairBatch)
         if self._joint:
             assert isinstance(batch, PairBatch), "joint training has no other batches"
             return self._joint_losses(batch)
@@ -184,7 +189,7 @@ class TwoStage(RerankSystem):
 
         def loss(queries: Tensor, *, direct: bool) -> Tensor:
             asked = dataclasses.replace(batch, queries=queries) if direct else batch
-            logits = self._documents.cosines(pipeline.first(queries))
+            logits = self.documents.cosines(pipeline.first(queries))
             logits = logits.detach() if direct else logits
             selected = self._selected(pipeline.first, pipeline.best, asked, logits, None, direct=direct)
             return logits.new_zeros(()) if selected is None else selected
@@ -201,7 +206,7 @@ class TwoStage(RerankSystem):
     def _search(self, attention: soft_attention.Attention, queries: Queries, k: int) -> Ranking:
         attention.eval()
         blocks = [attention(block.to(self.device)) for block in in_blocks(as_tensor(queries.vectors))]
-        return self._documents.search(torch.cat(blocks), k)
+        return self.documents.search(torch.cat(blocks), k)
 
     def _candidates(self, rows: IntArray, epoch: int) -> Iterator[Candidates]:
         """Yield those of the queries at `rows` whose true document is among stage one's K."""
@@ -279,16 +284,16 @@ class TwoStage(RerankSystem):
 
     def _mine(self) -> None:
         params = self.params.stage_one
-        candidates.mine(self._pairs, params.negatives, params.mined, self._documents, self.stage_one)
+        candidates.mine(self._pairs, params.negatives, params.mined, self.documents, self.stage_one)
 
     def _attention_loss(self, batch: PairBatch) -> Tensor:
-        return soft_attention.attention_loss(self.params.stage_one, self._pipeline.stage_one, self._documents, batch)
+        return soft_attention.attention_loss(self.params.stage_one, self._pipeline.stage_one, self.documents, batch)
 
     def _joint_losses(self, batch: PairBatch) -> dict[str, Tensor]:
         pipeline = self._pipeline
         stage_one, direct, params = pipeline.stage_one, self.params.direct, self.params.stage_one
-        logits = self._documents.cosines(stage_one(batch.queries))
-        over = candidates.candidates(batch, len(self._documents), params.negatives, params.sample)
+        logits = self.documents.cosines(stage_one(batch.queries))
+        over = candidates.candidates(batch, len(self.documents), params.negatives, params.sample)
         losses = {"attention": over.loss(logits if over.rows is None else logits[:, over.rows])}
         selected = self._selected(stage_one, pipeline.reranker, batch, logits, self._noise, direct=direct)
         return losses if selected is None else {**losses, "rerank": selected}
@@ -321,7 +326,6 @@ class TwoStage(RerankSystem):
         The reranker takes part only where it is better than this stage one alone by more than one standard error,
         unless it is not gated.
         """
-        self._found_rows = None
         right, alone, _ = self._right()
         held_out = len(self._held_out)
         reranks = not (self.params.reranker.gated and held_out) or bool(right > alone + standard_error(alone, held_out))

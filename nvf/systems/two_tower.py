@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from nvf import seeding
 from nvf.errors import ParamsError
-from nvf.indexes.exact import search
 from nvf.params import param
 from nvf.systems import candidates
-from nvf.systems.base import System
-from nvf.systems.documents import Documents, in_blocks, stacked
-from nvf.systems.pairs import PairBatch, Pairs, held_out_losses, needs_pairs
-from nvf.systems.windows import as_windows, copies_in, needs_training_windows
-from nvf.tasks.base import Corpus, Split, Task
-from nvf.types import Queries, Ranking
+from nvf.systems.pair_system import DualSystem
+from nvf.systems.pairs import PairBatch, needs_pairs
+from nvf.systems.windows import copies_in, needs_training_windows
+from nvf.tasks.base import Task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +85,7 @@ class Towers(nn.Module):
         return F.normalize(self.document(documents), dim=-1)
 
 
-class TwoTower(System):
+class TwoTower(DualSystem[Params]):
     """Cosine of query tower and document tower, trained with InfoNCE, over the documents of the batch by default.
 
     A query is one vector or a window. Untrained, it is the raw encoder, or the fading mean of a window's unit vectors.
@@ -100,14 +94,8 @@ class TwoTower(System):
     name = "two_tower"
     summary = "separate nets for queries (vectors or windows) and documents; InfoNCE"
     source = "seed 003; Karpukhin et al., Dense Passage Retrieval, 2020"
-    Params = Params
     transfers = True
-
-    def __init__(self, params: Any, corpus: Corpus, device: torch.device | str = "cpu") -> None:
-        super().__init__(params, corpus, device)
-        self._documents = Documents(corpus, self.device)
-        self._towers = self.towers().to(self.device)
-        self._answers: Tensor | None = None
+    network: Towers
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:
@@ -115,72 +103,31 @@ class TwoTower(System):
         needs = needs_training_windows if task.split("dev").queries.vectors.ndim == 3 else needs_pairs
         return needs(task)
 
-    def towers(self) -> Towers:
-        """Return fresh towers."""
-        return Towers(self.params.recency, *(Tower(self.params, self.corpus.dim) for _ in range(2)))
-
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries and draw the towers."""
         if self.params.negatives == "context" and task.train.queries.vectors.ndim == 2:
             raise ParamsError(f"negatives = context needs windows, and each query of {task.name} is one vector")
-        candidates.check(task, self.params.negatives)
-        self._pairs, self._seed = Pairs(task, self.device), seed
-        with seeding.forked(self.name, seed):
-            self._towers = self.towers().to(self.device)
-        self._answers = None
+        super().prepare(task, seed)
 
-    def module(self) -> nn.Module:
-        """Return the towers."""
-        return self._towers
+    def build(self) -> Towers:
+        """Return fresh towers."""
+        return Towers(self.params.recency, *(Tower(self.params, self.corpus.dim) for _ in range(2)))
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return one group."""
-        return [{"params": [*self._towers.parameters()], "lr": self.params.lr}]
+    def asked(self, queries: Tensor) -> Tensor:
+        """Return (B, D) of length 1."""
+        return self.network.asked(queries if queries.dim() == 3 else queries.unsqueeze(1))
 
-    def batches(self, epoch: int) -> Iterator[PairBatch]:
-        """Yield every training query once."""
-        candidates.mine(self._pairs, self.params.negatives, self.params.mined, self._documents, self.rank)
-        return self._pairs.batches(self.params.batch_size, self._seed, epoch)
+    def answers(self, documents: Tensor) -> Tensor:
+        """Return (M, D) of length 1."""
+        return self.network.answers(documents)
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return InfoNCE over what `negatives` says."""
-        self._towers.train()
-        return self._losses(batch)
-
-    def held_out_losses(self, split: Split) -> dict[str, float]:
-        """Return the parts on `split`."""
-        self._towers.eval()
-        return held_out_losses(split, self.params.batch_size, self.device, self._losses)
-
-    def _losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        over = candidates.candidates(batch, len(self._documents), self.params.negatives, self.params.sample)
-        copies = None
-        windows = batch.queries if batch.queries.dim() == 3 else batch.queries.unsqueeze(1)
-        asked = self._towers.asked(windows)
-        rows = torch.arange(len(self._documents), device=self.device) if over.rows is None else over.rows
-        scores = asked @ self._towers.answers(self._documents.unit(rows)).T
+        over, asked, copies = self.compete(batch), self.asked(batch.queries), None
+        rows = torch.arange(len(self.documents), device=self.device) if over.rows is None else over.rows
+        scores = asked @ self.answers(self.unit(rows)).T
         if self.params.negatives == "context":
-            context = self._towers.answers(F.normalize(windows, dim=-1))
-            copies = copies_in(windows, self._documents.unit(batch.positives), scores.shape[1])
+            context = self.answers(F.normalize(batch.queries, dim=-1))
+            copies = copies_in(batch.queries, self.unit(batch.positives), scores.shape[1])
             scores = torch.cat([scores, (context @ asked.unsqueeze(-1)).squeeze(-1)], dim=1)
         return {"info_nce": over.loss(scores, self.params.temperature, copies)}
-
-    def after_step(self) -> None:
-        """Forget the documents as the tower made them before."""
-        self._answers = None
-
-    @torch.no_grad()
-    def rank(self, queries: Queries, k: int) -> Ranking:
-        """Return the documents of the highest cosine after the towers; they are transformed at the first call."""
-        self._towers.eval()
-        if self._answers is None:
-            rows = in_blocks(torch.arange(len(self._documents), device=self.device))
-            answers = (self._towers.answers(self._documents.unit(block)) for block in rows)
-            self._answers = stacked(answers, len(self._documents))
-        asked = self._towers.asked(as_windows(queries.vectors, self.device))
-        return search(asked, self._answers, k, self._documents.order, same=self._documents.same)
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take the towers."""
-        super().load_state(state)
-        self._answers = None

@@ -40,12 +40,12 @@ def measure_floors(task: Task, split: str, measures: Sequence[Measure | str]) ->
         raise TaskError(f"task {task.name} has no {split} queries, only {there}: --split {there.split(' ')[-1]}")
     found = Floors({}, {}, {})
     for name, kind in SYSTEMS.items():
-        if not (kind.floor or kind.ceiling) or kind.applies_to(task) is not None:
+        if kind.role == "searched" or kind.applies_to(task) is not None:
             continue
         system = create(name, {}, task.corpus)
         system.prepare(task, 0)
         ranking = rank_split(system, judged, depth(texts, None if task.cold is None else judged))
         evaluation = evaluate(ranking, judged, task.cold, texts)
-        (found.ceilings if kind.ceiling else found.floors)[name] = evaluation.figures
+        (found.ceilings if kind.role == "ceiling" else found.floors)[name] = evaluation.figures
         found.queries.update(evaluation.queries)
     return found

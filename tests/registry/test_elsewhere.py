@@ -91,7 +91,7 @@ def test_whoever_says_so_ranks_another_corpus(tmp_path: Path, name: str) -> None
     home, other = tasks.build(options), tasks.build({**options, "documents": 80, "seed": 1, "test": 20})
     training = Training(create(name, SETTINGS.get(name, {}), home.corpus), home, seed=0, epochs=1, measures=["R@5"])
     record = training.start()
-    if SYSTEMS[name].trained:
+    if SYSTEMS[name].learns():
         record = training.epoch(1)
     digest = checkpoint.save(tmp_path / "saved", training, record)
     restored = checkpoint.restore_system(tmp_path / "saved", other.corpus, digest=digest)

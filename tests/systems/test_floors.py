@@ -46,7 +46,7 @@ def test_the_corpus_is_not_copied(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.eye(4, dtype=np.float32))
     mapped = np.load(tmp_path / "v.npy", mmap_mode="c")
     system = create("raw", {}, make_corpus(list("abcd"), mapped))
-    assert system._documents.vectors.data_ptr() == mapped.ctypes.data  # type: ignore[attr-defined]
+    assert system.documents.vectors.data_ptr() == mapped.ctypes.data  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("hidden", ["rotation", "anisotropic"])

@@ -26,7 +26,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "lvm": {"backbone.d_model": 16, "backbone.layers": 2, "backbone.d_state": 4, "batch_size": 128},
     "lvm_rerank": {"lvm.backbone.kind": "gru", "lvm.backbone.d_model": 16, "lvm.backbone.layers": 2, "depth": 9},
 }
-TRAINED = [name for name, kind in SYSTEMS.items() if kind.trained]
+TRAINED = [name for name, kind in SYSTEMS.items() if kind.learns()]
 
 
 @pytest.fixture
