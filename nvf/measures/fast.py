@@ -51,7 +51,8 @@ def _value(measure: Measure, grades: IntArray, ranks: IntArray, relevant: IntArr
 
 
 def _dcg(gains: IntArray, ranks: IntArray) -> FloatArray:
-    return np.asarray((gains / np.log2(ranks + 1)).sum(1))
+    """Add up one rank after the other, as trec_eval does: a perfect ranking has 1 to the bit, however deep it is."""
+    return np.asarray(sum((gains / np.log2(ranks + 1)).T, start=np.zeros(len(gains))))
 
 
 def _ratio(part: FloatArray | IntArray, whole: FloatArray | IntArray) -> FloatArray:
