@@ -17,8 +17,8 @@ from nvf.errors import SweepError
 JobFile = Annotated[Path, typer.Argument(metavar="JOB.yaml", help="a job file, e.g. jobs/quickstart.yaml")]
 Dashboard = Annotated[str | None, typer.Option(help="the cluster's job server, e.g. http://127.0.0.1:8265")]
 
-GOES_ON = {"sweep": "resume", "confirmation": "confirm"}
-"""What may be stopped, and the command that goes on with it."""
+STOPPED = ("sweep", "confirmation")
+"""What may be: it goes on."""
 
 
 def submit(
@@ -52,6 +52,7 @@ def stop(name: SweepName) -> None:
     """End a running sweep or confirmation gracefully. The command that it names goes on with it."""
     from nvf.journal import events, owner
     from nvf.journal.folders import find, running
+    from nvf.registry.next_steps import goes_on
 
     folder = find(name)
     if not running(folder):
@@ -63,7 +64,7 @@ def stop(name: SweepName) -> None:
             f"fuser {folder / events.FILE}, and end it with SIGTERM"
         )
     work = f"the {found.work} of sweep '{name}'" if found.work != "sweep" else f"sweep '{name}'"
-    if found.work not in GOES_ON:
+    if found.work not in STOPPED:
         raise SweepError(f"nothing to stop: {work}, in {found}, takes a moment and ends by itself")
     if found.host != platform.node():
         raise SweepError(f"{work} runs on {found.host}: stop process {found.pid} there with SIGTERM")
@@ -73,7 +74,8 @@ def stop(name: SweepName) -> None:
             f"fuser {folder / events.FILE}, and end it with SIGTERM"
         )
     os.kill(found.pid, signal.SIGTERM)
-    print(f"asked process {found.pid} to end {work}; go on with: nvf {GOES_ON[found.work]} {name}")
+    again = goes_on(name, events.read(folder)) if found.work == "confirmation" else f"nvf resume {name}"
+    print(f"asked process {found.pid} to end {work}; go on with: {again}")
 
 
 COMMANDS = (submit, doctor, stop)

@@ -18,7 +18,7 @@ journals of the same sweep are equal but for those two keys (`same`).
 | sweep_paused | reason (interrupt, time, failing, room, error), error or null, clock |
 | sweep_resumed | spec (the budget may have grown), accepted [what had changed], ground {what it stands on now} or null, clock |
 | sweep_ended | reason (trials), clock |
-| confirmation_started | confirmation (from 1), finalists [trial], seeds, cold_by, clock |
+| confirmation_started | confirmation (from 1), finalists [trial], seeds, cold_by, model, clock |
 | replicate | confirmation, part {trial, place, withheld, seed, cold_seed}, record (its best on dev) or null, checkpoint or null, error or null |
 | test_opened | confirmation, times (of this sweep, this one among them), finalists, clock: written before anything of test is judged |
 | confirmed | confirmation, result: what `nvf confirm --json` prints |

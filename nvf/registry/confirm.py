@@ -130,7 +130,7 @@ def confirm(
         snapshot, task = snapshot_of(events, state)
         with devices.using(state.gpu):
             bench = Bench.of(state, task, folder, model or name, say)
-        current = _begin(journal, events, [trial.number for trial in finalists], seeds, say)
+        current = _begin(journal, events, [trial.number for trial in finalists], seeds, bench.model, say)
         _train(journal, state, current, plan(state, finalists, seeds), snapshot, address, say, progress)
         times = _open_test(journal, events, current, say)
         with devices.using(state.gpu):
@@ -154,7 +154,9 @@ def _warn(state: SweepState, finalists: Sequence[TrialState], say: Say) -> None:
         say(f"no finalist beats the floor {floor[0]} on dev: the gates will hardly let one through")
 
 
-def _begin(journal: Journal, events: list[Event], finalists: list[int], seeds: int, say: Say) -> Confirmation:
+def _begin(
+    journal: Journal, events: list[Event], finalists: list[int], seeds: int, model: str, say: Say
+) -> Confirmation:
     """Return the confirmation to go on with: the last one where it is unfinished and the same, else a new one."""
     known, asked = confirmations(events), (finalists, seeds, cold.RULE)
     last = known[-1] if known else None
@@ -166,7 +168,7 @@ def _begin(journal: Journal, events: list[Event], finalists: list[int], seeds: i
         say(f"confirmation {last.number}: going on, {len(last.replicates)} trainings are in")
         return last
     number = len(known) + 1
-    plan: dict[str, Any] = {"finalists": finalists, "seeds": seeds, "cold_by": cold.RULE}
+    plan: dict[str, Any] = {"finalists": finalists, "seeds": seeds, "cold_by": cold.RULE, "model": model}
     journal.append("confirmation_started", sync=True, confirmation=number, **plan, clock=_clock())
     return Confirmation(number, finalists, seeds)
 

@@ -50,6 +50,8 @@ class Confirmation:
         What is confirmed, over how many seeds.
     cold_by
         The rule of its cold figures: `nvf.journal.cold`.
+    model
+        The registered model whose champion is judged besides; older journals name none.
     replicates
         What has been trained: the `replicate` events by part, failed ones left out.
     opened
@@ -64,6 +66,7 @@ class Confirmation:
     finalists: list[int]
     seeds: int
     cold_by: str = cold.RULE
+    model: str | None = None
     replicates: dict[Part, Event] = field(default_factory=dict)
     opened: bool = False
     result: dict[str, Any] | None = None
@@ -77,7 +80,9 @@ def confirmations(events: Sequence[Event]) -> list[Confirmation]:
         match event["kind"]:
             case "confirmation_started":
                 rule = event.get("cold_by", cold.OLDER)
-                found.append(Confirmation(event["confirmation"], event["finalists"], event["seeds"], rule))
+                found.append(
+                    Confirmation(event["confirmation"], event["finalists"], event["seeds"], rule, event.get("model"))
+                )
             case "replicate" if event["error"] is None:
                 found[-1].replicates[Part(**event["part"])] = event
             case "test_opened":

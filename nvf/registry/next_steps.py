@@ -79,7 +79,7 @@ def next_steps(state: SweepState, events: Sequence[Event], *, running: bool) -> 
     known = confirmations(events)
     last = known[-1] if known else None
     if last is not None and last.result is None:
-        return Advice(["its confirmation was interrupted"], [Step("go on", _same(name, last))])
+        return Advice(["its confirmation was interrupted"], [Step("go on", goes_on(name, events))])
     done = next((each for each in reversed(known) if each.result is not None), None)
     if done is None or "compared" not in (done.result or {}):
         return _unconfirmed(state, events, best)
@@ -160,10 +160,15 @@ def _asking(state: SweepState, promoted: Event) -> list[Step]:
     return [*ask, Step("card", f"nvf card {promoted['model']}")]
 
 
-def _same(name: str, last: Confirmation) -> str:
-    """Return the command that goes on with a confirmation."""
-    trials = " ".join(f"--trial {number}" for number in last.finalists)
-    return f"nvf confirm {name} --seeds {last.seeds} {trials}"
+def goes_on(name: str, events: Sequence[Event]) -> str:
+    """Return the command that goes on with the last confirmation of a sweep, or begins one."""
+    known = confirmations(events)
+    if not known or known[-1].result is not None:
+        return f"nvf confirm {name}"
+    last = known[-1]
+    trials = "".join(f" --trial {number}" for number in last.finalists)
+    beside = f" --model {last.model}" if last.model not in (None, name) else ""
+    return f"nvf confirm {name} --seeds {last.seeds}{trials}{beside}"
 
 
 def _best(state: SweepState) -> TrialState | None:

@@ -67,6 +67,16 @@ def test_who_holds_the_journal_is_asked(
     assert ("confirmation" in said) == (work == "confirmation")
 
 
+def test_a_confirmation_that_began_goes_on_with_its_own_options(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal, _ = Journal.open(folder)
+    with journal:
+        journal.append("confirmation_started", confirmation=1, finalists=[3, 1], seeds=7, model="small")
+    with process(HOLD, str(folder), "confirmation"):
+        assert stop(capsys)[1].endswith("go on with: nvf confirm small --seeds 7 --trial 3 --trial 1")
+
+
 def test_a_promotion_is_left_to_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with process(HOLD, str(folder), "promotion") as holder:
         code, said = stop(capsys)
