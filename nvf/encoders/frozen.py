@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 IDENTIFYING = (".safetensors", ".json", ".txt", ".model")
 """Suffixes of the files that decide what a text is encoded to: weights, configuration, tokenizer."""
+DESCRIBING = ("modules.json", "config.json")
+"""Files that say what the weights are of: sentence-transformers writes both, transformers the second."""
 
 
 class Encoder:
@@ -72,10 +75,7 @@ def load(name: str, max_length: int = 256, device: str | None = None, *, light: 
     if light and name == "minilm":
         return Encoder(name, max_length, fingerprint(name), _light())
     model = _model(name, device or devices.current())
-    positions = getattr(getattr(model[0], "auto_model", None), "config", None)
-    limit = getattr(positions, "max_position_embeddings", None)
-    if limit is not None and max_length > limit:
-        raise EncoderError(f"encoder '{name}' takes at most {limit} tokens, not max_length = {max_length}")
+    _check_length(name, max_length, _positions(model))
     return Encoder(name, max_length, fingerprint(name), model)
 
 
@@ -95,15 +95,47 @@ def fingerprint(name: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def identifying_files(name: str) -> list[Path]:
-    """Return the files that the fingerprint depends on, sorted."""
+def _positions(model: Any) -> int | None:
+    """Return how many tokens a model takes at most, where it says so: some leave their first positions unused."""
+    inner = getattr(model[0], "auto_model", None)
+    limit = getattr(getattr(inner, "config", None), "max_position_embeddings", None)
+    unused = getattr(getattr(getattr(inner, "embeddings", None), "position_embeddings", None), "padding_idx", None)
+    return limit if limit is None or unused is None else limit - unused - 1
+
+
+def _check_length(name: str, max_length: int, limit: Any) -> None:
+    if isinstance(limit, int) and max_length > limit:
+        raise EncoderError(f"encoder '{name}' takes at most {limit} tokens, not max_length = {max_length}")
+
+
+def identifying_files(name: str, max_length: int = 0) -> list[Path]:
+    """Return the files that the fingerprint depends on, sorted.
+
+    Raises
+    ------
+    EncoderError
+        Where they are plainly no model, or of one that does not take `max_length` tokens.
+    """
     found = folder(name)
+    _check_length(name, max_length, _described(name, found).get("max_position_embeddings"))
     files = sorted(path for path in found.rglob("*") if path.suffix in IDENTIFYING and path.is_file())
     if not any(path.suffix == ".safetensors" for path in files):
         raise EncoderError(
             f"encoder '{name}': no .safetensors weights in {found} (weights that are pickles are not read)"
         )
     return files
+
+
+def _described(name: str, found: Path) -> dict[str, Any]:
+    """Return what config.json says of the model; nothing where it has modules.json alone."""
+    there = [path for each in DESCRIBING if (path := found / each).is_file()]
+    if not there:
+        raise EncoderError(f"encoder '{name}': {found} holds no model: it has neither {' nor '.join(DESCRIBING)}")
+    try:
+        read = json.loads(there[-1].read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise EncoderError(f"encoder '{name}': {there[-1]} is damaged: {_first_line(error)}") from None
+    return read if isinstance(read, dict) else {}
 
 
 @functools.lru_cache(maxsize=16)
@@ -113,6 +145,8 @@ def folder(name: str) -> Path:
         return _minilm()
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser().absolute()
+    if name.startswith(("/", ".", "~")):  # no name on the hub does
+        raise EncoderError(f"encoder '{name}' is no folder that there is")
     from huggingface_hub import snapshot_download
 
     try:

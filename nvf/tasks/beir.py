@@ -85,7 +85,7 @@ class Beir(Source[BeirParams]):
         """Return what the folder holds; see `Source.look`."""
         read = _read(params)
         if params.vectors is None:
-            list(frozen.identifying_files(params.encoder))
+            list(frozen.identifying_files(params.encoder, params.max_length))
         else:
             asked = query_ids(judgement for split in read.judged.splits.values() for judgement in split)
             _vectors(params, read.documents, dict.fromkeys(asked, ""), None)
@@ -96,7 +96,11 @@ class Beir(Source[BeirParams]):
         folder = Path(params.path).expanduser().absolute()
         yield from (folder / "corpus.jsonl", folder / "queries.jsonl")
         yield from (folder / "qrels" / f"{name}.tsv" for name in SPLITS)
-        yield from frozen.identifying_files(params.encoder) if params.vectors is None else stored_files(params.vectors)
+        yield from (
+            frozen.identifying_files(params.encoder, params.max_length)
+            if params.vectors is None
+            else stored_files(params.vectors)
+        )
 
 
 def _read(params: BeirParams) -> _Read:

@@ -137,13 +137,13 @@ class Pairs(Source[PairsParams]):
 
     def look(self, params: PairsParams) -> Look:
         """Return what the table holds; see `Source.look`."""
-        list(frozen.identifying_files(params.encoder))
+        list(frozen.identifying_files(params.encoder, params.max_length))
         return _read(params).seen
 
     def inputs(self, params: PairsParams) -> Iterable[Path]:
         """Return the table and the files of the encoder."""
         yield _path(params)
-        yield from frozen.identifying_files(params.encoder)
+        yield from frozen.identifying_files(params.encoder, params.max_length)
 
 
 def _path(params: PairsParams) -> Path:

@@ -91,7 +91,7 @@ class Paragraphs(Source[ParagraphsParams]):
         """Return the sources of every package, and the encoder's files."""
         for package in sum(by_split(params.train, params.dev, params.test).values(), ()):
             yield from (path for path, _ in sources(package))
-        yield from frozen.identifying_files(params.encoder)
+        yield from frozen.identifying_files(params.encoder, params.max_length)
 
 
 def find_documents(splits: Mapping[str, tuple[str, ...]], context: int) -> dict[str, dict[str, list[str]]]:

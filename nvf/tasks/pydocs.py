@@ -135,7 +135,7 @@ class PyDocs(Source[PyDocsParams]):
         """Return the sources of every package, and the encoder's files."""
         for package in sum(by_split(params.train, params.dev, params.test).values(), ()):
             yield from (path for path, _ in sources(package))
-        yield from frozen.identifying_files(params.encoder)
+        yield from frozen.identifying_files(params.encoder, params.max_length)
 
 
 def _asking(names: Sequence[str]) -> list[str]:

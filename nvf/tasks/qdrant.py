@@ -131,7 +131,7 @@ class Qdrant(Source[QdrantParams]):
             folder = Path(params.path).expanduser().absolute()
             yield from (folder / "meta.json", folder / "collection" / params.collection / "storage.sqlite")
         if params.encoder is not None:
-            yield from frozen.identifying_files(params.encoder)
+            yield from frozen.identifying_files(params.encoder, params.max_length)
 
     def state(self, params: QdrantParams) -> str:
         """Return a digest of the server's collection: its configuration, its number of points, and its first points.

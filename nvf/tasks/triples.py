@@ -112,7 +112,7 @@ class Triples(Source[TriplesParams]):
         _check_shares(params)
         read = read_triples(files.existing(path, f"one {FORM} per line"))
         if params.vectors is None:
-            list(frozen.identifying_files(params.encoder))
+            list(frozen.identifying_files(params.encoder, params.max_length))
         else:
             stored(params.vectors, "corpus", list(read.documents))
             stored(params.vectors, "queries", list(read.queries))
@@ -123,7 +123,11 @@ class Triples(Source[TriplesParams]):
     def inputs(self, params: TriplesParams) -> Iterable[Path]:
         """Return the file, and those of the encoder, or of the vectors that are used instead."""
         yield _path(params)
-        yield from frozen.identifying_files(params.encoder) if params.vectors is None else stored_files(params.vectors)
+        yield from (
+            frozen.identifying_files(params.encoder, params.max_length)
+            if params.vectors is None
+            else stored_files(params.vectors)
+        )
 
 
 def _check_shares(params: TriplesParams) -> None:

@@ -63,20 +63,24 @@ def test_fingerprint_follows_the_files(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.safetensors").write_bytes(b"weights")
         (tmp_path / name / "README.md").write_text(name)
+        (tmp_path / name / "config.json").write_text("{}")
     assert frozen.fingerprint(str(tmp_path / "one")) == frozen.fingerprint(str(tmp_path / "other"))
     (tmp_path / "third").mkdir()
     (tmp_path / "third" / "model.safetensors").write_bytes(b"other weights")
+    (tmp_path / "third" / "config.json").write_text("{}")
     assert frozen.fingerprint(str(tmp_path / "third")) != frozen.fingerprint(str(tmp_path / "one"))
 
 
 def test_other_weights_do_not_pass_for_minilm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"something else")
+    (tmp_path / "config.json").write_text("{}")
     monkeypatch.setattr(frozen, "folder", lambda name: tmp_path)
     with pytest.raises(EncoderError, match=r"model\.safetensors is not all-MiniLM-L6-v2: its sha256 is"):
         frozen.fingerprint.__wrapped__("minilm")
 
 
 def test_what_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text("{}")
     with pytest.raises(EncoderError, match=r"no \.safetensors weights in .* \(weights that are pickles are not read\)"):
         frozen.load(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
