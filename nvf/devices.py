@@ -6,7 +6,8 @@ CPU where there is none (`using`), since figures are the same: a sweep of a clus
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -14,6 +15,7 @@ from nvf.errors import DeviceError
 
 CPU, GPU = "cpu", "cuda"
 """Of several GPUs the first that is visible: Ray shows a worker its own by `CUDA_VISIBLE_DEVICES`."""
+_LEAVING: list[Callable[[], object]] = []
 _current: ContextVar[str] = ContextVar("device", default=CPU)
 
 
@@ -40,11 +42,17 @@ def needed(gpu: float) -> str:
     return GPU if gpu > 0 else CPU
 
 
+def on_leaving(free: Callable[[], object]) -> None:
+    """Have `free` called whenever a GPU is left: it lets go of what is kept there only to be had again sooner."""
+    _LEAVING.append(free)
+
+
 @contextmanager
 def using(gpu: float) -> Iterator[str]:
     """Make the device of `resources.gpu` the current one within the block, the CPU where torch sees no GPU.
 
-    Yields it. On leaving, memory that torch only kept is given back: a sweep's trials need it.
+    Yields it. On leaving a GPU, what was kept there for another time is given back, an encoder too: a sweep's trials
+    need the memory.
     """
     chosen = GPU if gpu > 0 and lacking() is None else CPU
     token = _current.set(chosen)
@@ -52,6 +60,10 @@ def using(gpu: float) -> Iterator[str]:
         yield chosen
     finally:
         _current.reset(token)
+        if chosen != CPU:
+            for free in _LEAVING:
+                free()
+            gc.collect()
         if chosen == "cuda":
             import torch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +20,15 @@ from nvf.sweep.worker import Worker
 from nvf.systems.base import System
 from nvf.tasks.embedding_cache import embed
 from nvf.training.floors import measure_floors
+from tests import orders, tiny_encoder
 from tests.elsewhere import DEVICE, elsewhere
 
-OPTIONS = {"source": "synthetic", "documents": 60, "dim": 8, "map": "rotation", "train": 100, "dev": 20, "test": 9}
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so none can be lacking")
 
 
 @pytest.fixture
 def order(mlruns: Path, tmp_path: Path) -> Order:
-    return Order(
-        trial=0,
-        system="linear",
-        params={"lr": 0.03, "heads": "query"},
-        seed=1,
-        epochs=2,
-        task=str(tasks.build_snapshot(OPTIONS)),
-        cold=0.2,
-        cold_seed=0,
-        measures=("nDCG@10",),
-        objective="nDCG@10",
-        checkpoints=str(tmp_path / "trial"),
-        cpu=1,
-        gpu=0.5,
-    )
+    return orders.order(tmp_path / "trial", epochs=2, gpu=0.5)
 
 
 @pytest.fixture
@@ -104,7 +91,7 @@ def test_a_trial_runs_on_its_gpu(order: Order, made: list[tuple[str, str]], monk
 
 
 def test_floors_are_measured_on_the_gpu(made: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    task = tasks.build(OPTIONS)
+    task = tasks.build(orders.OPTIONS)
     with elsewhere(monkeypatch), devices.using(1):
         there = measure_floors(task, "dev", ["nDCG@10"])
     assert {device for _, device in made} == {DEVICE.type} and {"raw", "oracle"} <= {name for name, _ in made}
@@ -124,6 +111,21 @@ def test_texts_are_encoded_on_the_gpu(mlruns: Path, monkeypatch: pytest.MonkeyPa
         there = embed(["one text of its own"], "minilm", 16)
     assert asked == ["cuda"]
     assert np.array_equal(there, frozen.load("minilm", 16, "cpu").encode(["one text of its own"]))
+
+
+def test_an_encoder_does_not_stay_on_the_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials need the memory: what encoded the task's texts is let go of with its block."""
+    tiny = str(tiny_encoder.build(tmp_path / "tiny", ["cats"]))
+    monkeypatch.setattr(devices, "lacking", lambda: None)
+    monkeypatch.setattr(devices, "GPU", "meta")
+    frozen._model.cache_clear()
+    with devices.using(0):
+        frozen.load(tiny, 8)
+    assert frozen._model.cache_info().currsize == 1, "on the CPU it waits for the next text"
+    with devices.using(1):
+        held = weakref.ref(frozen.load(tiny, 8)._model)
+        assert held() is not None
+    assert frozen._model.cache_info().currsize == 0 and held() is None
 
 
 @pytest.mark.skipif(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nvf.cli.complete import sweeps
 from nvf.cli.options import AsJson, Columns, Set, SpecFile, SweepName, Wide, chosen, print_json
+
+if TYPE_CHECKING:
+    from nvf.spec.form import Spec
+    from nvf.tasks.base import Task
 
 Split = Annotated[
     str | None,
@@ -37,6 +41,7 @@ def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = F
         task = open_snapshot(rooms.build_snapshot(loaded.task)).withhold(loaded.cold, loaded.search.seed)
         split = split or ("dev" if len(task.split("dev")) else "test")
         measured = measure_floors(task, split, loaded.measures())
+        besides = _elsewhere(task, loaded, split)
     report: dict[str, Any] = {
         "task": task.name,
         "split": split,
@@ -46,22 +51,28 @@ def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = F
         "leaks": [asdict(leak) for leak in task.leaks if leak.split == split],
         "notes": list(task.notes),
     }
-    if loaded.evaluate:
-        from nvf.registry.elsewhere import Elsewhere
-
-        with devices.using(loaded.resources.gpu):
-            report["evaluate"] = Elsewhere(task, loaded.evaluate, loaded.measures(), split).floors()
+    if besides is not None:
+        report["evaluate"] = besides
     if json:
         print_json(report)
         return
     out = console(wide=wide)
     for part in render(report, out.width):
         out.print(part)
-    if loaded.evaluate:
+    if besides is not None:
         from nvf.cli.verdicts import floors_elsewhere
 
-        for line in floors_elsewhere(report["evaluate"], loaded.measures()[0], out.width):
+        for line in floors_elsewhere(besides, loaded.measures()[0], out.width):
             out.print(line)
+
+
+def _elsewhere(task: Task, spec: Spec, split: str) -> dict[str, Any] | None:
+    """Return the floors of the tasks that are judged besides, or None."""
+    if not spec.evaluate:
+        return None
+    from nvf.registry.elsewhere import Elsewhere
+
+    return Elsewhere(task, spec.evaluate, spec.measures(), split).floors()
 
 
 def leaderboard(

@@ -192,6 +192,9 @@ def _model(name: str, device: str) -> Any:
         ) from error
 
 
+devices.on_leaving(_model.cache_clear)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,11 @@ from nvf.systems.documents import Documents
 from nvf.systems.pairs import PairBatch, Pairs
 from nvf.systems.windows import as_windows
 from nvf.tasks.base import Task
-from nvf.types import IntArray, Queries, Ranking
+from nvf.types import BoolArray, IntArray, Queries, Ranking
 
 SAMPLE = "how many documents of the corpus are drawn in each step where it is the corpus that competes; null: all of it"
+BLOCK = 16_384
+"""Training queries that are ranked at a time for their hard negatives: 50 MB of vectors, 768 wide."""
 Search = Callable[[Queries, int], Ranking]
 
 
@@ -159,7 +161,9 @@ def mine(pairs: Pairs, negatives: str, mining: Mining, documents: Documents, cur
         return documents.search(asked, k)
 
     search = raw if mining.model == "raw" else current
-    pairs.mined = Mined(pairs, search(pairs.split.queries.select(pairs.rows), mining.k), mining.margin)
+    blocks = (pairs.rows[start : start + BLOCK] for start in range(0, len(pairs), BLOCK))
+    rankings = (search(pairs.split.queries.select(rows), mining.k) for rows in blocks)
+    pairs.mined = Mined(pairs, rankings, mining.margin)
 
 
 class Mined:
@@ -169,8 +173,8 @@ class Mined:
     ----------
     pairs
         Whose queries were ranked.
-    ranking
-        Of the queries at `pairs.rows`.
+    rankings
+        Of the queries at `pairs.rows`, `BLOCK` after `BLOCK`.
     margin
         See `Mining`. Where a positive is not ranked at all, everything ranked lies above it, and nothing is mined.
 
@@ -179,14 +183,22 @@ class Mined:
     De Souza P. Moreira et al., NV-Retriever, 2024 (TopK-PercPos); `mine_hard_negatives` of sentence-transformers.
     """
 
-    def __init__(self, pairs: Pairs, ranking: Ranking, margin: float | None) -> None:
+    def __init__(self, pairs: Pairs, rankings: Iterable[Ranking], margin: float | None) -> None:
         self._at, self._margin = pairs.rows, margin
-        self._rows, self._scores = ranking.rows.cpu().numpy(), ranking.scores.cpu().numpy()
-        queries, rows = pairs.relevant(self._at)
-        documents = max(int(self._rows.max(initial=0)), int(rows.max(initial=0))) + 1
-        keys = np.arange(len(self._at))[:, None] * documents + self._rows
-        own = pairs.split.own[self._at][:, None]
-        self._free = ~np.isin(keys, queries * documents + rows) & (self._rows >= 0) & (self._rows != own)
+        found = [(each.rows.cpu().numpy().astype(np.int32), each.scores.cpu().numpy()) for each in rankings]
+        self._rows, self._scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        starts = range(0, len(self._at), BLOCK)
+        self._free = np.concatenate([self._may(pairs, slice(start, start + BLOCK)) for start in starts])
+
+    def _may(self, pairs: Pairs, block: slice) -> BoolArray:
+        """Return (B, K) whether each document that was ranked for a block of queries may be a negative of it."""
+        at, ranked = self._at[block], self._rows[block]
+        queries, rows = pairs.relevant(at)
+        documents = max(int(ranked.max(initial=0)), int(rows.max(initial=0))) + 1
+        keys = np.arange(len(at))[:, None] * documents + ranked
+        relevant = np.isin(keys, queries * documents + rows)
+        free: BoolArray = ~relevant & (ranked >= 0) & (ranked != pairs.split.own[at][:, None])
+        return free
 
     def __call__(self, queries: IntArray, positives: IntArray) -> IntArray:
         """Return (2, K) pairs (place, corpus row) for queries (B,), rows of the split, with a document (B,) each."""
@@ -197,4 +209,4 @@ class Mined:
             score = np.where(found, scores, -np.inf).max(1, keepdims=True)
             free = free & (scores <= score - self._margin * np.abs(score)) & found.any(1, keepdims=True)
         places, columns = np.nonzero(free)
-        return np.stack([places, rows[places, columns]])
+        return np.stack([places, rows[places, columns].astype(np.int64)])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nvf import devices
 from nvf.cli import render
 from nvf.errors import UsageError
 
@@ -36,6 +37,23 @@ def test_floors(nvf: Any, mlruns: Path, spec: Path) -> None:
     shown = nvf("floors", spec, "--split", "test").out
     assert f"{report['floors']['raw']['cold']['nDCG@10']:.4f}" in shown
     assert "cold" not in json.loads(nvf("floors", spec, "--set", "cold=0", "--json").out)["floors"]["raw"]
+
+
+def test_floors_of_all_tasks_are_measured_within_one_block_of_the_device(
+    nvf: Any, mlruns: Path, spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two, the encoder would leave the GPU and come back."""
+    entered, using = [], devices.using
+
+    def noted(gpu: float) -> Any:
+        entered.append(gpu)
+        return using(gpu)
+
+    monkeypatch.setattr(devices, "using", noted)
+    other = "{source: synthetic, documents: 60, dim: 8, train: 100, dev: 20, test: 30, seed: 1}"
+    spec.write_text(f"{SPEC}evaluate: [{other}]\n")
+    assert json.loads(nvf("floors", spec, "--json").out)["evaluate"]["tasks"] == ["synthetic/uniform"]
+    assert entered == [0]
 
 
 def test_floors_of_a_split_that_is_not_there(nvf: Any, mlruns: Path, spec: Path) -> None:

@@ -17,27 +17,12 @@ from nvf.measures.objective import Objective
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.worker import Worker
 from nvf.training import checkpoint
-
-OPTIONS = {"source": "synthetic", "documents": 60, "dim": 8, "map": "rotation", "train": 200, "dev": 30, "test": 30}
+from tests import orders
 
 
 @pytest.fixture
 def order(mlruns: Path, tmp_path: Path) -> Order:
-    return Order(
-        trial=3,
-        system="linear",
-        params={"lr": 0.03, "heads": "query"},
-        seed=1,
-        epochs=5,
-        task=str(tasks.build_snapshot(OPTIONS)),
-        cold=0.2,
-        cold_seed=0,
-        measures=("nDCG@10", "R@5"),
-        objective="nDCG@10",
-        checkpoints=str(tmp_path / "trial"),
-        cpu=1,
-        gpu=0,
-    )
+    return orders.order(tmp_path / "trial")
 
 
 def run(order: Order) -> list[Report]:
@@ -199,8 +184,8 @@ def test_an_error_comes_back_as_a_report(order: Order) -> None:
 
 
 def _large() -> Path:
-    return tasks.build_snapshot({**OPTIONS, "documents": 20_000, "train": 2000})
+    return tasks.build_snapshot({**orders.OPTIONS, "documents": 20_000, "train": 2000})
 
 
 def _without_map() -> Path:
-    return tasks.build_snapshot({**OPTIONS, "map": "none", "noise": 0.3})
+    return tasks.build_snapshot({**orders.OPTIONS, "map": "none", "noise": 0.3})

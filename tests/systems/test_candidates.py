@@ -13,6 +13,7 @@ import torch
 from nvf import tasks
 from nvf.errors import ParamsError
 from nvf.losses.info_nce import info_nce
+from nvf.systems import candidates as rooms
 from nvf.systems import create
 from nvf.systems.candidates import Mining, candidates, mine
 from nvf.systems.documents import Documents
@@ -94,6 +95,21 @@ def test_nothing_relevant_is_a_negative(task: Task, negatives: str, sample: int 
         for place, query in enumerate(batch.rows.tolist()):
             used = set(rows[scores.grad[place] != 0].tolist())
             assert used & relevant(task, query) == {int(batch.positives[place])}
+
+
+def test_training_queries_are_ranked_in_blocks(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = batches(task, "mined", Mining(k=7, margin=None))
+    asked, search = [], Documents.search
+
+    def noted(self: Documents, queries: Any, k: int) -> Ranking:
+        asked.append(len(queries))
+        return search(self, queries, k)
+
+    monkeypatch.setattr(Documents, "search", noted)
+    monkeypatch.setattr(rooms, "BLOCK", 64)
+    for batch, expected in zip(batches(task, "mined", Mining(k=7, margin=None)), whole, strict=True):
+        assert batch.mined.dtype == torch.int64 and torch.equal(batch.mined, expected.mined)
+    assert max(asked) == 64 and sum(asked) == len(task.train) > 64
 
 
 def test_mined_by_hand() -> None:
