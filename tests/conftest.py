@@ -10,6 +10,9 @@ import pytest
 
 from nvf import paths
 
+collect_ignore = ["systems/poly.py"]
+"""To import it is to register it: tests/contracts/test_brought_system.py does, for as long as it takes."""
+
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:

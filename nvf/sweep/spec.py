@@ -13,16 +13,6 @@ from nvf.measures.objective import Objective
 from nvf.spec.form import KeyPath, Spec
 from nvf.sweep.yaml_lines import Document
 
-STOPPING = (
-    "residual_collapse",
-    "embedding_collapse",
-    "split_objective",
-    "memorisation",
-    "harmful_reranker",
-    "buries_new_documents",
-    "loss_misleads",
-)
-"""What may end a trial, where `stop` names it."""
 MOST = 20
 """Problems of one file that are told at a time."""
 
@@ -79,7 +69,7 @@ def _check(spec: Spec, document: Document) -> None:
     """Check what the form alone cannot: names and bounds of systems, measures, task options."""
     from nvf import tasks
     from nvf.sweep.space import Space
-    from nvf.systems.catalogue import catalogue, transferring
+    from nvf.systems.catalogue import catalogue, diagnoses, transferring
 
     def fail(at: KeyPath, error: NvfError | str) -> NoReturn:
         raise SpecError(document.problem(at, str(error)))
@@ -99,8 +89,8 @@ def _check(spec: Spec, document: Document) -> None:
     if spec.pruner.kind != "none" and spec.pruner.min_epochs > spec.budget.epochs:
         fail(("pruner", "min_epochs"), f"{spec.pruner.min_epochs} is more than budget.epochs = {spec.budget.epochs}")
     for place, name in enumerate(spec.stop):
-        if name not in STOPPING:
-            fail(("stop", place), f"'{name}' is not a diagnosis that ends a trial{nearest(name, STOPPING)}")
+        if name not in diagnoses():
+            fail(("stop", place), f"'{name}' is not a diagnosis that ends a trial{nearest(name, diagnoses())}")
     if len(spec.measure) > 1 and spec.stop:
         fail(("stop",), "a trial of a Pareto search is not ended early; leave it out")
     known = [name for name, entry in catalogue().items() if entry.kind == "floor"]

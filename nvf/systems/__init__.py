@@ -2,14 +2,18 @@
 
 system = create("soft_attention", {"rank": 48}, task.corpus, "cpu")
 
-A system is imported when it is asked for: torch, which all of them need, takes seconds to import.
+A class of this folder becomes a system by `@register("its_name", ...)`, and is imported when it is asked for: torch,
+which all of them need, takes seconds to import. So the names are read from the text of the files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nvf import devices
 from nvf.errors import UsageError, nearest
@@ -18,56 +22,142 @@ from nvf.params import make
 if TYPE_CHECKING:
     import torch
 
-    from nvf.systems.base import System
-    from nvf.tasks.base import Corpus
+    from nvf.params import nested, param
+    from nvf.systems.base import Inspection, Role, System
+    from nvf.systems.pair_system import DualSystem, PairSystem, QuerySystem, TrainParams
+    from nvf.systems.pairs import PairBatch
+    from nvf.systems.reranking import RerankSystem
+    from nvf.tasks.base import Corpus, Split, Task
+    from nvf.types import Diagnosis, Queries, Ranking
 
-__all__ = ["SYSTEMS", "create", "get"]
-
-_PLACES = {
-    "raw": "raw.Raw",
-    "bm25": "bm25.BM25",
-    "hybrid": "hybrid.Hybrid",
-    "context_mean": "context_mean.ContextMean",
-    "oracle": "oracle.Oracle",
-    "amn": "amn.AMN",
-    "lvm": "lvm.LVM",
-    "lvm_rerank": "lvm_rerank.LVMRerank",
-    "linear": "linear.Linear",
-    "fused": "fused.Fused",
-    "nudge": "nudge.Nudge",
-    "memory": "memory.Memory",
-    "siamese": "siamese.Siamese",
-    "soft_attention": "soft_attention.SoftAttention",
-    "two_stage": "two_stage.TwoStage",
-    "cascade": "cascade.Cascade",
-    "two_tower": "two_tower.TwoTower",
-    "projection": "projection.Projection",
-    "jepa": "jepa.Jepa",
-    "respred": "respred.Respred",
-    "asymmetric": "asymmetric.Asymmetric",
+__all__ = [
+    "SYSTEMS",
+    "Corpus",
+    "Diagnosis",
+    "DualSystem",
+    "Inspection",
+    "PairBatch",
+    "PairSystem",
+    "Queries",
+    "QuerySystem",
+    "Ranking",
+    "RerankSystem",
+    "Split",
+    "System",
+    "Task",
+    "TrainParams",
+    "create",
+    "get",
+    "nested",
+    "param",
+    "register",
+]
+_OFFERED = {
+    "base": ("Inspection", "System"),
+    "pair_system": ("DualSystem", "PairSystem", "QuerySystem", "TrainParams"),
+    "pairs": ("PairBatch",),
+    "reranking": ("RerankSystem",),
+    "..params": ("nested", "param"),
+    "..tasks.base": ("Corpus", "Split", "Task"),
+    "..types": ("Diagnosis", "Queries", "Ranking"),
 }
-"""Name -> module and class."""
+"""What a new system is written with, by the module it is loaded from when it is asked for."""
+
+Kind = TypeVar("Kind", bound="type[System]")
+_MARK = re.compile(r'^@register\(\s*"(\w+)"', re.MULTILINE)
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _OFFERED.items():
+        if name in names:
+            return getattr(import_module(module if module.startswith(".") else f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class _Systems(Mapping[str, "type[System]"]):
     """Every system by name; its class is imported at the first look."""
 
+    def __init__(self) -> None:
+        self._kinds: dict[str, type[System]] = {}
+
+    @functools.cached_property
+    def _modules(self) -> dict[str, str]:
+        return dict(self.own)
+
+    @functools.cached_property
+    def own(self) -> Mapping[str, str]:
+        """Name -> module of those in this folder."""
+        files = sorted(Path(__file__).parent.glob("*.py"))
+        names = {file: _MARK.findall(file.read_text(encoding="utf-8")) for file in files}
+        return {name: f"{__name__}.{file.stem}" for file, found in names.items() for name in found}
+
+    def add(self, name: str, kind: type[System]) -> None:
+        """Let `kind` be the system called `name`; raises `UsageError` where another module has one of that name."""
+        module = self._modules.setdefault(name, kind.__module__)
+        if kind.__module__ != module:
+            raise UsageError(f"'{name}' is a system of {module} already: {kind.__module__} needs another name for its")
+        self._kinds[name] = kind
+
     def __getitem__(self, name: str) -> type[System]:
-        module, _, kind = _PLACES[name].partition(".")
-        found: type[System] = getattr(import_module(f"nvf.systems.{module}"), kind)
-        return found
+        if name not in self._kinds:
+            import_module(self._modules[name])
+        return self._kinds[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in _PLACES
+        return name in self._modules
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_PLACES)
+        """Yield `raw`, with which everything is compared, and then the others by name."""
+        return iter(sorted(self._modules, key=lambda name: (name != "raw", name)))
 
     def __len__(self) -> int:
-        return len(_PLACES)
+        return len(self._modules)
 
 
-SYSTEMS: Mapping[str, type[System]] = _Systems()
+SYSTEMS = _Systems()
+
+
+def register(
+    name: str,
+    *,
+    summary: str = "",
+    source: str,
+    role: Role | None = None,
+    transfers: bool | None = None,
+    diagnoses: Sequence[str] = (),
+) -> Callable[[Kind], Kind]:
+    """Make a class a system.
+
+    Parameters
+    ----------
+    name
+        What sweep files and records call it.
+    summary
+        One line for `nvf systems`; by default the first one of the class's docstring.
+    source
+        Where the idea comes from.
+    role
+        Whether it is searched, or measured beside (`nvf.systems.base.Role`); by default as its base says.
+    transfers
+        Whether what it learned can rank another corpus of the same encoder; by default as its base says.
+    diagnoses
+        The names of what `inspect` may find, besides those of its base; `stop` of a sweep may name them.
+
+    Raises
+    ------
+    UsageError
+        Where another class has that name.
+    """
+
+    def registered(kind: Kind) -> Kind:
+        kind.name, kind.source, kind.role = name, source, role or kind.role
+        kind.summary = summary or (kind.__doc__ or name).strip().splitlines()[0]
+        kind.transfers = kind.transfers if transfers is None else transfers
+        kind.diagnoses = tuple(dict.fromkeys([*kind.diagnoses, *diagnoses]))
+        SYSTEMS.add(name, kind)
+        return kind
+
+    return registered
 
 
 def get(name: str) -> type[System]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nvf.params import param
+from nvf.systems import register
 from nvf.systems.next_vector import NextVector, Objective
 
 
@@ -43,6 +44,11 @@ class Network(nn.Module):
         return F.normalize(baseline + self.residual(torch.cat([baseline, weighted], dim=1)), dim=1)
 
 
+@register(
+    "amn",
+    summary="attention memory network: the mean of the context plus a learned correction",
+    source="seed 003",
+)
 class AMN(NextVector[Params]):
     """normalise(m + f([m, a])): mean m of the context, and its attention-weighted mean a.
 
@@ -52,10 +58,6 @@ class AMN(NextVector[Params]):
 
     and f is a net 2D -> hidden -> d -> D. Its last layer starts at 0, so that the untrained network is `context_mean`.
     """
-
-    name = "amn"
-    summary = "attention memory network: the mean of the context plus a learned correction"
-    source = "seed 003"
 
     def build(self) -> nn.Module:
         """Return a fresh network."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nvf.losses.info_nce import info_nce
 from nvf.losses.predictive import predictive
 from nvf.params import param
+from nvf.systems import register
 from nvf.systems.embedding import Embedding, Matched, Parts
 from nvf.systems.head import ContrastParams, Head, aimed_at, follow, isotropy, mlp, similarity, slow
 
@@ -29,6 +30,11 @@ class Params(ContrastParams):
     )
 
 
+@register(
+    "asymmetric",
+    summary="one head for queries, another for documents; InfoNCE in the batch, and what jepa has where it has weight",
+    source="seed 004 (Asymmetric Projections)",
+)
 class Asymmetric(Embedding[Params]):
     """z_q = query head(q) ranks z_d = document head(d); predictor and target head, where there are any, only train.
 
@@ -40,10 +46,6 @@ class Asymmetric(Embedding[Params]):
 
     Published as failed: 0.3235 after epoch 1, 0.1888 after epoch 3, and embedding collapse suspected.
     """
-
-    name = "asymmetric"
-    summary = "one head for queries, another for documents; InfoNCE in the batch, and what jepa has where it has weight"
-    source = "seed 004 (Asymmetric Projections)"
 
     def build(self) -> nn.ModuleDict:
         """Return both heads, the predictor, and the target head where there is one."""

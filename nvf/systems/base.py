@@ -83,6 +83,8 @@ class System(ABC, Generic[P]):
     source: ClassVar[str]
     Params: ClassVar[type[Any]]
     role: ClassVar[Role] = "searched"
+    diagnoses: ClassVar[tuple[str, ...]] = ()
+    """The names of what `inspect` may find."""
     transfers: ClassVar[bool] = False
     """Whether what it learned can rank another corpus of the same encoder: it holds nothing about single documents."""
 

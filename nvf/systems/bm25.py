@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nvf.params import param
+from nvf.systems import register
 from nvf.systems.base import System
 from nvf.systems.ranking import rank_in_blocks
 from nvf.systems.words import K1, B, Words, lacks_words
@@ -23,14 +24,15 @@ class Params:
     b: float = param(B, low=0.0, high=1.0, doc="how much a long document is held back")
 
 
+@register(
+    "bm25",
+    summary="BM25 over the text: English stop words, Snowball stems, Lucene's variant",
+    source="Robertson et al., Okapi at TREC-3, 1994; Lu, BM25S, 2024",
+    transfers=True,
+    role="floor",
+)
 class BM25(System[Params]):
     """BM25 as `nvf.systems.words` has it; no hit without a common word."""
-
-    name = "bm25"
-    summary = "BM25 over the text: English stop words, Snowball stems, Lucene's variant"
-    source = "Robertson et al., Okapi at TREC-3, 1994; Lu, BM25S, 2024"
-    transfers = True
-    role = "floor"
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

@@ -18,7 +18,7 @@ from nvf.errors import TaskError
 from nvf.losses.list_net import list_net
 from nvf.measures.fast import per_query
 from nvf.params import nested, param
-from nvf.systems import bm25, hybrid, linear, memory, nudge, raw, rerankers, soft_attention
+from nvf.systems import bm25, hybrid, linear, memory, nudge, raw, register, rerankers, soft_attention
 from nvf.systems.base import Batch, Inspection, System
 from nvf.systems.crossfit import CrossFit, Lists
 from nvf.systems.fusion import Fusion, StageTwo
@@ -96,6 +96,11 @@ class ListBatch:
         return len(self.rows)
 
 
+@register(
+    "cascade",
+    summary="any first stage finds K candidates, a reranker that sees its scores orders them",
+    source="beyond the seeds; Wang, Lin and Metzler, 2011 (cascade ranking), Wolpert, 1992 (stacking)",
+)
 class Cascade(RerankSystem[Params]):
     """A first stage finds K candidates; a reranker that sees its scores orders them.
 
@@ -105,9 +110,6 @@ class Cascade(RerankSystem[Params]):
     it would be alone.
     """
 
-    name = "cascade"
-    summary = "any first stage finds K candidates, a reranker that sees its scores orders them"
-    source = "beyond the seeds; Wang, Lin and Metzler, 2011 (cascade ranking), Wolpert, 1992 (stacking)"
     block = 64
     _lists: Lists | None = None
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvf import __version__, paths
+from nvf.diagnostics import BESIDE
 from nvf.errors import UsageError, nearest
 from nvf.params import Bounds, bounds
 from nvf.systems import SYSTEMS
@@ -39,6 +40,8 @@ class Entry:
         "floor", "ceiling", "closed form" (it learns without epochs) or "trained".
     params
         The bounds of each parameter, by its flattened name.
+    diagnoses
+        The names of what it may find wrong with itself.
     refusals
         Why it cannot work on a task, by the `nvf.tasks.outline.Kind.key` of those kinds to which it does not apply.
     """
@@ -49,6 +52,7 @@ class Entry:
     kind: str
     transfers: bool
     params: Mapping[str, Bounds]
+    diagnoses: tuple[str, ...]
     refusals: Mapping[str, str]
 
 
@@ -64,13 +68,23 @@ def transferring() -> str:
     return ", ".join(sorted(name for name, entry in catalogue().items() if entry.transfers))
 
 
-@functools.lru_cache(maxsize=1)
+def diagnoses() -> list[str]:
+    """Return the name of everything that may be found wrong with a trial, by its system or beside it."""
+    return sorted({*BESIDE, *(name for entry in catalogue().values() for name in entry.diagnoses)})
+
+
 def catalogue() -> Mapping[str, Entry]:
-    """Return every system by name, from the cache where it has them."""
+    """Return every system by name: nvf's own from the cache where it has them, then what was registered besides."""
+    own = _own()
+    return {**own, **{name: _entry(SYSTEMS[name]) for name in SYSTEMS if name not in own}}
+
+
+@functools.lru_cache(maxsize=1)
+def _own() -> Mapping[str, Entry]:
     kept = paths.cache() / "systems" / f"{_key()}.json"
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         return {entry.name: entry for entry in map(_from_json, json.loads(kept.read_text()))}
-    found = {name: _entry(kind) for name, kind in SYSTEMS.items()}
+    found = dict(sorted(((name, _entry(SYSTEMS[name])) for name in SYSTEMS if name in SYSTEMS.own), key=_place))
     if paths.mlruns().is_dir():
         with contextlib.suppress(OSError):
             _keep(kept, json.dumps([asdict(entry) for entry in found.values()], allow_nan=False))
@@ -80,7 +94,13 @@ def catalogue() -> Mapping[str, Entry]:
 def _entry(kind: type[System]) -> Entry:
     searched = "trained" if kind.learns() else "closed form"
     role = searched if kind.role == "searched" else kind.role
-    return Entry(kind.name, kind.summary, kind.source, role, kind.transfers, bounds(kind.Params), _refusals(kind))
+    about = kind.name, kind.summary, kind.source, role, kind.transfers
+    return Entry(*about, bounds(kind.Params), kind.diagnoses, _refusals(kind))
+
+
+def _place(named: tuple[str, Entry]) -> int:
+    """Return 0 for floors, 1 for ceilings, 2 for what is searched: the order of the list."""
+    return {"floor": 0, "ceiling": 1}.get(named[1].kind, 2)
 
 
 def _refusals(kind: type[System]) -> dict[str, str]:
@@ -92,7 +112,8 @@ def _refusals(kind: type[System]) -> dict[str, str]:
 
 
 def _from_json(entry: Mapping[str, Any]) -> Entry:
-    return Entry(**{**entry, "params": {name: _bounds(bound) for name, bound in entry["params"].items()}})
+    params = {name: _bounds(bound) for name, bound in entry["params"].items()}
+    return Entry(**{**entry, "params": params, "diagnoses": tuple(entry["diagnoses"])})
 
 
 def _bounds(bound: Mapping[str, Any]) -> Bounds:

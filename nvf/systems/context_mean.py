@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from torch.nn import functional as F  # noqa: N812
 
+from nvf.systems import register
 from nvf.systems.raw import Raw
 from nvf.systems.windows import as_windows, needs_windows
 from nvf.tasks.base import Task
 from nvf.types import Queries, Ranking
 
 
+@register(
+    "context_mean",
+    summary="cosine of the mean of the C context vectors",
+    source="seed 003",
+)
 class ContextMean(Raw):
     """Cosine of mean(q_1, ..., q_C), the linear average that beat most trained models of the research notes."""
-
-    name = "context_mean"
-    summary = "cosine of the mean of the C context vectors"
-    source = "seed 003"
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:

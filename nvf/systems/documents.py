@@ -56,8 +56,10 @@ class Documents:
         scores[:, again] = scores[:, first]
         return scores
 
-    def unit(self, rows: Tensor) -> Tensor:
-        """Return the documents at `rows` (...), scaled to length 1: (..., D)."""
+    def unit(self, rows: Tensor | None = None) -> Tensor:
+        """Return the documents at `rows` (...), or all of them, scaled to length 1: (..., D)."""
+        if rows is None:
+            return self.vectors if self.scale is None else self.vectors * self.scale.unsqueeze(-1)
         vectors = self.vectors[rows]
         return vectors if self.scale is None else vectors * self.scale[rows].unsqueeze(-1)
 

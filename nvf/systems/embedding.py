@@ -59,6 +59,7 @@ class Embedding(DualSystem[P]):
     """
 
     transfers = True
+    diagnoses = ("embedding_collapse",)
     network: nn.ModuleDict
 
     def __init__(self, params: P, corpus: Corpus, device: torch.device | str = "cpu") -> None:

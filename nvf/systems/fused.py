@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nvf.errors import TaskError
 from nvf.params import nested, param
-from nvf.systems import linear, raw
+from nvf.systems import linear, raw, register
 from nvf.systems.base import System
 from nvf.systems.documents import needs_vectors
 from nvf.systems.fusion import standardised
@@ -41,6 +41,12 @@ class Params:
     linear: linear.Params = nested(linear.Params)
 
 
+@register(
+    "fused",
+    summary="normalised cosine, raw or after a linear head, plus weight times normalised BM25",
+    source="Bruch, Gai and Ingber, An analysis of fusion functions for hybrid retrieval, TOIS 2023",
+    transfers=True,
+)
 class Fused(System[Params]):
     """The dense score and BM25's, both over all N documents of the corpus, normalised for each query and added.
 
@@ -56,11 +62,6 @@ class Fused(System[Params]):
     member is trained for itself, and an epoch costs what it costs there; with `dense: raw` there is nothing to train,
     and the trial has epoch 0 only.
     """
-
-    name = "fused"
-    summary = "normalised cosine, raw or after a linear head, plus weight times normalised BM25"
-    source = "Bruch, Gai and Ingber, An analysis of fusion functions for hybrid retrieval, TOIS 2023"
-    transfers = True
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nvf.params import nested, param
-from nvf.systems import bm25, raw
+from nvf.systems import bm25, raw, register
 from nvf.systems.base import System
 from nvf.systems.documents import needs_vectors
 from nvf.systems.ranking import rank_in_blocks
@@ -26,14 +26,15 @@ class Params:
     bm25: bm25.Params = nested(bm25.Params)
 
 
+@register(
+    "hybrid",
+    summary="reciprocal rank fusion of the frozen vectors' cosine and BM25, nothing trained",
+    source="Cormack, Clarke and Buettcher, Reciprocal rank fusion, SIGIR 2009",
+    transfers=True,
+    role="floor",
+)
 class Hybrid(System[Params]):
     """Reciprocal rank fusion of `raw` and `bm25`: score(d) = sum over the lists that have d of 1 / (k + its place)."""
-
-    name = "hybrid"
-    summary = "reciprocal rank fusion of the frozen vectors' cosine and BM25, nothing trained"
-    source = "Cormack, Clarke and Buettcher, Reciprocal rank fusion, SIGIR 2009"
-    transfers = True
-    role = "floor"
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

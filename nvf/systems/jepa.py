@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nvf.losses.info_nce import info_nce
 from nvf.losses.predictive import predictive
 from nvf.params import param
+from nvf.systems import register
 from nvf.systems.embedding import Embedding, Matched, Parts
 from nvf.systems.head import ContrastParams, Head, aimed_at, follow, isotropy, mlp, similarity, slow
 
@@ -26,6 +27,11 @@ class Params(ContrastParams):
     ema: float = param(0.999, low=0.0, high=1.0, doc="share that the target head keeps at each step; 0 has no average")
 
 
+@register(
+    "jepa",
+    summary="one head for both; a predictor from the query meets a slow (EMA) target head at the document; isotropy",
+    source="seed 004 (ISO15_PRED12); Assran et al., 2023 (I-JEPA); Balestriero and LeCun, 2025 (LeJEPA)",
+)
 class Jepa(Embedding[Params]):
     """z = head(x) ranks; a predictor and a target head, the exponential average of the head, only train.
 
@@ -33,10 +39,6 @@ class Jepa(Embedding[Params]):
          + lambda_predictive * |predictor(z_q) - stop(target(d))|^2 / D'
          + lambda_contrastive * InfoNCE(-|z_q - z_d|^2 / (2 D' T))
     """
-
-    name = "jepa"
-    summary = "one head for both; a predictor from the query meets a slow (EMA) target head at the document; isotropy"
-    source = "seed 004 (ISO15_PRED12); Assran et al., 2023 (I-JEPA); Balestriero and LeCun, 2025 (LeJEPA)"
 
     def build(self) -> nn.ModuleDict:
         """Return head, target head and predictor."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nvf.params import param
-from nvf.systems import candidates
+from nvf.systems import candidates, register
 from nvf.systems.documents import in_blocks, inverse_norms
 from nvf.systems.pair_system import PairSystem
 from nvf.systems.pairs import PairBatch
@@ -42,13 +42,15 @@ class Params(candidates.Params):
     )
 
 
+@register(
+    "linear",
+    summary="cosine of x + Wx on the query, on both (shared) or on both (separate); InfoNCE over the corpus",
+    source="beyond the seeds; van den Oord et al., 2018 (InfoNCE)",
+    transfers=True,
+)
 class Linear(PairSystem[Params]):
     """Cosine of x + W x, trained with InfoNCE; W starts at 0, so that epoch 0 is the raw encoder."""
 
-    name = "linear"
-    summary = "cosine of x + Wx on the query, on both (shared) or on both (separate); InfoNCE over the corpus"
-    source = "beyond the seeds; van den Oord et al., 2018 (InfoNCE)"
-    transfers = True
     network: nn.ModuleDict
 
     def build(self) -> nn.ModuleDict:

@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 from nvf.diagnostics.next_vector import split_objective
 from nvf.errors import ParamsError
 from nvf.params import nested, param
-from nvf.systems import backbones
+from nvf.systems import backbones, register
 from nvf.systems.base import Inspection
 from nvf.systems.next_vector import NextVector, Objective
 from nvf.tasks.base import Corpus
@@ -67,15 +67,18 @@ class Network(nn.Module):
         return vectors if self.projection is None else F.normalize(self.projection(vectors), dim=-1)
 
 
+@register(
+    "lvm",
+    summary="a causal sequence model (gru, transformer, state space) over the context predicts the next vector",
+    source="seed 003",
+    diagnoses=("split_objective",),
+)
 class LVM(NextVector[Params]):
     """GRU, transformer or state space over the window; InfoNCE and the autoregressive cosine, mixed.
 
     Documents are always ranked by the raw prediction, as published: the projection serves InfoNCE alone.
     """
 
-    name = "lvm"
-    summary = "a causal sequence model (gru, transformer, state space) over the context predicts the next vector"
-    source = "seed 003"
     network: Network
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nvf.params import nested, param
-from nvf.systems import amn, lvm, raw
+from nvf.systems import amn, lvm, raw, register
 from nvf.systems.base import Inspection, System
 from nvf.systems.pairs import PairBatch
 from nvf.systems.reranking import RerankSystem
@@ -29,13 +29,15 @@ class Params:
     lvm: lvm.Params = nested(lvm.Params)
 
 
+@register(
+    "lvm_rerank",
+    summary="amn or raw finds K candidates, the latent vector model orders them",
+    source="seed 003",
+    transfers=True,
+    diagnoses=lvm.LVM.diagnoses,
+)
 class LVMRerank(RerankSystem[Params]):
     """`amn` or `raw` finds K candidates, which are put in the order of their cosine to the prediction of `lvm`."""
-
-    name = "lvm_rerank"
-    summary = "amn or raw finds K candidates, the latent vector model orders them"
-    source = "seed 003"
-    transfers = True
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

@@ -15,7 +15,7 @@ from nvf.errors import ParamsError
 from nvf.indexes.exact import top_k
 from nvf.losses.info_nce import info_nce
 from nvf.params import nested, param
-from nvf.systems import kernel_ridge, nudge
+from nvf.systems import kernel_ridge, nudge, register
 from nvf.systems.base import System
 from nvf.systems.diffusion import Diffusion
 from nvf.systems.documents import Documents
@@ -96,6 +96,14 @@ class Recall(nn.Module):
         self.weight = nn.Parameter(torch.tensor(params.weight))
 
 
+@register(
+    "memory",
+    summary="cosine plus the judgements of similar training queries, diffused to the documents near the judged ones",
+    source=(
+        "beyond the seeds; Khandelwal et al., 2020 (kNN-LM), Saunders et al., 1998 (kernel ridge), "
+        "Diaz, 2005 (score regularisation)"
+    ),
+)
 class Memory(System[Params]):
     """Cosine, and BM25, plus what the judged training queries say.
 
@@ -114,13 +122,6 @@ class Memory(System[Params]):
     InfoNCE over the corpus: then a training query does not remember itself, and the documents stand where they are, for
     a nudge would tell it its own answers. A ridge is not learned further: with `learning.epochs` it is refused.
     """
-
-    name = "memory"
-    summary = "cosine plus the judgements of similar training queries, diffused to the documents near the judged ones"
-    source = (
-        "beyond the seeds; Khandelwal et al., 2020 (kNN-LM), Saunders et al., 1998 (kernel ridge), "
-        "Diaz, 2005 (score regularisation)"
-    )
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

@@ -66,6 +66,7 @@ class NextVector(QuerySystem[P]):
     """A predictor: a subclass builds it, (B, C, D) -> (B, D) of length 1; the rest is here."""
 
     transfers = True
+    diagnoses = ("memorisation",)
     _train: Split | None = None
     _near: Tensor | None = None
 
@@ -148,8 +149,7 @@ class NextVector(QuerySystem[P]):
     def _contrast(self, predictions: Tensor, batch: PairBatch) -> Tensor:
         embedded = self.embed(predictions, predicted=True)
         over = self.compete(batch)
-        rows = torch.arange(len(self.documents), device=self.device) if over.rows is None else over.rows
-        scores = embedded @ self.embed(self.documents.unit(rows), predicted=False).T
+        scores = embedded @ self.embed(self.documents.unit(over.rows), predicted=False).T
         copies = None
         if self.params.negatives == "context":
             context = self.embed(F.normalize(batch.queries, dim=-1), predicted=False)

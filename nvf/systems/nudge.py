@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from nvf.params import param
+from nvf.systems import register
 from nvf.systems.base import System
 from nvf.systems.documents import Documents
 from nvf.systems.judgements import Judgements
@@ -31,6 +32,11 @@ class Params:
     )
 
 
+@register(
+    "nudge",
+    summary="each judged document moves by gamma along the mean of its training queries",
+    source="beyond the seeds; Zeighami, Wellmer and Parameswaran, 2024 (NUDGE)",
+)
 class Nudge(System[Params]):
     """Cosine with documents moved in closed form.
 
@@ -42,10 +48,6 @@ class Nudge(System[Params]):
     training queries and their answers. A document that nobody judged stays where it is: it is overtaken by those that
     move towards where queries come from, which the figure on cold documents shows.
     """
-
-    name = "nudge"
-    summary = "each judged document moves by gamma along the mean of its training queries"
-    source = "beyond the seeds; Zeighami, Wellmer and Parameswaran, 2024 (NUDGE)"
 
     @classmethod
     def applies_to(cls, task: Task) -> str | None:

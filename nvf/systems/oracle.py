@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nvf.indexes.exact import search
+from nvf.systems import register
 from nvf.systems.base import System
 from nvf.tasks.base import Corpus, Task
 from nvf.types import Queries, Ranking, as_tensor
@@ -18,6 +19,12 @@ class Params:
     """Nothing to choose."""
 
 
+@register(
+    "oracle",
+    summary="the Bayes decision, from the generator's own map and noise",
+    source="Bayes' rule; nvf/tasks/synthetic.py and walks.py hold the generators",
+    role="ceiling",
+)
 class Oracle(System[Params]):
     """The log-posterior of each document under the generator's own map M and precision P.
 
@@ -28,11 +35,6 @@ class Oracle(System[Params]):
     of which the part that depends on d is q^T P M d - |M d|_P^2 / 2: a dot product with one more dimension. A window is
     one long query: M (C D, D) then stacks a map for each of its vectors.
     """
-
-    name = "oracle"
-    summary = "the Bayes decision, from the generator's own map and noise"
-    source = "Bayes' rule; nvf/tasks/synthetic.py and walks.py hold the generators"
-    role = "ceiling"
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

@@ -106,9 +106,13 @@ class PairSystem(System[P]):
             self.network.train()
             yield batch
 
-    def compete(self, batch: PairBatch) -> Candidates:
-        """Return the documents that a batch competes over, by the parameters `negatives` and `sample`."""
-        return candidates.candidates(batch, len(self.documents), self.params.negatives, self.params.sample)
+    def compete(self, batch: PairBatch, negatives: str | None = None) -> Candidates:
+        """Return the documents that a batch competes over, by `negatives` or the parameter of that name."""
+        return candidates.candidates(batch, len(self.documents), negatives or self.params.negatives, self.params.sample)
+
+    def vectors(self, queries: Queries) -> Tensor:
+        """Return queries (Q, D), or windows (Q, C, D), as they came, on the device."""
+        return as_tensor(queries.vectors, self.device)
 
     def held_out_losses(self, split: Split) -> dict[str, float]:
         """Return the parts on `split`."""
@@ -122,7 +126,7 @@ class PairSystem(System[P]):
         return rank_in_blocks(queries, k, self.documents.order, self._corpus_scores)
 
     def _corpus_scores(self, queries: Queries) -> Tensor:
-        asked, every = as_tensor(queries.vectors, self.device), torch.arange(len(self.documents), device=self.device)
+        asked, every = self.vectors(queries), torch.arange(len(self.documents), device=self.device)
         scores = torch.cat([self.scores(asked, self.documents.unit(rows)) for rows in in_blocks(every)], dim=1)
         again, first = self.documents.same
         scores[:, again] = scores[:, first]
@@ -144,7 +148,7 @@ class QuerySystem(PairSystem[P]):
     def predict(self, queries: Queries) -> Tensor:
         """Return (Q, D) what is searched with, in evaluation mode and without gradient."""
         self.network.eval()
-        return self.asked(as_tensor(queries.vectors, self.device))
+        return self.asked(self.vectors(queries))
 
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents of the highest dot product."""

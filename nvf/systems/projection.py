@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from nvf.params import param
+from nvf.systems import register
 from nvf.systems.embedding import Embedding, Matched, Parts
 from nvf.systems.head import Head, IsotropyParams, isotropy
 
@@ -20,6 +21,11 @@ class Params(IsotropyParams):
     lr: float = param(1e-3, low=1e-6, high=0.1, log=True, doc="learning rate of Adam")
 
 
+@register(
+    "projection",
+    summary="one head for both, trained for isotropy alone",
+    source="seed 004 (MPNet + Projection)",
+)
 class Projection(Embedding[Params]):
     """z = head(x) for queries and documents alike; no judgement is looked at, only which texts were asked and found.
 
@@ -27,10 +33,6 @@ class Projection(Embedding[Params]):
 
     Published: 0.4628, the average of SciFact and NFCorpus, where the encoder itself has 0.494.
     """
-
-    name = "projection"
-    summary = "one head for both, trained for isotropy alone"
-    source = "seed 004 (MPNet + Projection)"
 
     def build(self) -> nn.ModuleDict:
         """Return the head."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from nvf.systems import register
 from nvf.systems.base import System
 from nvf.systems.documents import Documents, needs_vectors
 from nvf.systems.windows import as_windows, needs_windows
@@ -20,14 +21,15 @@ class Params:
     """Nothing to choose."""
 
 
+@register(
+    "raw",
+    summary="cosine of the frozen vectors; of a window, its last vector",
+    source="the encoder itself",
+    transfers=True,
+    role="floor",
+)
 class Raw(System[Params]):
     """Cosine of the frozen vectors; a window asks by its last vector, as if the next one repeated it."""
-
-    name = "raw"
-    summary = "cosine of the frozen vectors; of a window, its last vector"
-    source = "the encoder itself"
-    transfers = True
-    role = "floor"
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)

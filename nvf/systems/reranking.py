@@ -39,6 +39,7 @@ class RerankSystem(System[P]):
     A subclass says what finds (`stage_one`), what is asked of the candidates (`asked`) and how they score (`rerank`).
     """
 
+    diagnoses = ("harmful_reranker",)
     block: ClassVar[int] = 256
     """How many queries are reranked at once: their candidates' vectors are gathered."""
 

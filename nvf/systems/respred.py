@@ -11,6 +11,7 @@ from nvf.diagnostics.residual_collapse import Residuals, residual_collapse, resi
 from nvf.losses.predictive import predictive
 from nvf.losses.residual import residual
 from nvf.params import param
+from nvf.systems import register
 from nvf.systems.base import Inspection
 from nvf.systems.embedding import Embedding, Matched, Parts
 from nvf.systems.head import Head, IsotropyParams, formulate, isotropy, mlp
@@ -44,6 +45,14 @@ class Correction(nn.Module):
         return deltas
 
 
+@register(
+    "respred",
+    summary=(
+        "the query's embedding plus alpha * tanh(delta) foretells the document's; isotropy, and a residual penalty"
+    ),
+    source="seed 004 (ResPred)",
+    diagnoses=("residual_collapse",),
+)
 class Respred(Embedding[Params]):
     """With q = z / sqrt(D'), the query's embedding at length about 1, the documents are searched with
 
@@ -58,12 +67,6 @@ class Respred(Embedding[Params]):
 
     Published as failed: 0.4416 after epoch 1, 0.3871 after epoch 3, by residual collapse.
     """
-
-    name = "respred"
-    summary = (
-        "the query's embedding plus alpha * tanh(delta) foretells the document's; isotropy, and a residual penalty"
-    )
-    source = "seed 004 (ResPred)"
 
     def build(self) -> nn.ModuleDict:
         """Return the head and the correction."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from nvf.systems import register
 from nvf.systems.two_tower import Tower, Towers, TwoTower
 
 
@@ -21,12 +22,13 @@ class Head(nn.Module):
         return moved
 
 
+@register(
+    "siamese",
+    summary="one encoder for queries (vectors or windows) and documents, a linear head each; InfoNCE",
+    source="seed 003; Bromley et al., Signature Verification using a Siamese Time Delay Neural Network, 1993",
+)
 class Siamese(TwoTower):
     """As `two_tower`, but both towers begin with the same encoder, and only their heads differ."""
-
-    name = "siamese"
-    summary = "one encoder for queries (vectors or windows) and documents, a linear head each; InfoNCE"
-    source = "seed 003; Bromley et al., Signature Verification using a Siamese Time Delay Neural Network, 1993"
 
     def build(self) -> Towers:
         """Return fresh towers over one encoder."""

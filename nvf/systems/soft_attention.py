@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nvf.params import param
-from nvf.systems import candidates
+from nvf.systems import candidates, register
 from nvf.systems.documents import Documents
 from nvf.systems.pair_system import QuerySystem
 from nvf.systems.pairs import PairBatch
@@ -70,13 +70,15 @@ def attention_loss(params: Params, attention: Attention, documents: Documents, b
     return over.loss(documents.cosines(attention(batch.queries), over.rows))
 
 
+@register(
+    "soft_attention",
+    summary="query -> transform -> softmax attention over the corpus; its top k",
+    source="seeds 000 to 002; Bahdanau et al., 2015",
+    transfers=True,
+)
 class SoftAttention(QuerySystem[Params]):
     """Softmax attention of the transformed query over all documents; the ranking is the attention's order."""
 
-    name = "soft_attention"
-    summary = "query -> transform -> softmax attention over the corpus; its top k"
-    source = "seeds 000 to 002; Bahdanau et al., 2015"
-    transfers = True
     network: Attention
 
     def build(self) -> Attention:

@@ -17,7 +17,7 @@ from nvf.diagnostics.gradient import gradient_at_query
 from nvf.losses.info_nce import info_nce
 from nvf.losses.selected import selected_cross_entropy
 from nvf.params import nested, param
-from nvf.systems import candidates, rerankers, soft_attention
+from nvf.systems import candidates, register, rerankers, soft_attention
 from nvf.systems.base import Inspection
 from nvf.systems.documents import in_blocks
 from nvf.systems.pairs import PairBatch, Pairs, needs_pairs
@@ -61,6 +61,12 @@ class Params:
     )
 
 
+@register(
+    "two_stage",
+    summary="soft attention finds K candidates, a reranker orders them",
+    source="seeds 000 to 002",
+    transfers=True,
+)
 class TwoStage(RerankSystem[Params]):
     """Soft attention, then a reranker over its K candidates.
 
@@ -73,10 +79,6 @@ class TwoStage(RerankSystem[Params]):
     is true, through the scores s as well, by the transformed query and the temperature that the reranker sees.
     """
 
-    name = "two_stage"
-    summary = "soft attention finds K candidates, a reranker orders them"
-    source = "seeds 000 to 002"
-    transfers = True
     block = 1024
     _prepared = False
     _found_rows: Tensor | None = None

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from nvf.errors import ParamsError
 from nvf.params import param
-from nvf.systems import candidates
+from nvf.systems import candidates, register
 from nvf.systems.pair_system import DualSystem
 from nvf.systems.pairs import PairBatch, needs_pairs
 from nvf.systems.windows import copies_in, needs_training_windows
@@ -85,16 +85,18 @@ class Towers(nn.Module):
         return F.normalize(self.document(documents), dim=-1)
 
 
+@register(
+    "two_tower",
+    summary="separate nets for queries (vectors or windows) and documents; InfoNCE",
+    source="seed 003; Karpukhin et al., Dense Passage Retrieval, 2020",
+    transfers=True,
+)
 class TwoTower(DualSystem[Params]):
     """Cosine of query tower and document tower, trained with InfoNCE, over the documents of the batch by default.
 
     A query is one vector or a window. Untrained, it is the raw encoder, or the fading mean of a window's unit vectors.
     """
 
-    name = "two_tower"
-    summary = "separate nets for queries (vectors or windows) and documents; InfoNCE"
-    source = "seed 003; Karpukhin et al., Dense Passage Retrieval, 2020"
-    transfers = True
     network: Towers
 
     @classmethod
@@ -124,10 +126,9 @@ class TwoTower(DualSystem[Params]):
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return InfoNCE over what `negatives` says."""
         over, asked, copies = self.compete(batch), self.asked(batch.queries), None
-        rows = torch.arange(len(self.documents), device=self.device) if over.rows is None else over.rows
-        scores = asked @ self.answers(self.unit(rows)).T
+        scores = asked @ self.answers(self.documents.unit(over.rows)).T
         if self.params.negatives == "context":
             context = self.answers(F.normalize(batch.queries, dim=-1))
-            copies = copies_in(batch.queries, self.unit(batch.positives), scores.shape[1])
+            copies = copies_in(batch.queries, self.documents.unit(batch.positives), scores.shape[1])
             scores = torch.cat([scores, (context @ asked.unsqueeze(-1)).squeeze(-1)], dim=1)
         return {"info_nce": over.loss(scores, self.params.temperature, copies)}

@@ -15,7 +15,7 @@ from nvf.tasks import SOURCES
 @pytest.mark.parametrize("columns", [80, 160])
 def test_lists_fit_and_name_everything(nvf: Any, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    for command, names in (("systems", SYSTEMS), ("tasks", SOURCES)):
+    for command, names in (("systems", catalogue()), ("tasks", SOURCES)):
         lines = nvf(command).out.splitlines()
         assert max(map(len, lines)) <= columns
         assert [line.split()[0] for line in lines if line and not line.startswith(" ")] == [*names, "nvf"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nvf.systems.catalogue import catalogue
+from nvf.systems.catalogue import _own, catalogue
 from tests.contracts.test_task_contract import write_beir
 from tests.tracking import journals
 
@@ -71,5 +71,5 @@ def test_a_file_is_checked_without_torch(mlruns: Path, tmp_path: Path) -> None:
 def _kept(mlruns: Path) -> None:
     """Keep the catalogue of systems, as the first command does that asks for it."""
     mlruns.mkdir(exist_ok=True)
-    catalogue.cache_clear()
+    _own.cache_clear()
     catalogue()

@@ -13,6 +13,7 @@ from nvf import tasks
 from nvf.params import bounds, flatten, make
 from nvf.systems import SYSTEMS, create
 from nvf.systems.base import Role, System
+from nvf.systems.catalogue import diagnoses
 from nvf.tasks.assemble import make_corpus
 from nvf.tasks.base import Corpus, Split, Task
 from nvf.types import Queries, Ranking
@@ -103,15 +104,16 @@ def same(left: Ranking, right: Ranking) -> bool:
     return torch.equal(left.rows, right.rows) and torch.equal(left.scores, right.scores)
 
 
-@pytest.mark.parametrize("name", SYSTEMS, scope="class")
-class TestSystem:
+class SystemCases:
+    """What holds for the system called `name`."""
+
     @pytest.fixture(scope="class")
     def done(self, name: str, task: Task) -> System:
         return trained(name, task)[0]
 
     def test_describes_itself(self, name: str) -> None:
         kind = SYSTEMS[name]
-        assert kind.name == name and kind.summary and kind.source
+        assert kind.name == name and kind.summary and kind.source and "\n" not in kind.summary
         assert kind.role in get_args(Role)
         assert all(bound.doc for bound in bounds(kind.Params).values())
 
@@ -183,3 +185,12 @@ class TestSystem:
         before = np.array(task.corpus.vectors)
         trained(name, task, epochs=1)
         assert np.array_equal(before, task.corpus.vectors)
+
+    def test_what_it_finds_is_declared(self, name: str, task: Task, done: System) -> None:
+        found = inspected(done, task.split("dev"))
+        assert {each.name for each in found.diagnoses} <= set(done.diagnoses) <= set(diagnoses())
+
+
+@pytest.mark.parametrize("name", SYSTEMS, scope="class")
+class TestSystem(SystemCases):
+    pass

@@ -7,14 +7,14 @@ import pytest
 from nvf.errors import UsageError
 from nvf.params import bounds, complete, flatten, make
 from nvf.systems import SYSTEMS
-from nvf.systems.catalogue import catalogue, get
+from nvf.systems.catalogue import _own, catalogue, diagnoses, get
 
 
 @pytest.fixture(autouse=True)
 def forgotten(mlruns: Path) -> None:
     """Each test looks the systems up by itself."""
     mlruns.mkdir()
-    catalogue.cache_clear()
+    _own.cache_clear()
 
 
 def kept(mlruns: Path) -> Path:
@@ -24,7 +24,7 @@ def kept(mlruns: Path) -> Path:
 
 def test_what_is_kept_is_what_the_classes_say(mlruns: Path) -> None:
     told = catalogue()
-    catalogue.cache_clear()
+    _own.cache_clear()
     assert kept(mlruns).stat().st_size and catalogue() == told
     for name, kind in SYSTEMS.items():
         entry = told[name]
@@ -44,11 +44,26 @@ def test_kinds() -> None:
     ]
 
 
+def test_diagnoses() -> None:
+    assert diagnoses() == [
+        "buries_new_documents",
+        "embedding_collapse",
+        "harmful_reranker",
+        "loss_misleads",
+        "memorisation",
+        "residual_collapse",
+        "split_objective",
+    ]
+    found = {name: set(entry.diagnoses) for name, entry in catalogue().items()}
+    assert found["respred"] == {"embedding_collapse", "residual_collapse"}
+    assert found["lvm_rerank"] == {"harmful_reranker", "memorisation", "split_objective"}
+
+
 @pytest.mark.parametrize("content", ["", "[]x", '[{"name": "raw"}]', '{"a": 1}', '[{"params": []}]'])
 def test_a_damaged_file_is_not_believed(mlruns: Path, content: str) -> None:
     told = catalogue()
     kept(mlruns).write_text(content)
-    catalogue.cache_clear()
+    _own.cache_clear()
     assert catalogue() == told
 
 
@@ -56,7 +71,7 @@ def test_other_code_is_looked_at_again(mlruns: Path, monkeypatch: pytest.MonkeyP
     catalogue()
     before = kept(mlruns)
     monkeypatch.setattr("nvf.systems.catalogue.__version__", "9.9.9")
-    catalogue.cache_clear()
+    _own.cache_clear()
     catalogue()
     assert kept(mlruns) != before, "and the old one is gone"
 
