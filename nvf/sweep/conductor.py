@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from nvf.sweep.study import SearchStudy
 from nvf.training.scarcity import halved
 
 LOSSES = 3
-"""How often a trial is begun anew because its worker died, before it counts as failed."""
+"""How often a trial is begun anew because its worker died, whichever driver ran it, before it counts as failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,6 @@ class Conductor:
         self._interrupted = False
         self._halt: tuple[str, str] | None = None
         self._failures = Failures()
-        self._lost: Counter[int] = Counter()
         for number in state.ended:
             self._count(state.trials[number])
         self._settle()
@@ -163,7 +161,7 @@ class Conductor:
         return decision == "continue"
 
     def on_death(self, number: int, cause: str, *, out_of_memory: bool) -> None:
-        """Take note that a trial's worker died; Ray begins it anew, with half the batch where memory was short.
+        """Take note that a trial's worker died; it is begun anew, with half the batch where memory was short.
 
         Parameters
         ----------
@@ -179,6 +177,8 @@ class Conductor:
             return
         if not out_of_memory:
             self._fault(trial, Fault("worker_lost", cause))
+            if [each["fault"] for each in trial.faults].count("worker_lost") > LOSSES:
+                self._end(number, "failed", f"the worker process died, and {LOSSES} more after it")
         elif changed := {} if trial.changed else halved(trial.system, trial.params):
             params = ", ".join(f"{name} = {value}" for name, value in changed.items())
             self._fault(trial, Fault("out_of_memory", f"{cause}; it goes on with {params}", changed))
@@ -186,17 +186,12 @@ class Conductor:
             self._end(number, "infeasible", f"out of memory: {cause}")
 
     def on_lost(self, number: int) -> None:
-        """Take note that Ray gave a trial up: it goes on with another worker, unless that happens again and again.
+        """Take note that Ray gave a trial up after a death: it goes on with another worker, if it goes on at all.
 
         Ray itself starts a worker anew that dies within an epoch. One that dies between two trials, while it takes the
         next order, it does not.
         """
-        if self.state.trials[number].outcome is not None or self._interrupted:
-            return
-        self._lost[number] += 1
-        if self._lost[number] > LOSSES:
-            self._end(number, "failed", f"the worker process died, and {LOSSES} more after it")
-        else:
+        if self.state.trials[number].outcome is None and not self._interrupted:
             self._waiting.insert(0, number)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from nvf.journal import events, replay
 from nvf.journal.leaderboard import leaderboard
 from nvf.spec.form import Spec
-from nvf.sweep.conductor import Conductor, Place
+from nvf.sweep.conductor import LOSSES, Conductor, Place
 from nvf.sweep.failures import SAME, Failures
 from nvf.sweep.orders import Fault, Order, Report
 from nvf.sweep.space import Space
@@ -154,6 +155,23 @@ def test_a_worker_that_is_lost_is_a_fault_and_no_failure(tmp_path: Path) -> None
         assert trial.outcome is None
         assert [(each["fault"], each["epoch"]) for each in trial.faults] == [("worker_lost", 0)]
         assert conductor.on_report(report(order, 1))
+
+
+@pytest.mark.parametrize("drivers", [1, 2])
+def test_a_worker_that_dies_again_and_again_fails_its_trial_whoever_drives(tmp_path: Path, drivers: int) -> None:
+    """The journal counts: a sweep whose driver died ends as an undisturbed one does."""
+    deaths = LOSSES + 1
+    for driver in range(drivers):
+        with conducting(tmp_path) as conductor:
+            order = ordered(conductor)
+            for _ in range(deaths // drivers):
+                conductor.on_death(0, "The actor died unexpectedly", out_of_memory=False)
+                conductor.on_lost(0)
+                if driver < drivers - 1 or conductor.state.trials[0].outcome is None:
+                    assert conductor.next_order() == replace(order, **conductor.resume_point(0))
+    trial = replay.replay(events.read(tmp_path)).trials[0]
+    assert (trial.outcome, trial.error) == ("failed", "the worker process died, and 3 more after it")
+    assert len(trial.faults) == deaths
 
 
 def test_a_full_disk_is_told_once_for_a_trial_and_it_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
