@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,17 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     with Journal.create(tmp_path), pytest.raises(JournalError, match="running already"):
         Journal.open(tmp_path)
     Journal.open(tmp_path)[0].close()
+
+
+def test_a_look_at_the_lock_refuses_no_writer(tmp_path: Path) -> None:
+    """`folders.running` holds it for an instant; here it lasts longer, and ends while the writer waits."""
+    path = write(tmp_path, 1)
+    with path.open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        over = threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN))
+        over.start()
+        Journal.open(tmp_path)[0].close()
+        over.join()
 
 
 def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
