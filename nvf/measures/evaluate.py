@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,17 @@ class Evaluation:
         return {view: len(rows) for view, rows in self.rows.items()}
 
 
-def evaluate(ranking: Ranking, split: Split, cold: BoolArray | None, measures: Sequence[str]) -> Evaluation:
+PerQuery = Callable[[Ranking, Qrels, Sequence[str]], Mapping[str, FloatArray]]
+"""From a ranking of Q queries, their judgements, and measures to each measure's value for every query, (Q,)."""
+
+
+def evaluate(
+    ranking: Ranking,
+    split: Split,
+    cold: BoolArray | None,
+    measures: Sequence[str],
+    per_query: PerQuery = fast.per_query,
+) -> Evaluation:
     """Return the figures of a ranking of the whole corpus.
 
     `all` averages over every query of the split; `clean` over those that have no near-duplicate training query;
@@ -59,13 +69,15 @@ def evaluate(ranking: Ranking, split: Split, cold: BoolArray | None, measures: S
         the corpus is not cold.
     measures
         Such as `nDCG@10`; one that does not parse raises `MeasureError`.
+    per_query
+        Who computes them: `nvf.measures.judge.agreed` where trec_eval itself has to agree.
 
     Notes
     -----
     Condensed lists: Sakai, Alternatives to Bpref, SIGIR 2007; there it is the unjudged documents that leave.
     """
     deepest = depth(measures)
-    values = {"all": fast.per_query(cut(ranking, deepest), split.qrels, measures)}
+    values = {"all": per_query(cut(ranking, deepest), split.qrels, measures)}
     rows = {"all": np.arange(len(split)), "clean": np.flatnonzero(split.clean)}
     values["clean"] = values["all"]
     if cold is not None:
@@ -75,7 +87,7 @@ def evaluate(ranking: Ranking, split: Split, cold: BoolArray | None, measures: S
         needed = deepest + np.diff(warm.starts)[rows["cold"]].max(initial=0)
         if ranking.rows.shape[1] < min(needed, len(cold)):
             raise ValueError(f"cold figures need {needed} hits a query, the ranking has {ranking.rows.shape[1]}")
-        values["cold"] = fast.per_query(without(ranking, warm, deepest), qrels, measures)
+        values["cold"] = per_query(without(ranking, warm, deepest), qrels, measures)
     rows = {view: rows[view] for view in VIEWS if len(rows.get(view, ()))}
     scores = {view: {text: values[view][text][at] for text in measures} for view, at in rows.items()}
     figures = {view: {text: float(of.mean()) for text, of in found.items()} for view, found in scores.items()}

@@ -1,19 +1,30 @@
-"""The same figures from ir_measures and trec_eval itself: the authority, some times slower than `nvf.measures.fast`."""
+"""The same figures from trec_eval itself: the authority, some times slower than `nvf.measures.fast`.
+
+Every ranking that a confirmation judges goes through both (`agreed`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from nvf.errors import MeasureError
+from nvf.measures import fast
+from nvf.measures.evaluate import PerQuery
 from nvf.measures.parse import Measure, parse
 from nvf.tasks.base import Qrels
 from nvf.types import FloatArray, Ranking
 
 Lists = dict[str, dict[str, float]]
+Figures = dict[str, FloatArray]
+TREC = {"nDCG": "ndcg_cut{}{}", "R": "recall{}{}", "Success": "success{}{}", "RR": "recip_rank"}
+"""trec_eval's names, with a cutoff where it has one; asked for with a point before it, answered with an underscore."""
+TOLERANCE = 1e-9
+"""Between two ways to add up the same numbers."""
 
 
-def per_query(ranking: Ranking, qrels: Qrels, ids: Sequence[str], measures: Sequence[str]) -> dict[str, FloatArray]:
+def per_query(ranking: Ranking, qrels: Qrels, ids: Sequence[str], measures: Sequence[str]) -> Figures:
     """Return each measure's value for every query, (Q,) float64 in [0, 1], as trec_eval has it.
 
     Parameters
@@ -27,9 +38,8 @@ def per_query(ranking: Ranking, qrels: Qrels, ids: Sequence[str], measures: Sequ
     measures
         Such as `nDCG@10`; one that does not parse raises `MeasureError`.
     """
-    parsed = {text: parse(text) for text in measures}
-    run, judged = as_run(ranking, ids), as_qrels(qrels, ids)
-    return {text: _value(measure, run, judged, len(qrels)) for text, measure in parsed.items()}
+    asked = {text: parse(text) for text in measures}
+    return _values(asked, as_run(ranking, ids), as_qrels(qrels, ids), len(qrels))
 
 
 def as_run(ranking: Ranking, ids: Sequence[str]) -> Lists:
@@ -52,14 +62,39 @@ def as_qrels(qrels: Qrels, ids: Sequence[str]) -> dict[str, dict[str, int]]:
     return judged
 
 
-def _value(measure: Measure, run: Lists, judged: dict[str, dict[str, int]], queries: int) -> FloatArray:
-    import ir_measures
+def agreed(ids: Sequence[str], queries: Sequence[str]) -> PerQuery:
+    """Return a `fast.per_query` that raises `MeasureError` where trec_eval has another value for a query.
 
-    # trec_eval has RR without a cutoff only; ir_measures' RR@k is the MS MARCO script, which breaks ties the other way.
-    asked = ir_measures.parse_measure("RR" if measure.name == "RR" else str(measure))
-    values = np.zeros(queries)
-    for found in ir_measures.pytrec_eval.iter_calc([asked], judged, run):
-        values[int(found.query_id)] = found.value
-    if measure.name == "RR":
-        values[values < 1 / measure.cutoff] = 0
+    Parameters
+    ----------
+    ids, queries
+        The ids of N documents and Q queries.
+    """
+
+    def per_query_(ranking: Ranking, qrels: Qrels, measures: Sequence[str]) -> Figures:
+        values = fast.per_query(ranking, qrels, measures)
+        for text, theirs in per_query(ranking, qrels, ids, measures).items():
+            other = np.flatnonzero(~np.isclose(values[text], theirs, rtol=0, atol=TOLERANCE))
+            if len(other):
+                at = other[0]
+                raise MeasureError(
+                    f"{text} of query '{queries[at]}' is {values[text][at]:.6f} by nvf and {theirs[at]:.6f} by "
+                    f"trec_eval; {len(other)} of {len(theirs)} queries differ: a fault in nvf, please report it"
+                )
+        return values
+
+    return per_query_
+
+
+def _values(asked: Mapping[str, Measure], run: Lists, judged: dict[str, dict[str, int]], queries: int) -> Figures:
+    import pytrec_eval
+
+    wanted = {TREC[measure.name].format(".", measure.cutoff) for measure in asked.values()}
+    found = pytrec_eval.RelevanceEvaluator(judged, wanted).evaluate(run)
+    values = {}
+    for text, measure in asked.items():
+        name = TREC[measure.name].format("_", measure.cutoff)
+        values[text] = np.array([found.get(str(query), {}).get(name, 0.0) for query in range(queries)])
+        if measure.name == "RR":
+            values[text][values[text] < 1 / measure.cutoff] = 0
     return values

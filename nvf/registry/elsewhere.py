@@ -10,6 +10,7 @@ import numpy as np
 
 from nvf import tasks
 from nvf.measures.evaluate import Evaluation, depth, evaluate
+from nvf.measures.judge import agreed
 from nvf.measures.significance import compare
 from nvf.registry.findings import adjusted, pairwise
 from nvf.registry.judging import SPLIT, Trained, mean
@@ -103,7 +104,8 @@ class Elsewhere:
 
     def _evaluate(self, task: Task, system: System) -> Evaluation:
         split = task.split(self._split)
-        return evaluate(rank_split(system, split, depth(self._measures)), split, None, self._measures)
+        both = agreed(task.corpus.ids, split.queries.ids)
+        return evaluate(rank_split(system, split, depth(self._measures)), split, None, self._measures, both)
 
     def _pooled(self, by_seed: Sequence[Sequence[Evaluation]], measure: str) -> FloatArray:
         """Return (S, Q) the queries of all tasks, weighted so that their mean is the mean of the tasks' means."""

@@ -3,6 +3,8 @@
 A finalist's figure is the mean over its seeds. All and clean figures come from the trainings on all judgements; cold
 ones from those with a share withheld, each with its own draw of cold documents, over the queries that have one to find.
 Floors are untrained: the draw changes only which documents count, and so they stand beside every draw.
+
+Every figure of every query is computed twice, by nvf and by trec_eval itself, which must agree.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from nvf.measures.evaluate import Evaluation, depth, evaluate
+from nvf.measures.judge import agreed
 from nvf.systems import SYSTEMS, create
 from nvf.systems.base import INSPECTED, System
 from nvf.systems.ranking import rank_split
@@ -86,6 +89,7 @@ class Judge:
     def __init__(self, task: Task, measures: Sequence[str], cold: float) -> None:
         self._task, self._measures, self._cold = task, list(measures), cold
         self._split = task.split(SPLIT)
+        self._agreed = agreed(task.corpus.ids, self._split.queries.ids)
         self.queries: dict[str, int] = {}
         """View -> how many queries its figures average over; for cold, in any draw."""
 
@@ -123,9 +127,9 @@ class Judge:
         return rank_split(system, self._split, max(deep, INSPECTED))
 
     def _judged(self, full: Sequence[Ranking], drawn: Sequence[tuple[Ranking, int]]) -> Judged:
-        everything = [evaluate(each, self._split, None, self._measures) for each in full]
+        everything = [evaluate(each, self._split, None, self._measures, self._agreed) for each in full]
         cold = [
-            evaluate(each, self._split, self._task.withhold(self._cold, seed).cold, self._measures)
+            evaluate(each, self._split, self._task.withhold(self._cold, seed).cold, self._measures, self._agreed)
             for each, seed in drawn
         ]
         table = self._table(everything, [view for view in ("all", "clean") if view in everything[0].figures])

@@ -47,7 +47,7 @@ def assert_equal_to_judge(case: Case) -> None:
     assert list(quick) == list(exact) == MEASURES
     for measure in MEASURES:
         assert quick[measure].dtype == np.float64
-        np.testing.assert_allclose(quick[measure], exact[measure], atol=1e-6, err_msg=measure)
+        np.testing.assert_allclose(quick[measure], exact[measure], rtol=0, atol=1e-12, err_msg=measure)
 
 
 @given(cases())
