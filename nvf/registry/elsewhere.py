@@ -14,7 +14,7 @@ from nvf.measures.judge import agreed
 from nvf.measures.significance import compare
 from nvf.registry.findings import adjusted, pairwise
 from nvf.registry.judging import SPLIT, Trained, mean
-from nvf.systems import SYSTEMS, create
+from nvf.systems import baseline, baselines
 from nvf.systems.base import System
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task
@@ -84,17 +84,8 @@ class Elsewhere:
         }
 
     def _floors(self) -> dict[str, list[Evaluation]]:
-        found: dict[str, list[Evaluation]] = {}
-        for name, kind in SYSTEMS.items():
-            if kind.role == "floor" and all(kind.applies_to(task) is None for task in self._tasks):
-                found[name] = [self._evaluate(task, self._floor(name, task)) for task in self._tasks]
-        return found
-
-    @staticmethod
-    def _floor(name: str, task: Task) -> System:
-        system = create(name, {}, task.corpus)
-        system.prepare(task, 0)
-        return system
+        floors = [name for name, role in baselines(*self._tasks).items() if role == "floor"]
+        return {name: [self._evaluate(task, baseline(name, task)) for task in self._tasks] for name in floors}
 
     def _evaluated(self, trained: Trained) -> list[Evaluation]:
         return [

@@ -17,7 +17,7 @@ import numpy as np
 
 from nvf.measures.evaluate import Evaluation, depth, evaluate
 from nvf.measures.judge import agreed
-from nvf.systems import SYSTEMS, create
+from nvf.systems import baseline, baselines
 from nvf.systems.base import INSPECTED, System
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task
@@ -96,12 +96,9 @@ class Judge:
     def untrained(self, draws: Iterable[int | None]) -> dict[str, Judged]:
         """Return every floor and ceiling that applies; `draws` are the seeds of what was withheld."""
         found, drawn = {}, [seed for seed in draws if seed is not None]
-        for name, kind in SYSTEMS.items():
-            if kind.role != "searched" and kind.applies_to(self._task) is None:
-                system = create(name, {}, self._task.corpus)
-                system.prepare(self._task, 0)
-                ranking = self._rank(system)
-                found[name] = self._judged([ranking], [(ranking, seed) for seed in drawn])
+        for name in baselines(self._task):
+            ranking = self._rank(baseline(name, self._task))
+            found[name] = self._judged([ranking], [(ranking, seed) for seed in drawn])
         return found
 
     def system(self, system: System) -> Judged:

@@ -46,6 +46,8 @@ __all__ = [
     "System",
     "Task",
     "TrainParams",
+    "baseline",
+    "baselines",
     "create",
     "get",
     "nested",
@@ -181,3 +183,16 @@ def create(name: str, params: Mapping[str, Any], corpus: Corpus, device: torch.d
     """
     kind = get(name)
     return kind(make(kind.Params, params), corpus, device or devices.current())
+
+
+def baselines(*tasks: Task) -> dict[str, Role]:
+    """Return the floors and ceilings that apply to all of the tasks, by name."""
+    beside = {name: kind for name, kind in SYSTEMS.items() if kind.role != "searched"}
+    return {name: kind.role for name, kind in beside.items() if all(kind.applies_to(task) is None for task in tasks)}
+
+
+def baseline(name: str, task: Task) -> System:
+    """Return a floor or ceiling with default parameters, ready to rank."""
+    system = create(name, {}, task.corpus)
+    system.prepare(task, 0)
+    return system

@@ -115,7 +115,7 @@ class Cascade(RerankSystem[Params]):
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
-        self._first = self._new_first()
+        self.first = self._new_first()
         self._second = StageTwo(params.reranker, corpus.dim).to(self.device)
         self._copies: list[System] = []
 
@@ -132,11 +132,11 @@ class Cascade(RerankSystem[Params]):
         TaskError
             Where the first stage cannot work on the task.
         """
-        if (reason := self._first.applies_to(task)) is not None:
+        if (reason := self.first.applies_to(task)) is not None:
             raise TaskError(f"first = {self.params.first} cannot be the first stage: {reason}; choose another")
         self._task, self._seed = task, seed
-        self._first.prepare(task, seed)
-        parts = 1 if self._first.role == "floor" else self.params.folds
+        self.first.prepare(task, seed)
+        parts = 1 if self.first.role == "floor" else self.params.folds
         self._fits = CrossFit(self._new_first, task, parts, seed)
         self._copies = self._fits.copies
         with seeding.forked(self.name, seed):
@@ -150,7 +150,7 @@ class Cascade(RerankSystem[Params]):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the groups of the first stage and its copies, then the reranker's."""
         fusion = self._second.learning
-        first = [group for system in (self._first, *self._copies) for group in system.parameter_groups()]
+        first = [group for system in (self.first, *self._copies) for group in system.parameter_groups()]
         return [
             *(first if self._first_epochs else []),
             {"params": [*fusion.reranker.parameters()], "lr": self.params.reranker.lr},
@@ -160,7 +160,7 @@ class Cascade(RerankSystem[Params]):
     def batches(self, epoch: int) -> Iterator[FirstBatch | ListBatch]:
         """Yield the batches of the first stage and its copies, later the reranker's; none once that has stopped."""
         if epoch <= self._first_epochs:
-            for system in (self._first, *self._copies):
+            for system in (self.first, *self._copies):
                 yield from (FirstBatch(system, batch) for batch in system.batches(epoch))
             return
         if int(self._second.stale) >= self.params.reranker.patience:
@@ -213,7 +213,7 @@ class Cascade(RerankSystem[Params]):
     def inspect(self, split: Split, ranking: Ranking) -> Inspection:
         """Return what shows of the first stage, which stage the outcomes are due to, and nDCG@10 of each."""
         before, after = self.answers(split, ranking)
-        first, stages = self._first.inspect(split, before), attribute(before, after, split.qrels, self._depth)
+        first, stages = self.first.inspect(split, before), attribute(before, after, split.qrels, self._depth)
         judged = {
             f"{name}.{JUDGE.replace('@', '_at_')}": float(per_query(found, split.qrels, [JUDGE])[JUDGE].mean())
             for name, found in (("stage_one", before), ("pipeline", after))
@@ -221,13 +221,9 @@ class Cascade(RerankSystem[Params]):
         own = {f"first.{name}": value for name, value in first.statistics.items()}
         return Inspection({**own, **stages.statistics(), **judged}, [*first.diagnoses, *harmful_reranker(stages)])
 
-    def stage_one(self, queries: Queries, k: int) -> Ranking:
-        """Return what the first stage alone answers."""
-        return self._first.rank(queries, k)
-
     def state(self) -> dict[str, Tensor]:
         """Return both stages and, while the first one's copies learn by epochs, what these have learned."""
-        states = {"first": self._first.state(), "second": self._second.state_dict()}
+        states = {"first": self.first.state(), "second": self._second.state_dict()}
         if self._first_epochs:
             modules = {f"copy{place}": copy.module() for place, copy in enumerate(self._copies)}
             states |= {name: module.state_dict() for name, module in modules.items() if module is not None}
@@ -243,7 +239,7 @@ class Cascade(RerankSystem[Params]):
         for key, value in state.items():
             part, _, name = key.partition(".")
             parts.setdefault(part, {})[name] = value
-        self._first.load_state(parts["first"])
+        self.first.load_state(parts["first"])
         self._second.load_state_dict(parts["second"])
         for place, copy in enumerate(self._copies):
             copy.load_state({**copy.state(), **parts.get(f"copy{place}", {})})
@@ -251,7 +247,7 @@ class Cascade(RerankSystem[Params]):
 
     @property
     def _first_epochs(self) -> int:
-        return self._first.epochs(int(self.params.first_epochs))
+        return self.first.epochs(int(self.params.first_epochs))
 
     def _new_first(self) -> System:
         kind = FIRST[self.params.first]
@@ -260,15 +256,13 @@ class Cascade(RerankSystem[Params]):
     def _found(self) -> Lists:
         """Return the candidates of every training query, searched once when the first stage is done."""
         if self._lists is None:
-            self._lists = self._fits.lists(self._first, self._depth)
+            self._lists = self._fits.lists(self.first, self._depth)
         return self._lists
 
     def _drawn(self) -> tuple[IntArray, IntArray]:
         """Return which lists the reranker learns from, and which are held out to judge it."""
-        count = len(self._found().queries)
-        drawn = np.random.default_rng(seeding.derive("held out", self._seed)).permutation(count)
-        held_out = max(1, round(self.params.reranker.held_out * count)) if count > 1 else 0
-        return np.sort(drawn[held_out:]), np.sort(drawn[:held_out])
+        places = np.arange(len(self._found().queries))
+        return rerankers.hold_out(places, self.params.reranker.held_out, self._seed)
 
     def _batch(self, places: IntArray) -> ListBatch:
         """Return those of the lists at `places` that hold a relevant document, and others than that."""

@@ -108,9 +108,9 @@ class Fused(System[Params]):
         """Return the dense member's."""
         return self._dense.losses(batch)
 
-    def changed(self) -> None:
-        """Let the dense member forget what has changed."""
-        self._dense.changed()
+    def after_step(self) -> None:
+        """Let the dense member do what follows a step."""
+        self._dense.after_step()
 
     def held_out_losses(self, split: Split) -> dict[str, float]:
         """Return the dense member's."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nvf.params import nested, param
 from nvf.systems import amn, lvm, raw, register
-from nvf.systems.base import Inspection, System
+from nvf.systems.base import Inspection
 from nvf.systems.pairs import PairBatch
 from nvf.systems.reranking import RerankSystem
 from nvf.systems.windows import needs_training_windows
@@ -42,7 +42,7 @@ class LVMRerank(RerankSystem[Params]):
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._lvm = lvm.LVM(params.lvm, corpus, device)
-        self._first: System = (
+        self.first = (
             amn.AMN(params.amn, corpus, device) if params.first == "amn" else raw.Raw(raw.Params(), corpus, device)
         )
 
@@ -53,17 +53,17 @@ class LVMRerank(RerankSystem[Params]):
 
     def prepare(self, task: Task, seed: int) -> None:
         """Prepare both stages."""
-        for stage in (self._first, self._lvm):
+        for stage in (self.first, self._lvm):
             stage.prepare(task, seed)
 
     def module(self) -> nn.Module:
         """Return the networks of the stages that learn."""
-        modules = {stage.name: stage.module() for stage in (self._first, self._lvm)}
+        modules = {stage.name: stage.module() for stage in (self.first, self._lvm)}
         return nn.ModuleDict({name: module for name, module in modules.items() if module is not None})
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return a group for each stage that learns."""
-        return self._first.parameter_groups() + self._lvm.parameter_groups()
+        return self.first.parameter_groups() + self._lvm.parameter_groups()
 
     def batches(self, epoch: int) -> Iterator[PairBatch]:
         """Yield every training window once."""
@@ -73,12 +73,8 @@ class LVMRerank(RerankSystem[Params]):
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return both stages' parts; they share no parameter, so that neither disturbs the other."""
-        stages = (self._first, self._lvm) if self._first.trained else (self._lvm,)
+        stages = (self.first, self._lvm) if self.first.trained else (self._lvm,)
         return {f"{stage.name}.{part}": loss for stage in stages for part, loss in stage.losses(batch).items()}
-
-    def stage_one(self, queries: Queries, k: int) -> Ranking:
-        """Return what the first stage alone answers."""
-        return self._first.rank(queries, k)
 
     def asked(self, queries: Queries) -> Tensor:
         """Return the predictions of `lvm`."""

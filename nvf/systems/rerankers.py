@@ -19,10 +19,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nvf import seeding
 from nvf.params import param
+from nvf.types import IntArray
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +136,13 @@ class Reranker(nn.Module):
         weight = (match.sum(-1, keepdim=True) / match.shape[-1] ** 0.5).softmax(dim=1)
         context = (weight * value).sum(1, keepdim=True).expand_as(value)
         return torch.cat([match, value, context], dim=-1)
+
+
+def hold_out(rows: IntArray, share: float, seed: int) -> tuple[IntArray, IntArray]:
+    """Return those of the training queries at `rows` that rerankers learn from, and the `share` that judges them."""
+    drawn = np.random.default_rng(seeding.derive("held out", seed)).permutation(rows)
+    held_out = max(1, round(share * len(drawn))) if len(drawn) > 1 else 0
+    return np.sort(drawn[held_out:]), np.sort(drawn[:held_out])
 
 
 class Judged(nn.Module):

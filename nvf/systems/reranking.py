@@ -36,8 +36,10 @@ P = TypeVar("P", bound=Deep, default=Any)
 class RerankSystem(System[P]):
     """Two stages: the first finds K candidates, the second orders them.
 
-    A subclass says what finds (`stage_one`), what is asked of the candidates (`asked`) and how they score (`rerank`).
+    A subclass says what finds (`first`), what is asked of the candidates (`asked`) and how they score (`rerank`).
     """
+
+    first: System
 
     diagnoses = ("harmful_reranker",)
     block: ClassVar[int] = 256
@@ -49,9 +51,9 @@ class RerankSystem(System[P]):
         self._depth = min(params.depth, len(corpus))
         self._answered: tuple[Queries, Ranking] | None = None
 
-    @abstractmethod
     def stage_one(self, queries: Queries, k: int) -> Ranking:
         """Return what the first stage alone answers."""
+        return self.first.rank(queries, k)
 
     @abstractmethod
     def asked(self, queries: Queries) -> Tensor:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -97,9 +96,7 @@ class TwoStage(RerankSystem[Params]):
         """Take the training queries, hold a share of them out, and draw both stages."""
         candidates.check(task, self.params.stage_one.negatives)
         self._pairs, self._seed, self._prepared = Pairs(task, self.device), seed, True
-        drawn = np.random.default_rng(seeding.derive("held out", seed)).permutation(self._pairs.rows)
-        held_out = max(1, round(self.params.reranker.held_out * len(drawn))) if len(drawn) > 1 else 0
-        self._fit, self._held_out = np.sort(drawn[held_out:]), np.sort(drawn[:held_out])
+        self._fit, self._held_out = rerankers.hold_out(self._pairs.rows, self.params.reranker.held_out, seed)
         with seeding.forked(self.name, seed):
             self._pipeline = self._drawn()
         self.changed()

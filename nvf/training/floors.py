@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nvf.errors import TaskError
 from nvf.measures.evaluate import depth, evaluate
 from nvf.measures.parse import Measure
-from nvf.systems import SYSTEMS, create
+from nvf.systems import baseline, baselines
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task
 from nvf.types import Figures
@@ -39,13 +39,9 @@ def measure_floors(task: Task, split: str, measures: Sequence[Measure | str]) ->
         there = " and ".join(name for name, each in task.splits.items() if len(each))
         raise TaskError(f"task {task.name} has no {split} queries, only {there}: --split {there.split(' ')[-1]}")
     found = Floors({}, {}, {})
-    for name, kind in SYSTEMS.items():
-        if kind.role == "searched" or kind.applies_to(task) is not None:
-            continue
-        system = create(name, {}, task.corpus)
-        system.prepare(task, 0)
-        ranking = rank_split(system, judged, depth(texts, None if task.cold is None else judged))
+    for name, role in baselines(task).items():
+        ranking = rank_split(baseline(name, task), judged, depth(texts, None if task.cold is None else judged))
         evaluation = evaluate(ranking, judged, task.cold, texts)
-        (found.ceilings if kind.role == "ceiling" else found.floors)[name] = evaluation.figures
+        (found.ceilings if role == "ceiling" else found.floors)[name] = evaluation.figures
         found.queries.update(evaluation.queries)
     return found
