@@ -6,19 +6,22 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import heads
 import numpy as np
 
 from nvf.errors import UsageError
 from nvf.journal import cold, events, folders
+from nvf.journal import leaderboard as boards
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import SweepState, replay
-from nvf.measures.comparison import Comparison
+from nvf.journal.result import ConfirmationResult, Finalist, OnTasks, OnTasksOf
 from nvf.registry.confirmations import last_result
 from nvf.registry.markdown import number, table
+from nvf.types import Figures
 
+R = TypeVar("R", boards.Row, Finalist)
 RAW = "raw"
 VIEWS = ("all", "clean", "cold")
 
@@ -50,7 +53,7 @@ def state(sweep: str) -> SweepState:
     return found
 
 
-def confirmation(sweep: str) -> Mapping[str, Any]:
+def confirmation(sweep: str) -> ConfirmationResult:
     """Return the last confirmation of a sweep, or end the command."""
     result = last_result(events.read(folders.find(sweep)))
     if result is None:
@@ -60,55 +63,55 @@ def confirmation(sweep: str) -> Mapping[str, Any]:
     return result
 
 
-def picked(found: Sequence[Mapping[str, Any]], pick: int | str, value: Callable[[Any], float | None]) -> Any:
+def picked(found: Sequence[R], pick: int | str, value: Callable[[R], float | None]) -> R:
     """Return the row that `pick` asks for, `best` by `value`, or end the command."""
     if isinstance(pick, int):
-        rows = [row for row in found if row["trial"] == pick]
+        rows = [row for row in found if row.trial == pick]
     else:
-        rows = [row for row in found if pick in ("best", row["system"]) and value(row) is not None]
+        rows = [row for row in found if pick in ("best", row.system) and value(row) is not None]
     if not rows:
-        raise SystemExit(f"there is no trial for {pick!r}; there are {sorted({row['trial'] for row in found})}")
+        raise SystemExit(f"there is no trial for {pick!r}; there are {sorted({row.trial for row in found})}")
     return max(rows, key=lambda row: value(row) or 0.0)
 
 
 def on_dev(rows: Sequence[Row], views: Sequence[str] = ("all", "cold")) -> str:
     """Return the figures of trials on dev, of one seed each, below the floors of their sweep."""
     board = leaderboard(state(rows[0].sweep))
-    measure = board["measure"].partition(":")[0]
+    measure = board.measure.partition(":")[0]
 
-    def cells(figures: Mapping[str, Any]) -> list[str]:
+    def cells(figures: Figures) -> list[str]:
         return [number(figures.get(view, {}).get(measure)) for view in views]
 
-    lines = [(f"floor {name}", *cells(of), "", "") for name, of in board["floor_figures"].items()]
+    lines = [(f"floor {name}", *cells(of), "", "") for name, of in board.floor_figures.items()]
     for row in rows:
-        trial = picked(leaderboard(state(row.sweep))["trials"], row.pick, lambda each: each["value"])
-        lines.append((row.label, *cells(trial["figures"]), trial["best_epoch"], ", ".join(trial["diagnoses"])))
+        trial = picked(leaderboard(state(row.sweep)).trials, row.pick, lambda each: each.value)
+        lines.append((row.label, *cells(trial.figures), trial.best_epoch, ", ".join(trial.diagnoses)))
     return table((f"{measure} on dev", *views, "best epoch", "diagnoses"), lines)
 
 
 def confirmed(rows: Sequence[Row], against: str = RAW) -> str:
     """Return finalists on test, means over their seeds, below the floors, with their differences to one floor."""
     first = confirmation(rows[0].sweep)
-    measure = first["compared"]
+    measure = first.compared
 
-    def cells(figures: Mapping[str, Any]) -> list[str]:
+    def cells(figures: Figures) -> list[str]:
         return [number(figures.get(view, {}).get(measure)) for view in VIEWS]
 
     dev = state(rows[0].sweep).floors
     lines = [
         (f"floor {name}", number(dev.get(name, {}).get("all", {}).get(measure)), *cells(of), *[""] * (1 + len(VIEWS)))
-        for name, of in first["floors"].items()
+        for name, of in first.floors.items()
     ]
     for row in rows:
-        found = picked(confirmation(row.sweep)["finalists"], row.pick, lambda each: each["dev"]["mean"])
-        beside = found["against"][against]
+        found = picked(confirmation(row.sweep).finalists, row.pick, lambda each: each.dev.mean)
+        beside = found.against[against]
         lines.append(
             (
                 row.label,
-                number(found["dev"]["mean"]),
-                *cells(found["test"]),
-                number(found["withheld"]["mean"].get("all", {}).get(measure)),
-                *(Comparison.of(beside[view]) for view in VIEWS if view in beside),
+                number(found.dev.mean),
+                *cells(found.test),
+                number(found.withheld.mean.get("all", {}).get(measure)),
+                *(beside[view] for view in VIEWS if view in beside),
             )
         )
     compared = [f"against {against}: {VIEWS[0]}", *VIEWS[1:]]
@@ -118,17 +121,19 @@ def confirmed(rows: Sequence[Row], against: str = RAW) -> str:
 def transferred(rows: Sequence[Row]) -> str:
     """Return finalists on the tasks of `evaluate`, of which no label was seen, beside the sweep's own test."""
     result = confirmation(rows[0].sweep)
-    found, measure = result["evaluate"], result["compared"]
+    found, measure = result.evaluate, result.compared
+    if found is None:
+        raise SystemExit(f"sweep '{rows[0].sweep}' names no other tasks in `evaluate`")
 
-    def cells(own: Mapping[str, Any], of: Mapping[str, Any]) -> list[str]:
-        return [number(figures["all"][measure]) for figures in (own, *of["figures"], of["average"])]
+    def cells(own: Figures, of: OnTasks | OnTasksOf) -> list[str]:
+        return [number(figures["all"][measure]) for figures in (own, *of.figures, of.average)]
 
-    lines = [(f"floor {name}", *cells(result["floors"][name], of), "") for name, of in found["floors"].items()]
+    lines = [(f"floor {name}", *cells(result.floors[name], of), "") for name, of in found.floors.items()]
     for row in rows:
-        finalist = picked(result["finalists"], row.pick, lambda each: each["dev"]["mean"])
-        elsewhere = next(each for each in found["finalists"] if each["trial"] == finalist["trial"])
-        lines.append((row.label, *cells(finalist["test"], elsewhere), Comparison.of(elsewhere["against"][RAW])))
-    return table((f"{measure} on test", result["task"], *found["tasks"], "average", f"against {RAW}"), lines)
+        finalist = picked(result.finalists, row.pick, lambda each: each.dev.mean)
+        elsewhere = next(each for each in found.finalists if each.trial == finalist.trial)
+        lines.append((row.label, *cells(finalist.test, elsewhere), elsewhere.against[RAW]))
+    return table((f"{measure} on test", result.task, *found.tasks, "average", f"against {RAW}"), lines)
 
 
 def windows(rows: Sequence[Row], against: str) -> str:
@@ -136,21 +141,19 @@ def windows(rows: Sequence[Row], against: str) -> str:
     result = confirmation(rows[0].sweep)
     names = ("R@1", "R@5", "R@10", "R@50", "RR@10")
 
-    def cells(figures: Mapping[str, Any]) -> list[str]:
+    def cells(figures: Figures) -> list[str]:
         of = figures["all"]
         return [*(number(of.get(name), ".3f") for name in names), number(of["R@5"] / of["R@50"], ".2f")]
 
-    lines = [(f"floor {name}", *cells(of), "", "", "") for name, of in result["floors"].items()]
+    lines = [(f"floor {name}", *cells(of), "", "", "") for name, of in result.floors.items()]
     for row in rows:
-        found = picked(confirmation(row.sweep)["finalists"], row.pick, lambda each: each["dev"]["mean"])
-        said = found["statistics"]
+        found = picked(confirmation(row.sweep).finalists, row.pick, lambda each: each.dev.mean)
+        said = found.statistics
         cosines = [number(said[each], ".3f") for each in ("cosine_test", "cosine_projected_test") if each in said]
-        line = Comparison.of(found["against"][against]["all"])
-        lines.append(
-            (row.label, *cells(found["test"]), number(found["latency_ms_p95"], ".1f"), " / ".join(cosines), line)
-        )
+        line = found.against[against]["all"]
+        lines.append((row.label, *cells(found.test), number(found.latency_ms_p95, ".1f"), " / ".join(cosines), line))
     head = (*names, "Eff@5", "P95 ms", "cosine on test", f"R@5 against {against}")
-    return table((f"{result['seeds']} seeds", *head), lines)
+    return table((f"{result.seeds} seeds", *head), lines)
 
 
 def runs(task: str, **asked: Any) -> list[Mapping[str, Any]]:

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import nan
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+from pydantic import BeforeValidator
 
 if TYPE_CHECKING:  # commands that only read need these nouns, not torch, whose import takes seconds
+    import numpy as np
+    import numpy.typing as npt
     import torch
     from torch import Tensor
 
-FloatArray = npt.NDArray[np.floating]
-IntArray = npt.NDArray[np.integer]
-BoolArray = npt.NDArray[np.bool_]
+FloatArray: TypeAlias = "npt.NDArray[np.floating]"
+IntArray: TypeAlias = "npt.NDArray[np.integer]"
+BoolArray: TypeAlias = "npt.NDArray[np.bool_]"
 
-Figures = dict[str, dict[str, float]]
+Number = Annotated[float, BeforeValidator(lambda value: nan if value is None else value)]
+"""A number that JSON holds as null where it is not finite."""
+Figures = dict[str, dict[str, Number]]
 """View ("all", "clean", "cold") -> measure ("nDCG@10") -> value in [0, 1]. A view without queries is absent."""
 
 
@@ -49,6 +53,8 @@ class Queries:
 
     def select(self, rows: IntArray) -> Queries:
         """Return the queries at `rows`, in that order, held in memory."""
+        import numpy as np
+
         texts = None if self.texts is None else [self.texts[int(row)] for row in rows]
         return Queries([self.ids[int(row)] for row in rows], np.asarray(self.vectors[rows]), texts)
 
@@ -88,13 +94,14 @@ class Diagnosis:
     """
 
     name: str
-    figure: float
-    threshold: float
+    figure: Number
+    threshold: Number
     text: str
 
 
 def as_tensor(array: FloatArray, device: torch.device | str = "cpu") -> Tensor:
     """Return `array` as a float32 tensor on `device`; on the CPU a float32 array is shared, not copied."""
+    import numpy as np
     import torch
 
     return torch.from_numpy(np.asarray(array, dtype=np.float32)).to(device)

@@ -82,7 +82,7 @@ def test_the_current_device_ends_with_its_block(monkeypatch: pytest.MonkeyPatch)
 def test_a_trial_runs_on_its_gpu(order: Order, made: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
     def figures(gpu: float) -> list[Any]:
         worker = Worker(dataclasses.replace(order, gpu=gpu))
-        return [(worker.step().record or {})["figures"] for _ in range(3)]
+        return [record.figures for _ in range(3) if (record := worker.step().record)]
 
     with elsewhere(monkeypatch):
         there = figures(0.5)
@@ -145,6 +145,6 @@ def test_a_real_gpu_gives_the_figures_of_the_cpu(name: str, order: Order) -> Non
         while not reports[-1].final:
             reports.append(worker.step())
             assert reports[-1].error is None
-        return [(report.record or {})["figures"]["all"]["nDCG@10"] for report in reports]
+        return [report.record.figures["all"]["nDCG@10"] for report in reports if report.record]
 
     assert figures(1) == pytest.approx(figures(0), abs=0.02)

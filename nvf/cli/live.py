@@ -54,7 +54,7 @@ class Progress:
             if now - self._last[0] > OFTEN or state.finished != self._last[1]:
                 self._last = (now, state.finished)
                 self._live.update(Text(packed(self.parts(state), self._console.width)))
-        elif self._pace.due() or (state.finished == state.spec["search"]["trials"] != self._last[1]):
+        elif self._pace.due() or (state.finished == state.spec.search.trials != self._last[1]):
             self._last = (now, state.finished)
             self._console.print("  ".join(self.parts(state)))
 
@@ -65,15 +65,15 @@ class Progress:
             name = trial.outcome or ("paused" if trial.paused else "running")
             counts[name] = counts.get(name, 0) + 1
         trials = [
-            f"{state.finished}/{state.spec['search']['trials']} trials",
+            f"{state.finished}/{state.spec.search.trials} trials",
             *(f"{count} {name}" for name, count in counts.items() if count and name != "complete"),
         ]
         return [", ".join([clock(self._pace.elapsed), *self._left(state)]), ", ".join(trials), *_best(state)]
 
     def _left(self, state: SweepState) -> list[str]:
         """Return about how long it takes yet, where that is known; the sweep's own time ends it at the latest."""
-        limit = state.spec["budget"]["time"]
-        left = self._pace.left(state.spec["search"]["trials"], roughly=False)
+        limit = state.spec.budget.time
+        left = self._pace.left(state.spec.search.trials, roughly=False)
         rest = None if limit is None else max(0.0, limit - self._pace.elapsed)
         return [each for each in [left] if each] + ([] if rest is None else [f"at most {clock(rest)}"])
 
@@ -101,11 +101,8 @@ def packed(parts: list[str], width: int) -> str:
 
 def _best(state: SweepState) -> list[str]:
     board = leaderboard(state)
-    judged = (row for row in board["trials"] if row["value"] is not None)
     # A trial that has just begun shows the untrained system, which is nobody's achievement.
-    best = next((row for row in judged if row["best_epoch"] or row["outcome"] != "running"), None)
-    trial = (
-        "no figure yet" if best is None else f"best {best['value']:.4f} (trial {best['trial']:04d} {best['system']})"
-    )
-    floor = highest(board["floors"])
-    return [f"{board['measure']}: {trial}", *([f"best floor {floor[1]:.4f} ({floor[0]})"] if floor else [])]
+    best = next((row for row in board.judged if row.best_epoch or row.outcome != "running"), None)
+    trial = "no figure yet" if best is None else f"best {best.value:.4f} (trial {best.trial:04d} {best.system})"
+    floor = highest(board.floors)
+    return [f"{board.measure}: {trial}", *([f"best floor {floor[1]:.4f} ({floor[0]})"] if floor else [])]

@@ -10,8 +10,8 @@ import typer
 
 from nvf.cli.complete import models, sweeps
 from nvf.errors import UsageError
-from nvf.journal.events import plain
 from nvf.journal.folders import find
+from nvf.plain import plain
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="a sweep file, e.g. search_spaces/quickstart.yaml")]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +10,8 @@ from nvf.cli.complete import sweeps
 from nvf.cli.options import AsJson, Columns, Set, SpecFile, SweepName, Wide, chosen, print_json
 
 if TYPE_CHECKING:
+    from nvf.journal.replay import SweepState
+    from nvf.journal.result import FloorsElsewhere
     from nvf.spec.form import Spec
     from nvf.tasks.base import Task
 
@@ -48,7 +49,7 @@ def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = F
         "queries": measured.queries,
         "floors": measured.floors,
         "ceilings": measured.ceilings,
-        "leaks": [asdict(leak) for leak in task.leaks if leak.split == split],
+        "leaks": [leak for leak in task.leaks if leak.split == split],
         "notes": list(task.notes),
     }
     if besides is not None:
@@ -66,7 +67,7 @@ def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = F
             out.print(line)
 
 
-def _elsewhere(task: Task, spec: Spec, split: str) -> dict[str, Any] | None:
+def _elsewhere(task: Task, spec: Spec, split: str) -> FloorsElsewhere | None:
     """Return the floors of the tasks that are judged besides, or None."""
     if not spec.evaluate:
         return None
@@ -83,21 +84,21 @@ def leaderboard(
     from nvf.cli.render import console
     from nvf.cli.render import leaderboard as render
 
-    board = report(name)
+    told = report(name)
     if json:
-        print_json(board)
+        print_json(told.to_json())
         return
     out = console(wide=wide)
-    for part in render(board, out.width, top, chosen(columns)):
+    for part in render(told.board, out.width, top, chosen(columns)):
         out.print(part)
-    if board["confirmation"] is not None:
+    if told.confirmation is not None:
         from nvf.cli.verdicts import confirmation
 
         out.print()
-        for part in confirmation(board["confirmation"], out.width):
+        for part in confirmation(told.confirmation, out.width):
             out.print(part)
     out.print()
-    for line in ending(board):
+    for line in ending(told):
         out.print(line)
 
 
@@ -141,7 +142,7 @@ def _status(name: str) -> dict[str, Any]:
     from nvf.journal.leaderboard import leaderboard as board_of
 
     state = _state(name)
-    outcomes = [trial.outcome for trial in state.trials.values()]
+    outcomes: list[str | None] = [trial.outcome for trial in state.trials.values()]
     board = board_of(state)
     died = state.status == "running" and not running(find(name))
     return {
@@ -149,18 +150,18 @@ def _status(name: str) -> dict[str, Any]:
         "status": "died" if died else state.status,
         "reason": state.reason or None,
         "finished": state.finished,
-        "trials": state.spec["search"]["trials"],
+        "trials": state.spec.search.trials,
         **{outcome: outcomes.count(outcome) for outcome in OUTCOMES},
         "open": outcomes.count(None),
-        "best": next((row["value"] for row in board["trials"] if row["value"] is not None), None),
-        "measure": board["measure"],
-        "cold_by": board["cold_by"],
-        "task": state.started["task"]["name"],
+        "best": next((row.value for row in board.judged), None),
+        "measure": board.measure,
+        "cold_by": board.cold_by,
+        "task": state.started.task.name,
         "resume": f"nvf resume {name}" if died or state.status == "paused" else None,
     }
 
 
-def _state(name: str) -> Any:
+def _state(name: str) -> SweepState:
     from nvf.journal import events
     from nvf.journal.folders import find
     from nvf.journal.replay import replay

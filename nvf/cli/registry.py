@@ -42,7 +42,7 @@ def promote(
         out.print(line)
     for caution in done.cautions:
         out.print(f"  caution    {caution}")
-    if replay(events.read(folder)).started["task"].get("encoder"):  # bare vectors cannot be asked in words
+    if replay(events.read(folder)).started.task.encoder:  # bare vectors cannot be asked in words
         out.print(f'ask it   nvf search "how do I ..." --model {where}')
 
 

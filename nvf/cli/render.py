@@ -13,8 +13,10 @@ from rich.text import Text
 
 from nvf.cli.columns import GAP, Column, fit, lines
 from nvf.journal import cold
-from nvf.journal.leaderboard import highest
-from nvf.overlap import Overlap, sentences
+from nvf.journal.leaderboard import Leaderboard, Row, highest
+from nvf.journal.result import Finalist
+from nvf.overlap import sentences
+from nvf.types import Figures
 
 WHOLE = 10_000
 """Cells of a line that goes to no terminal: nothing is left out of it or folded."""
@@ -117,14 +119,14 @@ def views(queries: Mapping[str, int], rows: Sequence[Mapping[str, Mapping[str, f
 
 
 def leaderboard(
-    board: Mapping[str, Any], width: int, top: int = 20, chosen: Sequence[str] | None = None
+    board: Leaderboard, width: int, top: int = 20, chosen: Sequence[str] | None = None
 ) -> Iterator[Text | str]:
     """Yield what is printed of a leaderboard (see `nvf.journal.leaderboard`).
 
     Parameters
     ----------
     board
-        As `nvf leaderboard --json` prints it.
+        The sweep's.
     width
         Cells that a line may take; columns that do not fit are left out, which a line says.
     top
@@ -132,63 +134,61 @@ def leaderboard(
     chosen
         Names of the columns to show, or None for those that fit.
     """
-    rows = board["trials"][:top]
-    floors = {**board["ceiling_figures"], **board["floor_figures"]}
-    shown, notes = views(board["queries"], [row["figures"] for row in rows if row["figures"]] + list(floors.values()))
+    rows = board.trials[:top]
+    floors = {**board.ceiling_figures, **board.floor_figures}
+    shown, notes = views(board.queries, [row.figures for row in rows if row.figures] + list(floors.values()))
     columns, left = fit(_columns(board, rows, floors, shown), width, chosen)
-    yield f"{board['sweep']}: {board['measure']} on dev, best first"
-    warnings, told = noticed(board["notes"])
+    yield f"{board.sweep}: {board.measure} on dev, best first"
+    warnings, told = noticed(board.notes)
     yield from warnings
     yield from lines(columns, None if chosen else width, [False] * len(rows) + [True] * len(floors))
-    name, hidden = board["sweep"], len(board["trials"]) - top
+    name, hidden = board.sweep, len(board.trials) - top
     if hidden > 0:
-        yield f"{hidden} more trials: nvf leaderboard {name} --top {len(board['trials'])}"
+        yield f"{hidden} more trials: nvf leaderboard {name} --top {len(board.trials)}"
     if left:
         yield f"left out at {width} columns: {', '.join(left)}; --wide shows all, --columns some"
     if "setting" in left:
         yield from settings(rows, width)
     if "diagnoses" in left:
         yield from _diagnosed(rows)
-    yield from [*notes, *leaks(board["leaks"]), *told, *_errors(board), *_faults(board), *verdict(board)]
+    yield from [*notes, *sentences(board.leaks), *told, *_errors(board), *_faults(board), *verdict(board)]
 
 
 def _columns(
-    board: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Any], shown: Sequence[str]
+    board: Leaderboard, rows: Sequence[Row], floors: Mapping[str, Figures], shown: Sequence[str]
 ) -> list[Column]:
     """Return every column of a leaderboard; below the trials come the ceilings and the floors."""
-    kinds = ["ceiling" if name in board["ceiling_figures"] else "floor" for name in floors]
+    kinds = ["ceiling" if name in board.ceiling_figures else "floor" for name in floors]
     blank = [""] * len(floors)
-    of = [*(row["figures"] for row in rows), *floors.values()]
-    main, *others = measures(board["measure"])
+    of = [*(row.figures for row in rows), *floors.values()]
+    main, *others = dict.fromkeys([board.shown, "R@5"])
 
     def own(name: str, cells: Iterable[str], rank: int | None = 0, *, right: bool = False, header: str = "") -> Column:
         return Column(name=name, header=header or name, cells=[*cells, *blank], rank=rank, right=right)
 
-    asked = [(place, each) for place, each in enumerate(board["objectives"]) if each not in (main, *others)]
-    epochs = ["-" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}" for row in rows]
-    names = list(dict.fromkeys(name for row in rows for name in row["settings"]))
+    asked = [(place, each) for place, each in enumerate(board.objectives) if each not in (main, *others)]
+    epochs = ["-" if row.best_epoch is None else f"{row.best_epoch}/{row.epochs}" for row in rows]
+    names = list(dict.fromkeys(name for row in rows for name in row.settings))
     return [
-        Column(name="trial", header="trial", cells=[*(f"{row['trial']:04d}" for row in rows), *kinds]),
-        Column(name="system", header="system", cells=[*(row["system"] for row in rows), *floors]),
-        own("outcome", (row["outcome"] for row in rows)),
+        Column(name="trial", header="trial", cells=[*(f"{row.trial:04d}" for row in rows), *kinds]),
+        Column(name="system", header="system", cells=[*(row.system for row in rows), *floors]),
+        own("outcome", (row.outcome for row in rows)),
         *(
-            own(each, (number(row["values"][place]) for row in rows), min(place, 1), right=True, header=_two(each))
+            own(each, (number(row.values[place]) for row in rows), min(place, 1), right=True, header=_two(each))
             for place, each in asked
         ),
         *figures(of, main, shown, 0),
-        own("floors", (FLOORS[row["beats_floors"]] for row in rows), 1),
+        own("floors", (FLOORS[row.beats_floors] for row in rows), 1),
         own("epoch", epochs, 2, right=True),
         *(column for place, measure in enumerate(others) for column in figures(of, measure, shown, 3 + place)),
-        own("diagnoses", (", ".join(row["diagnoses"]) for row in rows), 8),
-        own("setting", (setting(row["params"]) for row in rows), 9),
-        own("seed", (str(row["seed"]) for row in rows), None, right=True),
-        *(own(name, (value(row["settings"].get(name)) for row in rows), None, right=True) for name in names),
+        own("diagnoses", (", ".join(row.diagnoses) for row in rows), 8),
+        own("setting", (setting(row.params) for row in rows), 9),
+        own("seed", (str(row.seed) for row in rows), None, right=True),
+        *(own(name, (value(row.settings.get(name)) for row in rows), None, right=True) for name in names),
     ]
 
 
-def figures(
-    of: Iterable[Mapping[str, Mapping[str, float]]], measure: str, views: Sequence[str], rank: int
-) -> list[Column]:
+def figures(of: Iterable[Figures], measure: str, views: Sequence[str], rank: int) -> list[Column]:
     """Return a column for each view of a measure; `of` has the figures of every row."""
     rows = list(of)
     return [
@@ -203,12 +203,6 @@ def figures(
     ]
 
 
-def measures(objective: str) -> list[str]:
-    """Return the measures that are shown where `objective` is optimised, the first of them first."""
-    measure = objective.split(" ")[-1]
-    return list(dict.fromkeys([measure if "@" in measure else "nDCG@10", "R@5"]))
-
-
 def _two(header: str) -> str:
     """Return a long header in two lines.
 
@@ -218,18 +212,16 @@ def _two(header: str) -> str:
     return header.replace("_", "\n", 1) if "_" in header else header.replace(" ", "\n", 1)
 
 
-def settings(rows: Sequence[Mapping[str, Any]], width: int, top: int = 3) -> Iterator[Text | str]:
+def settings(rows: Sequence[Row | Finalist], width: int, top: int = 3) -> Iterator[Text | str]:
     """Yield the settings of the best trials, one to a line, as many trials beside one another as fit."""
-    best = [row for row in rows if row["params"]][:top]
-    names = list(dict.fromkeys(name for row in best for name in row["params"] if name != "system"))
+    best = [row for row in rows if row.params][:top]
+    names = list(dict.fromkeys(name for row in best for name in row.params if name != "system"))
     if not names:
         return
     table = [
         Column(name="", header="setting of trial", cells=names),
         *(
-            Column(
-                name="", header=f"{row['trial']:04d}", cells=[value(row["params"].get(name)) for name in names], rank=1
-            )
+            Column(name="", header=f"{row.trial:04d}", cells=[value(row.params.get(name)) for name in names], rank=1)
             for row in best
         ),
     ]
@@ -239,45 +231,38 @@ def settings(rows: Sequence[Mapping[str, Any]], width: int, top: int = 3) -> Ite
     if len(table) > 1:
         yield from lines(table)
     else:
-        yield f"setting of trial {best[0]['trial']:04d}"
-        yield from (f"  {name}  {value(best[0]['params'].get(name))}" for name in names)
+        yield f"setting of trial {best[0].trial:04d}"
+        yield from (f"  {name}  {value(best[0].params.get(name))}" for name in names)
     yield ""
 
 
-def _diagnosed(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _diagnosed(rows: Sequence[Row]) -> Iterator[str]:
     """Yield each diagnosis with the trials that have it."""
-    for name in dict.fromkeys(name for row in rows for name in row["diagnoses"]):
-        having = [f"{row['trial']:04d}" for row in rows if name in row["diagnoses"]]
+    for name in dict.fromkeys(name for row in rows for name in row.diagnoses):
+        having = [f"{row.trial:04d}" for row in rows if name in row.diagnoses]
         yield f"{name}: {'all ' * (len(having) == len(rows) > 1)}{' '.join(having)}"
 
 
-def _errors(board: Mapping[str, Any], top: int = 5) -> list[str]:
-    found = [
-        f"trial {row['trial']:04d} {row['outcome']}: {_last(row['error'])}" for row in board["trials"] if row["error"]
-    ]
+def _errors(board: Leaderboard, top: int = 5) -> list[str]:
+    found = [f"trial {row.trial:04d} {row.outcome}: {_last(row.error)}" for row in board.trials if row.error]
     return [*found[:top], *_more(found[top:], "with an error", board)]
 
 
-def _faults(board: Mapping[str, Any], top: int = 5) -> list[str]:
+def _faults(board: Leaderboard, top: int = 5) -> list[str]:
     found = [
-        f"trial {row['trial']:04d} after epoch {fault['epoch']}, {fault['fault'].replace('_', ' ')}: {fault['detail']}"
-        for row in board["trials"]
-        for fault in row["faults"]
+        f"trial {row.trial:04d} after epoch {fault.epoch}, {fault.fault.replace('_', ' ')}: {fault.detail}"
+        for row in board.trials
+        for fault in row.faults
     ]
     return [*found[:top], *_more(found[top:], "that were lived with", board)]
 
 
-def _more(found: Sequence[str], what: str, board: Mapping[str, Any]) -> list[str]:
-    return [f"{len(found)} more {what}: nvf leaderboard {board['sweep']} --json"] if found else []
+def _more(found: Sequence[str], what: str, board: Leaderboard) -> list[str]:
+    return [f"{len(found)} more {what}: nvf leaderboard {board.sweep} --json"] if found else []
 
 
 def _last(error: str) -> str:
     return error.strip().splitlines()[-1]
-
-
-def leaks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a sentence for each pair of splits that leaks."""
-    return sentences(Overlap(**row) for row in rows)
 
 
 def noticed(notes: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -286,21 +271,20 @@ def noticed(notes: Sequence[str]) -> tuple[list[str], list[str]]:
     return warnings, [note for note in notes if note not in warnings]
 
 
-def verdict(board: Mapping[str, Any]) -> list[str]:
+def verdict(board: Leaderboard) -> list[str]:
     """Return one plain sentence on the best trial against the best floor, and one for each view in which it loses."""
-    best = next((row for row in board["trials"] if row["value"] is not None), None)
-    floor = highest(board["floors"])
-    if best is None or floor is None:
+    best, floor = next(iter(board.judged), None), highest(board.floors)
+    if best is None or best.value is None or floor is None:
         return []
     name, value = floor
-    gain = best["value"] - value
+    gain = best.value - value
     if gain <= 0:
-        return [f"the best trial does NOT beat the floor {name}: {best['value']:.4f} against {value:.4f} on dev"]
-    lines = [f"best on dev: trial {best['trial']:04d}, {best['value']:.4f}, {gain:+.4f} over the best floor ({name})"]
-    measure = board["measure"].split(" ")[-1]
-    for view, of_view in best["figures"].items():
+        return [f"the best trial does NOT beat the floor {name}: {best.value:.4f} against {value:.4f} on dev"]
+    lines = [f"best on dev: trial {best.trial:04d}, {best.value:.4f}, {gain:+.4f} over the best floor ({name})"]
+    measure = board.measure.split(" ")[-1]
+    for view, of_view in best.figures.items():
         ours = of_view.get(measure)
-        floor = highest({each: of.get(view, {}).get(measure) for each, of in board["floor_figures"].items()})
+        floor = highest({each: of.get(view, {}).get(measure) for each, of in board.floor_figures.items()})
         if ours is not None and floor is not None and ours < floor[1]:
             what = {"all": "on all queries", "clean": "on clean queries", "cold": "for cold documents"}[view]
             lines.append(f"but {what} it LOSES to the floor {floor[0]}: {ours:.4f} against {floor[1]:.4f} {measure}")
@@ -340,7 +324,7 @@ def floors(report: Mapping[str, Any], width: int) -> Iterator[Text | str]:
     yield from lines(columns, width)
     if left:
         yield f"left out at {width} columns: {', '.join(left)}; nvf floors --wide shows all"
-    yield from [*notes, *leaks(report["leaks"]), *told]
+    yield from [*notes, *sentences(report["leaks"]), *told]
 
 
 FLOORS = {True: "above", False: "under", None: ""}

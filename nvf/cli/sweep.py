@@ -131,12 +131,12 @@ def _finish(result: Result, *, as_json: bool) -> int:
     from nvf.cli.render import console, leaderboard
 
     state, name = result.state, result.state.name
-    board = report(name)
+    told = report(name)
     if as_json:
-        print_json(board)
+        print_json(told.to_json())
     else:
         out = console()
-        for part in leaderboard(board, out.width):
+        for part in leaderboard(told.board, out.width):
             out.print(part)
         out.print()
         if result.behind:
@@ -144,7 +144,7 @@ def _finish(result: Result, *, as_json: bool) -> int:
         if result.link:
             out.print(f"runs     nvf ui, then {result.link}")
         if state.status == "ended" or state.reason == "time":
-            for line in ending(board):
+            for line in ending(told):
                 out.print(line)
     if state.reason == "interrupt":
         print(f"interrupted; go on with: nvf resume {name}", file=sys.stderr)
@@ -154,7 +154,7 @@ def _finish(result: Result, *, as_json: bool) -> int:
         return 1
     if state.reason == "time":
         print("the time is over", file=sys.stderr)
-    nothing = state.status == "ended" and not any(row["value"] is not None for row in board["trials"])
+    nothing = state.status == "ended" and not told.board.judged
     return 1 if state.reason == "error" or nothing else 0
 
 

@@ -6,8 +6,8 @@ ranking.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from nvf.journal.kinds import SweepStarted
+from nvf.journal.result import ConfirmationResult
 
 RULE = "condensed"
 """Today's: no loss takes what was withheld for a negative, and lists are condensed (`nvf.measures.evaluate`)."""
@@ -16,19 +16,19 @@ OLDER = "whole"
 SAID = "cold figures follow an older rule, and compare with none of today's"
 
 
-def of_sweep(started: Mapping[str, Any]) -> str:
+def of_sweep(started: SweepStarted) -> str:
     """Return the rule of a sweep's figures on dev, given its first event."""
-    return str(started.get("cold_by", RULE if "sweep/worker.py" in started.get("code", {}) else OLDER))
+    return started.cold_by or (RULE if "sweep/worker.py" in started.code else OLDER)
 
 
-def of_result(result: Mapping[str, Any]) -> str:
-    """Return the rule of a confirmation's figures, given its result."""
-    return str(result.get("cold_by", RULE if "pairwise" in result else OLDER))
+def of_result(result: ConfirmationResult) -> str:
+    """Return the rule of a confirmation's figures."""
+    return result.cold_by or (OLDER if result.pairwise is None else RULE)
 
 
-def outdated(result: Mapping[str, Any]) -> bool:
+def outdated(result: ConfirmationResult) -> bool:
     """Return whether a confirmation has cold figures, and they are by another rule than today's."""
-    return bool(result.get("cold")) and of_result(result) != RULE
+    return bool(result.cold) and of_result(result) != RULE
 
 
 def again(sweep: str) -> str:

@@ -1,55 +1,34 @@
-r"""The journal file: one event per line, checksummed, in order.
+"""The journal file: one event per line, checksummed, in order; `nvf.journal.kinds` tells every event.
 
-A line is `CRC32 JSON\n`, the checksum in eight hex digits over the JSON bytes. Every event has `n` (its place, from 0),
-`t` (seconds since 1970) and `kind`. Whatever depends on the clock or the machine stands in `t` and `clock`, so that two
-journals of the same sweep are equal but for those two keys (`same`).
-
-| kind | further keys |
-| --- | --- |
-| sweep_started | format, sweep, nvf, spec, spec_text, set [--set of the command], code {file: digest}, task {name, fingerprint, snapshot, encoder, documents, queries, leaks, notes, source}, measures, objectives, views, seed, git, versions, cold_by [the rule of cold figures: `nvf.journal.cold`], clock |
-| floors | split, floors {name: figures}, ceilings {name: figures} |
-| trial_started | trial, system, params (all), chosen (searched), distributions {name: text}, seed, epochs |
-| record | trial, record {epoch, losses, figures, diagnoses, held_out, statistics, clock}, checkpoint {folder (from the sweep's), digest} or null, decision (continue, prune, stop, complete, pause), attrs, clock {host, pid, node, platform, instructions} |
-| fault | trial, fault (checkpoint_damaged, disk_full, out_of_memory, worker_lost), epoch (the last journaled one), detail, params {what changed of the trial's} |
-| trial_ended | trial, outcome (complete, pruned, stopped, infeasible, failed), error or null, attrs |
-| trial_paused | trial: it was interrupted, and `nvf resume` goes on with it |
-| trial_resumed | trial, epoch: the record after which it goes on |
-| checkpoints_deleted | trial: it ended, and is not among those whose checkpoints stay |
-| sweep_paused | reason (interrupt, time, failing, room, error), error or null, clock |
-| sweep_resumed | spec (the budget may have grown), accepted [what had changed], ground {what it stands on now} or null, clock |
-| sweep_ended | reason (trials), clock |
-| confirmation_started | confirmation (from 1), finalists [trial], seeds, cold_by, model, clock |
-| replicate | confirmation, part {trial, place, withheld, seed, cold_seed}, record (its best on dev) or null, checkpoint or null, error or null |
-| test_opened | confirmation, times (of this sweep, this one among them), finalists, clock: written before anything of test is judged |
-| confirmed | confirmation, result: what `nvf confirm --json` prints |
-| test_run | trial, model, version, task {name, fingerprint}, clock: its answers to test of this task are written to a run file; where it is the sweep's own, a confirmation has judged it |
-| promoted | trial, model, version, alias, forced (the reason, where a gate was overruled) |
-"""  # noqa: E501
+A line is the CRC32 of the JSON bytes in eight hex digits, a space, the JSON of the event, and a line feed.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, TypeVar
+
+from pydantic import ValidationError
 
 from nvf.errors import JournalError
 from nvf.journal import owner
+from nvf.journal.kinds import FORMAT, Event, Happened, Journaled
 from nvf.journal.reserve import AHEAD, NO_ROOM, ahead
+from nvf.plain import adapter
 
-FORMAT = 1
 FILE = "journal.jsonl"
 LOOKED_AT = 0.5
 """Seconds to wait for the lock: longer than anybody looks whether it is held."""
 
-Event = dict[str, Any]
+E = TypeVar("E", bound=Happened)
 
 
 class Journal:
@@ -87,7 +66,6 @@ class Journal:
             raise JournalError(f"no journal at {path}") from None
         _lock(file, path, work)
         events, length = parse(file.read(), path)
-        _known(events, path)
         file.truncate(length)
         file.seek(length)
         return cls(path, file, len(events)), events
@@ -98,8 +76,8 @@ class Journal:
         self._file.seek(0)
         self._next = self._length = 0
 
-    def append(self, kind: str, *, sync: bool = False, **fields: Any) -> Event:
-        """Write one event; with `sync`, wait until it is on the disk. Returns the event.
+    def append(self, event: E, *, sync: bool = False) -> E:
+        """Write one event; with `sync`, wait until it is on the disk. Returns it with its place and time.
 
         Raises
         ------
@@ -107,8 +85,8 @@ class Journal:
             Where the disk is full, and the room set aside used up. The journal ends with the event before, and can be
             gone on with.
         """
-        event: Event = {"n": self._next, "t": round(time.time(), 3), "kind": kind, **plain(fields)}
-        body = json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        event = replace(event, n=self._next, t=round(time.time(), 3))
+        body = adapter(type(event)).dump_json(event)
         self._put(b"%08x %s\n" % (zlib.crc32(body), body))
         if sync:
             os.fsync(self._file.fileno())
@@ -165,17 +143,6 @@ def _lock(file: FileIO, path: Path, work: str) -> None:
     owner.sign(path.parent, work)
 
 
-def plain(value: Any) -> Any:
-    """Return `value` as JSON can hold it: mappings, lists, texts, numbers; a number that is not finite becomes None."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
 def parse(raw: bytes, path: Path, first: int = 0) -> tuple[list[Event], int]:
     """Return the events in `raw` and how many bytes they take; a torn last line is left out.
 
@@ -196,28 +163,54 @@ def parse(raw: bytes, path: Path, first: int = 0) -> tuple[list[Event], int]:
     events: list[Event] = []
     length = 0
     for line in raw.splitlines(keepends=True):
-        event = _event(line)
-        if event is None or event.get("n") != first + len(events):
+        number = first + len(events)
+        body = _body(line, number)
+        if body is None:
             if length + len(line) == len(raw) and not line.endswith(b"\n"):
                 break
             raise JournalError(
-                f"{path}, line {first + len(events) + 1} (byte {length} of those read) is damaged; "
+                f"{path}, line {number + 1} (byte {length} of those read) is damaged; "
                 "restore the file from a copy: nothing after this line can be trusted"
             )
-        events.append(event)
+        events.append(_event(body, path, number))
         length += len(line)
     return events, length
 
 
-def _event(line: bytes) -> Event | None:
+def _body(line: bytes, number: int) -> bytes | None:
+    """Return the JSON in a line, or None where it is damaged, or not the event of this number."""
     checksum, _, body = line.rstrip(b"\n").partition(b" ")
-    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(body):
-        return None
+    whole = line.endswith(b"\n") and checksum == b"%08x" % zlib.crc32(body)
+    return body if whole and body.startswith(b'{"n":%d,' % number) else None
+
+
+def _event(body: bytes, path: Path, number: int) -> Event:
     try:
-        event = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) and "kind" in event else None
+        event: Event = adapter(Journaled).validate_json(body)
+    except ValidationError as error:
+        if number == 0:
+            _check_format(_format(body), path)
+        first = error.errors(include_url=False)[0]
+        at = ".".join(map(str, first["loc"]))
+        raise JournalError(
+            f"{path}, line {number + 1} is not as this nvf reads it: {at + ': ' if at else ''}{first['msg']}; use the "
+            "nvf that wrote it"
+        ) from None
+    if number == 0:
+        _check_format(getattr(event, "format", FORMAT), path)
+    return event
+
+
+def _format(body: bytes) -> object:
+    try:
+        return json.loads(body).get("format", FORMAT)
+    except (ValueError, RecursionError, AttributeError):
+        return FORMAT
+
+
+def _check_format(written: object, path: Path) -> None:
+    if written != FORMAT:
+        raise JournalError(f"{path} has format {written}; this nvf reads format {FORMAT}: use the nvf that wrote it")
 
 
 def read(folder: Path) -> list[Event]:
@@ -227,15 +220,7 @@ def read(folder: Path) -> list[Event]:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise JournalError(f"no journal at {path}") from None
-    events, _ = parse(raw, path)
-    _known(events, path)
-    return events
-
-
-def _known(events: list[Event], path: Path) -> None:
-    written = events[0].get("format", FORMAT) if events else FORMAT
-    if written != FORMAT:
-        raise JournalError(f"{path} has format {written}; this nvf reads format {FORMAT}: use the nvf that wrote it")
+    return parse(raw, path)[0]
 
 
 class Tail:
@@ -258,17 +243,3 @@ class Tail:
         self._offset += length
         self._count += len(events)
         return events
-
-
-def same(events: list[Event]) -> Iterator[Any]:
-    """Yield the events without what depends on the clock or the machine: what two runs of one sweep have in common."""
-    for event in events:
-        yield _without_clock(event)
-
-
-def _without_clock(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_clock(inner) for name, inner in value.items() if name not in ("t", "clock")}
-    if isinstance(value, list):
-        return [_without_clock(inner) for inner in value]
-    return value

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+
+from pydantic import JsonValue
 
 from nvf.errors import JournalError
-from nvf.journal import cold
-from nvf.journal.events import Event
+from nvf.journal import cold, kinds
+from nvf.journal.facts import Params, Provenance, Published
+from nvf.journal.kinds import Event, FaultTaken, SweepStarted
 from nvf.measures.objective import Objective
+from nvf.spec.form import Spec
+from nvf.training.record import Record
+from nvf.types import Figures
 
 
 @dataclass(slots=True)
@@ -23,7 +28,7 @@ class TrialState:
     records
         The records in order of epochs, from epoch 0 on.
     checkpoints
-        Epoch -> {folder, digest} of the checkpoint published with its record; the folder is relative to the sweep's.
+        Epoch -> the checkpoint published with its record.
     outcome
         complete, pruned, stopped (by a diagnosis), infeasible (too little memory) or failed; None while it runs or
         waits to go on.
@@ -36,49 +41,41 @@ class TrialState:
     attrs
         The pruner's notes (its rungs).
     faults
-        What went wrong and was lived with: {fault, epoch, detail}.
+        What went wrong and was lived with.
     changed
         What it goes on with instead of its `params`: half the batch, for want of memory.
     """
 
     number: int
     system: str
-    params: dict[str, Any]
-    chosen: dict[str, Any]
+    params: Params
+    chosen: Params
     distributions: dict[str, str]
     seed: int
     epochs: int
-    records: list[dict[str, Any]] = field(default_factory=list)
-    checkpoints: dict[int, dict[str, str]] = field(default_factory=dict)
-    outcome: str | None = None
+    records: list[Record] = field(default_factory=list)
+    checkpoints: dict[int, Published] = field(default_factory=dict)
+    outcome: kinds.Outcome | None = None
     paused: bool = False
     error: str | None = None
-    decision: str = "continue"
-    attrs: dict[str, Any] = field(default_factory=dict)
-    faults: list[dict[str, Any]] = field(default_factory=list)
-    changed: dict[str, Any] = field(default_factory=dict)
+    decision: kinds.Decision = "continue"
+    attrs: dict[str, JsonValue] = field(default_factory=dict)
+    faults: list[FaultTaken] = field(default_factory=list)
+    changed: Params = field(default_factory=dict)
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Params:
         """The parameters that it goes on with."""
         return {**self.params, **self.changed}
 
     @property
     def epoch(self) -> int:
         """The last journaled epoch, or -1."""
-        return int(self.records[-1]["epoch"]) if self.records else -1
+        return self.records[-1].epoch if self.records else -1
 
-    def best(self, objective: Objective) -> dict[str, Any] | None:
-        """Return the record that stands for the trial, or None before the first.
-
-        It is the best by `objective`. Epoch 0, the untrained system, counts only where there is no other: a trial
-        that only ever loses to its own start is shown as losing.
-        """
-        trained = [record for record in self.records if record["epoch"] > 0] or self.records
-        judged = [(value, record) for record in trained if (value := objective.of(record)) is not None]
-        if not judged:
-            return None
-        return max(judged, key=lambda pair: pair[0] * objective.sign)[1]
+    def best(self, objective: Objective) -> Record | None:
+        """Return the record that stands for the trial: `Objective.best`."""
+        return objective.best(self.records)
 
 
 @dataclass(slots=True)
@@ -88,7 +85,7 @@ class SweepState:
     Attributes
     ----------
     started
-        The `sweep_started` event.
+        The first event.
     spec
         The spec in force: the budget may have grown since the start.
     floors, ceilings
@@ -102,45 +99,44 @@ class SweepState:
     error
         What is to be done something about before it can go on, or an empty text.
     ground
-        What it stands on, as of its start or of the last change that was accepted: fingerprint, spec_text, nvf,
-        versions, code.
+        What it stands on, as of its start or of the last change that was accepted.
     accepted
         What had changed when it was gone on with all the same.
     ended
         Trials in the order in which they ended, since the sweep last went on after failing.
     """
 
-    started: Event
-    spec: dict[str, Any]
-    floors: dict[str, Any] = field(default_factory=dict)
-    ceilings: dict[str, Any] = field(default_factory=dict)
+    started: SweepStarted
+    spec: Spec
+    ground: Provenance
+    floors: dict[str, Figures] = field(default_factory=dict)
+    ceilings: dict[str, Figures] = field(default_factory=dict)
     trials: dict[int, TrialState] = field(default_factory=dict)
     status: str = "running"
     reason: str = ""
     error: str = ""
-    ground: dict[str, Any] = field(default_factory=dict)
     accepted: list[str] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """The sweep's name."""
-        return str(self.started["sweep"])
+        return self.started.sweep
 
     @property
     def objectives(self) -> list[Objective]:
         """What is optimised; the first one orders the leaderboard."""
-        return [Objective.parse(text) for text in self.started["objectives"]]
+        return [Objective.parse(text) for text in self.started.objectives]
 
     @property
-    def gpu(self) -> float:
-        """What share of a GPU its file asks for; see `nvf.devices`."""
-        return float(self.spec.get("resources", {}).get("gpu", 0))
+    def measure(self) -> Objective | None:
+        """The first quality that is optimised; None where that is latency alone."""
+        return next((each for each in self.objectives if each.view), None)
 
     @property
     def outdated_cold(self) -> bool:
         """Whether it has cold figures, and they, or some of them, are by another rule than today's."""
-        return bool(self.spec.get("cold")) and cold.of_sweep(self.started) != cold.RULE
+        return bool(self.spec.cold) and cold.of_sweep(self.started) != cold.RULE
 
     @property
     def finished(self) -> int:
@@ -152,59 +148,49 @@ def replay(events: Iterable[Event]) -> SweepState:
     """Return the state after `events`; raises `JournalError` where they do not begin with a sweep."""
     stream = iter(events)
     first = next(stream, None)
-    if first is None or first["kind"] != "sweep_started":
+    if not isinstance(first, SweepStarted):
         raise JournalError("the journal is empty: this sweep died before it began; delete its folder and start again")
-    state = SweepState(started=first, spec=first["spec"], ground=_ground(first))
+    state = SweepState(first, first.spec, first.ground)
     for event in stream:
         apply(state, event)
     return state
 
 
-def _ground(started: Event) -> dict[str, Any]:
-    return {
-        "fingerprint": started["task"]["fingerprint"],
-        "spec_text": started.get("spec_text"),
-        "nvf": started.get("nvf"),
-        "versions": started.get("versions", {}),
-        "code": started.get("code", {}),
-    }
-
-
 def apply(state: SweepState, event: Event) -> None:
     """Bring `state` forward by one event."""
-    match event["kind"]:
-        case "floors":
-            state.floors, state.ceilings = event["floors"], event["ceilings"]
-        case "trial_started":
-            names = ("system", "params", "chosen", "distributions", "seed", "epochs")
-            state.trials[event["trial"]] = TrialState(event["trial"], *(event[name] for name in names))
-        case "record":
-            trial = state.trials[event["trial"]]
-            trial.records.append(event["record"])
-            trial.decision, trial.attrs = event["decision"], event["attrs"]
-            if event["checkpoint"] is not None:
-                trial.checkpoints[event["record"]["epoch"]] = event["checkpoint"]
-        case "trial_ended":
-            trial = state.trials[event["trial"]]
-            trial.outcome, trial.error, trial.paused = event["outcome"], event["error"], False
+    match event:
+        case kinds.FloorsMeasured():
+            state.floors, state.ceilings = event.floors, event.ceilings
+        case kinds.TrialStarted():
+            drawn = (event.system, event.params, event.chosen, event.distributions)
+            state.trials[event.trial] = TrialState(event.trial, *drawn, event.seed, event.epochs)
+        case kinds.RecordTaken():
+            trial = state.trials[event.trial]
+            trial.records.append(event.record)
+            trial.decision, trial.attrs = event.decision, event.attrs
+            if event.checkpoint is not None:
+                trial.checkpoints[event.record.epoch] = event.checkpoint
+        case kinds.TrialEnded():
+            trial = state.trials[event.trial]
+            trial.outcome, trial.error, trial.paused = event.outcome, event.error, False
             state.ended.append(trial.number)
-        case "fault":
-            trial = state.trials[event["trial"]]
-            trial.faults.append({name: event[name] for name in ("fault", "epoch", "detail")})
-            trial.changed |= event["params"]
-        case "checkpoints_deleted":
-            state.trials[event["trial"]].checkpoints.clear()
-        case "trial_paused":
-            state.trials[event["trial"]].paused = True
-        case "trial_resumed":
-            state.trials[event["trial"]].paused = False
-        case "sweep_paused":
-            state.status, state.reason, state.error = "paused", event["reason"], event.get("error") or ""
-        case "sweep_resumed":
+        case FaultTaken():
+            trial = state.trials[event.trial]
+            trial.faults.append(event)
+            trial.changed |= event.params
+        case kinds.CheckpointsDeleted():
+            state.trials[event.trial].checkpoints.clear()
+        case kinds.TrialPaused():
+            state.trials[event.trial].paused = True
+        case kinds.TrialResumed():
+            state.trials[event.trial].paused = False
+        case kinds.SweepPaused():
+            state.status, state.reason, state.error = "paused", event.reason, event.error or ""
+        case kinds.SweepResumed():
             if state.reason == "failing":
                 state.ended.clear()
-            state.status, state.reason, state.error, state.spec = "running", "", "", event["spec"]
-            state.ground = event.get("ground") or state.ground
-            state.accepted += event.get("accepted", [])
-        case "sweep_ended":
-            state.status, state.reason = "ended", event["reason"]
+            state.status, state.reason, state.error, state.spec = "running", "", "", event.spec
+            state.ground = event.ground or state.ground
+            state.accepted += event.accepted
+        case kinds.SweepEnded():
+            state.status, state.reason = "ended", event.reason

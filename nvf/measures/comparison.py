@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, inf, isfinite
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
 
 ALPHA = 0.05
 """A difference from 0 is claimed only where its p lies below; intervals are of level 1 - `ALPHA`."""
@@ -30,7 +31,7 @@ class Comparison:
     difference
         Mean over the queries and the trainings.
     low, high
-        Its 95 % interval; infinite where it is open.
+        Its 95 % interval; infinite where it is open, which JSON holds as null.
     p
         Probability of a mean at least so far from 0 if the two were the same, two-sided. It lies below 0.05 where the
         interval excludes 0; beside several finalists it is adjusted (Holm), which the interval is not.
@@ -42,21 +43,11 @@ class Comparison:
 
     queries: int
     difference: float
-    low: float
-    high: float
+    low: Annotated[float, BeforeValidator(lambda end: -inf if end is None else end)]
+    high: Annotated[float, BeforeValidator(lambda end: inf if end is None else end)]
     p: float
     seeds: int = 1
     seed_share: float = 0.0
-
-    @classmethod
-    def of(cls, line: Mapping[str, Any]) -> Comparison:
-        """Return a comparison as journaled: JSON has no infinity, and holds None for an end that is open.
-
-        Journals of older versions of nvf hold comparisons over the queries alone.
-        """
-        low, high = (end if line[name] is None else line[name] for name, end in (("low", -inf), ("high", inf)))
-        seeds, share = line.get("seeds", 1), line.get("seed_share", 0.0)
-        return cls(line["queries"], line["difference"], low, high, line["p"], seeds, share)
 
     def outcome(self, margin: float = 0.0) -> Outcome:
         """Return `better` or `worse` than `margin` (0 or less), or `undecided`.

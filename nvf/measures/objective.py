@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import isnan
+from typing import Protocol, TypeVar
 
 from nvf.errors import MeasureError
 from nvf.measures.parse import VIEWS, parse
+from nvf.types import Figures
 
 LATENCIES = ("latency_ms_p50", "latency_ms_p95")
+
+
+class Measured(Protocol):
+    """A record of an epoch, as far as it says how good that is."""
+
+    @property
+    def epoch(self) -> int:
+        """0 for the untrained system."""
+
+    @property
+    def figures(self) -> Figures:
+        """By view and measure."""
+
+    @property
+    def clock(self) -> Mapping[str, float]:
+        """What depends on the machine, latencies among it."""
+
+
+M = TypeVar("M", bound=Measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +70,29 @@ class Objective:
         """1 where more is better, -1 where less is."""
         return -1 if self.name in LATENCIES else 1
 
-    def of(self, record: Mapping[str, Any]) -> float | None:
-        """Return the objective's value in a journaled record, or None where it has none."""
-        if self.name in LATENCIES:
-            return self._number(record.get("clock", {}).get(self.name))
-        return self.of_figures(record["figures"])
+    def of(self, record: Measured) -> float | None:
+        """Return the objective's value in a record, or None where it has none."""
+        return _number(record.clock.get(self.name)) if self.name in LATENCIES else self.of_figures(record.figures)
 
-    def of_figures(self, figures: Mapping[str, Mapping[str, float]]) -> float | None:
+    def of_figures(self, figures: Figures) -> float | None:
         """Return the objective's value among figures by view, or None."""
-        return self._number(figures.get(self.view, {}).get(self.name))
+        return _number(figures.get(self.view, {}).get(self.name))
 
-    @staticmethod
-    def _number(value: Any) -> float | None:
-        return None if value is None else float(value)
+    def standing(self, value: float | None) -> tuple[bool, float]:
+        """Return what values are sorted by, best first; what has none comes last."""
+        return value is None, -self.sign * (value or 0.0)
+
+    def best(self, records: Iterable[M]) -> M | None:
+        """Return the record that stands for a trial, the first of the best, or None where none has a value.
+
+        Epoch 0, the untrained system, counts only where there is no other: a trial that only ever loses to its own
+        start is shown as losing.
+        """
+        records = list(records)
+        trained = [record for record in records if record.epoch > 0] or records
+        judged = [record for record in trained if self.of(record) is not None]
+        return min(judged, key=lambda record: self.standing(self.of(record)), default=None)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or isnan(value) else float(value)

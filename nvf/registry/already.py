@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nvf.journal import cold, folders
-from nvf.journal.events import Event
+from nvf.journal.kinds import Event
 from nvf.journal.replay import TrialState
 from nvf.registry.confirmations import Confirmation, confirmations
 from nvf.registry.markdown import when
@@ -23,18 +23,17 @@ def already(
     """
     known = confirmations(events)
     asked = {trial.number: trial.settings for trial in finalists}
-    if known and known[-1].result is None and set(known[-1].finalists) == set(asked) and known[-1].seeds == seeds:
+    if known and known[-1].at is None and set(known[-1].finalists) == set(asked) and known[-1].seeds == seeds:
         return None
     for each in reversed(known):
-        result = each.result or {}
-        rows = result.get("finalists", [])
+        result = each.result
         if (
-            each.seeds == seeds
-            and "compared" in result
+            result is not None
+            and each.seeds == seeds
             and not cold.outdated(result)
-            and {row["trial"]: row["settings"] for row in rows} == asked
-            and result.get("model", result.get("champion", {}).get("model", folder.name)) == model
-            and all(folders.inside(folder, row["champion"]["checkpoint"]["folder"]).is_dir() for row in rows)
+            and {row.trial: row.settings for row in result.finalists} == asked
+            and (result.model or (result.champion.model if result.champion else folder.name)) == model
+            and all(folders.inside(folder, row.champion.checkpoint.folder).is_dir() for row in result.finalists)
         ):
             return each
     return None
@@ -43,8 +42,8 @@ def already(
 def tell(known: Confirmation, events: Sequence[Event], name: str, say: Callable[[str], None]) -> None:
     """Say that there is nothing to confirm, and why."""
     trials = ", ".join(f"{number:04d}" for number in known.finalists)
-    say(f"confirmed {when(known.at)} UTC: trials {trials}, {known.seeds} seeds; test stays closed")
-    if known.number < (last := [each for each in confirmations(events) if each.result is not None][-1]).number:
+    say(f"confirmed {when(known.at or 0)} UTC: trials {trials}, {known.seeds} seeds; test stays closed")
+    if known.number < (last := [each for each in confirmations(events) if each.at is not None][-1]).number:
         others = ", ".join(f"{number:04d}" for number in last.finalists)
         say(f"nvf promote asks the last confirmation: of trials {others} over {last.seeds} seeds")
     say(f"once more, with the same options: nvf confirm {name} --again")

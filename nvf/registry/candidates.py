@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nvf.errors import SweepError, UnknownName
 from nvf.journal import cold, folders
-from nvf.journal.events import Event
+from nvf.journal.kinds import Confirmed, Event
 from nvf.journal.leaderboard import best_trial
 from nvf.journal.replay import SweepState, TrialState, replay
-from nvf.registry.confirmations import last_result, leading
+from nvf.journal.result import ConfirmationResult, Finalist
+from nvf.registry.confirmations import last_result
 from nvf.registry.searched import snapshot_of
 from nvf.tasks.base import Task
+from nvf.training.record import Record
 from nvf.types import Figures
 
-Check = Callable[[SweepState, TrialState, Mapping[str, Any] | None], None]
+Check = Callable[[SweepState, TrialState, Finalist | None], None]
 """Takes the sweep, the trial chosen, and its part in the last confirmation, or None."""
 
 
@@ -39,12 +40,12 @@ class Candidate:
 
     state: SweepState
     trial: TrialState
-    record: dict[str, Any]
+    record: Record
     folder: Path
     digest: str
     task: Task
-    result: Mapping[str, Any] | None
-    row: Mapping[str, Any] | None
+    result: ConfirmationResult | None
+    row: Finalist | None
 
     @property
     def test(self) -> Figures | None:
@@ -52,18 +53,17 @@ class Candidate:
 
         Journals of older versions of nvf hold the mean over the seeds alone.
         """
-        return None if self.row is None else {**self.row["test"], **self.row["champion"].get("test", {})}
+        return None if self.row is None else {**self.row.test, **(self.row.champion.test or {})}
 
     @property
     def mean(self) -> Figures | None:
         """On test, the mean over the trainings, where there are several and the checkpoint's own figures are known."""
-        several = self.row is not None and self.row["seeds"] > 1 and "test" in self.row["champion"]
-        return self.row["test"] if several and self.row is not None else None
+        return None if self.row is None or self.row.seeds == 1 or self.row.champion.test is None else self.row.test
 
     @property
     def opened(self) -> int:
         """How often test had been opened when it was confirmed; 0 where it was not."""
-        return 0 if self.row is None or self.result is None else int(self.result["opened"])
+        return 0 if self.row is None or self.result is None else self.result.opened
 
     @property
     def outdated_cold(self) -> bool:
@@ -73,7 +73,7 @@ class Candidate:
     @property
     def seeds(self) -> int:
         """Over how many seeds it was confirmed; 0 where it was not."""
-        return 0 if self.row is None or self.result is None else int(self.result["seeds"])
+        return 0 if self.row is None or self.result is None else self.result.seeds
 
 
 def choose(
@@ -99,18 +99,16 @@ def choose(
     """
     state = replay(events)
     result = last_result(events)
-    if result is not None and "compared" not in result:
+    if result is None and any(isinstance(event, Confirmed) for event in events):
         raise SweepError(
             f"sweep '{state.name}' was confirmed by an older nvf; confirm it again: nvf confirm {state.name}"
         )
     row = _row(state, result, number)
-    trial = _trial(state, row["trial"] if row is not None else number)
+    trial = _trial(state, row.trial if row is not None else number)
     check(state, trial, row)
-    if row is not None:
-        record, published = row["champion"]["record"], row["champion"]["checkpoint"]
-    else:
-        best = trial.best(state.objectives[0])
-        record, published = best, None if best is None else trial.checkpoints.get(best["epoch"])
+    record = trial.best(state.objectives[0]) if row is None else row.champion.record
+    published = trial.checkpoints.get(record.epoch) if record else None
+    published = published if row is None else row.champion.checkpoint
     if record is None or published is None:
         raise SweepError(
             f"trial {trial.number} of sweep '{state.name}' has no checkpoint of its best epoch: only the best "
@@ -118,16 +116,14 @@ def choose(
             f"nvf confirm {state.name} --trial {trial.number} trains it again, or promote another one"
         )
     _, task = snapshot_of(events, state)
-    at = folders.inside(folder, published["folder"])
-    return Candidate(state, trial, record, at, published["digest"], task, result, row)
+    at = folders.inside(folder, published.folder)
+    return Candidate(state, trial, record, at, published.digest, task, result, row)
 
 
-def _row(state: SweepState, result: Mapping[str, Any] | None, number: int | None) -> Mapping[str, Any] | None:
+def _row(state: SweepState, result: ConfirmationResult | None, number: int | None) -> Finalist | None:
     if result is None:
         return None
-    if number is None:
-        return leading(result, state.objectives[0])
-    return next((row for row in result["finalists"] if row["trial"] == number), None)
+    return result.leading(state.objectives[0]) if number is None else result.of(number)
 
 
 def _trial(state: SweepState, number: int | None) -> TrialState:

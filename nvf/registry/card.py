@@ -15,7 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from nvf.encoders import frozen
 from nvf.errors import EncoderError
-from nvf.overlap import Overlap, sentences
+from nvf.overlap import sentences
 from nvf.registry.candidates import Candidate
 from nvf.registry.evaluated import head_figures, measured, new_documents, other_corpora, results
 from nvf.registry.gates import Verdict
@@ -99,7 +99,7 @@ def write(card: Card) -> str:
 def summary(card: Card) -> str:
     """Return the card's first part: what it is, its first figures, what to beware of."""
     held = card.candidate
-    judged = "never judged on test" if held.row is None else f"confirmed on test over {_seeds(held.row['seeds'])}"
+    judged = "never judged on test" if held.row is None else f"confirmed on test over {_seeds(held.row.seeds)}"
     return "\n\n".join(
         [
             f"`{held.trial.system}` over the vectors of {held.task.encoder or 'an encoder unknown to nvf'}, ranking "
@@ -159,26 +159,26 @@ def _encoder(card: Card) -> str:
 def _trained(card: Card) -> str:
     held = card.candidate
     if held.row is None:
-        share = held.state.spec.get("cold", 0)
+        share = held.state.spec.cold
         seed, on = held.trial.seed, f"without {share:.0%} of the judged documents" if share else "on all judgements"
     else:
-        seed, on = held.row["champion"]["seed"], "on all judgements; the seed whose figure on dev is the median"
-    return f"seed {seed}, epoch {held.record['epoch']} (the best on dev), {on}"
+        seed, on = held.row.champion.seed, "on all judgements; the seed whose figure on dev is the median"
+    return f"seed {seed}, epoch {held.record.epoch} (the best on dev), {on}"
 
 
 def _specifications(card: Card) -> str:
     held = card.candidate
-    started, clock = held.state.started, held.record["clock"]
+    started, clock = held.state.started, held.record.clock
     size = (held.folder / checkpoint.MODEL).stat().st_size
-    git = started.get("git") or {}
-    commit = f", commit `{git['commit'][:12]}`{' with changes' if git.get('dirty') else ''}" if git else ""
-    packages = ", ".join(f"{name} {version}" for name, version in started["versions"].items())
+    git = started.git
+    commit = f", commit `{git.commit[:12]}`{' with changes' if git.dirty else ''}" if git else ""
+    packages = ", ".join(f"{name} {version}" for name, version in started.versions.items())
     return bullets(
         [
             f"Checkpoint: {size:,} bytes of tensors, digest `{held.digest}`",
             f"Ranking one query, encoding apart: p50 {clock['latency_ms_p50']:.2f} ms, "
             f"p95 {clock['latency_ms_p95']:.2f} ms on the machine that trained it",
-            f"Made with nvf {started['nvf']}{commit}" + (f"; {packages}" if packages else ""),
+            f"Made with nvf {started.nvf}{commit}" + (f"; {packages}" if packages else ""),
         ]
     )
 
@@ -196,22 +196,22 @@ def _limits(card: Card) -> Iterator[str]:
     yield other_corpora(held)
     yield "Figures and intervals speak of other queries like these, not of other corpora or other languages."
     yield from card.cautions
-    for leak in held.state.started["task"]["leaks"]:
-        if leak["other"] == "train" and leak["near"] and leak["split"] == measured(held)[0]:
-            share = leak["near"] / leak["queries"]
-            yield f"{share:.0%} of the {leak['split']} queries have a near-duplicate in train: read the clean figures."
+    for leak in held.state.started.task.leaks:
+        if leak.other == "train" and leak.near and leak.split == measured(held)[0]:
+            share = leak.near / leak.queries
+            yield f"{share:.0%} of the {leak.split} queries have a near-duplicate in train: read the clean figures."
 
 
 def _data(card: Card) -> str:
     held = card.candidate
-    task, shown = held.task, held.state.started["task"]
+    task, shown = held.task, held.state.started.task
     sizes = ", ".join(f"{len(split):,} {name}" for name, split in task.splits.items())
-    leaks = sentences(Overlap(**leak) for leak in shown["leaks"])
+    leaks = sentences(shown.leaks)
     return "\n\n".join(
         [
             f"{task.name} (`{task.source['source']}`): {len(task.corpus):,} documents, queries: {sizes}. "
             f"Fingerprint of ids, judgements, splits and vectors: `{task.fingerprint}`.",
-            bullets([*leaks, *shown["notes"]]) if leaks or shown["notes"] else "No split shares anything with another.",
+            bullets([*leaks, *shown.notes]) if leaks or shown.notes else "No split shares anything with another.",
         ]
     )
 
@@ -239,8 +239,8 @@ def _gates(card: Card) -> str:
 
 def _diagnoses(card: Card) -> str:
     held = card.candidate
-    own = [f"{each['name']}: {each['text']}" for each in held.record["diagnoses"]]
-    others = sorted(set((held.row or {}).get("diagnoses", [])) - {each["name"] for each in held.record["diagnoses"]})
+    own = [f"{each.name}: {each.text}" for each in held.record.diagnoses]
+    others = sorted(set(held.row.diagnoses if held.row else ()) - {each.name for each in held.record.diagnoses})
     found = [*own, *(f"{name}: in another training of the same setting" for name in others)]
     return bullets(found) if found else "No pathology was diagnosed."
 

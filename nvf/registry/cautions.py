@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from nvf.journal import cold
 from nvf.journal.leaderboard import beats_floors, best_floor, diagnoses
 from nvf.journal.replay import SweepState, TrialState
-
-Record = Mapping[str, Any]
+from nvf.training.record import Record
 
 
 def cautions(
@@ -56,7 +54,7 @@ def _one_seed(seeds: int) -> Iterator[str]:
 
 def _under_floors(state: SweepState, record: Record) -> Iterator[str]:
     """Yield whether the record loses to the floors, and each floor that is better in another view."""
-    by = next((each for each in state.objectives if each.view), None)
+    by = state.measure
     if by is None:
         return
     lost = best_floor(state) if beats_floors(state, record) is False else None
@@ -67,7 +65,7 @@ def _under_floors(state: SweepState, record: Record) -> Iterator[str]:
         said = by.view if lost is not None and name == lost[0] else None
         under = [
             f"{view} {figures[by.name]:.4f} against {floor[view][by.name]:.4f}"
-            for view, figures in record["figures"].items()
+            for view, figures in record.figures.items()
             if view in floor and view != said and figures[by.name] < floor[view][by.name]
         ]
         if under:
@@ -103,15 +101,15 @@ def _unproven(state: SweepState) -> Iterator[str]:
 
 
 def _withheld(state: SweepState) -> Iterator[str]:
-    share = state.spec.get("cold", 0)
+    share = state.spec.cold
     if share:
         yield f"trained without the {share:.0%} of the judged documents that the cold figure needs"
 
 
 def _leaks(state: SweepState) -> Iterator[str]:
-    for leak in state.started["task"]["leaks"]:
-        if leak["split"] == "dev" and leak["other"] == "train" and (leak["near"] or leak["queries_shared"]):
+    for leak in state.started.task.leaks:
+        if leak.split == "dev" and leak.other == "train" and (leak.near or leak.queries_shared):
             yield (
-                f"dev leaks into train: {leak['near']} of {leak['queries']} queries are near-duplicates, "
-                f"{leak['queries_shared']} share a judged document"
+                f"dev leaks into train: {leak.near} of {leak.queries} queries are near-duplicates, "
+                f"{leak.queries_shared} share a judged document"
             )

@@ -10,25 +10,26 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from nvf import devices
 from nvf.errors import SweepError, TrackingError
 from nvf.journal import cold, folders
-from nvf.journal.events import Event, Journal
+from nvf.journal.events import Journal
+from nvf.journal.facts import Clock, Part, Published
+from nvf.journal.kinds import ConfirmationStarted, Confirmed, Event, Replicated, SealOpened
 from nvf.journal.leaderboard import beats_floors, best_floor
 from nvf.journal.replay import SweepState, TrialState, replay
+from nvf.journal.result import ConfirmationResult, Reigned
 from nvf.registry.already import already, tell
-from nvf.registry.confirmations import Confirmation, Part, confirmations
+from nvf.registry.confirmations import Confirmation, confirmations
 from nvf.registry.elsewhere import Elsewhere
 from nvf.registry.finalists import choose, objective, order, plan
 from nvf.registry.findings import by_view, compared, finalist, measure_of, over_draws, pairwise, stability
 from nvf.registry.judging import SPLIT, Judge, Trained
 from nvf.registry.reigning import Reigning, reigning
 from nvf.registry.searched import snapshot_of
-from nvf.spec.form import Spec
 from nvf.sweep.orders import Report
 from nvf.sweep.replicate import carry_out
 from nvf.systems import SYSTEMS
@@ -37,6 +38,7 @@ from nvf.tasks.progress import Progress, quiet
 from nvf.tracking import archive
 from nvf.tracking.sync import sync
 from nvf.training import checkpoint
+from nvf.training.record import Record
 
 FOLDER = "confirmed"
 """Below a sweep's folder: the checkpoints of what was trained again."""
@@ -61,7 +63,7 @@ class Bench:
     @classmethod
     def of(cls, state: SweepState, task: Task, folder: Path, model: str, say: Say) -> Bench:
         """Return the bench of a sweep; raises `TaskError` where a task of `evaluate` cannot be judged."""
-        spec = Spec.model_validate(state.spec)
+        spec = state.spec
         measures = [*spec.measures(), *([WINDOWS] if task.split(SPLIT).queries.vectors.ndim == 3 else [])]
         elsewhere = Elsewhere(task, spec.evaluate, measures) if spec.evaluate else None
         judge = Judge(task, measures, spec.cold)
@@ -79,8 +81,8 @@ def confirm(
     address: str | None = None,
     say: Say = lambda line: None,
     progress: Progress = quiet,
-) -> dict[str, Any]:
-    """Confirm the finalists of a sweep and return the result, as `nvf confirm --json` prints it.
+) -> ConfirmationResult:
+    """Confirm the finalists of a sweep and return the result.
 
     Where they were confirmed over as many seeds before, what was found then is returned, and nothing is opened.
 
@@ -128,22 +130,21 @@ def confirm(
                 return known.result
         _warn(state, finalists, say)
         snapshot, task = snapshot_of(events, state)
-        with devices.using(state.gpu):
+        with devices.using(state.spec.resources.gpu):
             bench = Bench.of(state, task, folder, model or name, say)
         current = _begin(journal, events, [trial.number for trial in finalists], seeds, bench.model, say)
         _train(journal, state, current, plan(state, finalists, seeds), snapshot, address, say, progress)
         times = _open_test(journal, events, current, say)
-        with devices.using(state.gpu):
+        with devices.using(state.spec.resources.gpu):
             result = _judge(bench, current, finalists, times)
-        confirmed = journal.append("confirmed", sync=True, confirmation=current.number, result=result)
-        _tidy(folder, [*events, confirmed])
+        journal.append(Confirmed(confirmation=current.number, result=result), sync=True)
+        _tidy(folder, [*(each.result for each in confirmations(events)), result])
     try:
         sync(folder)
     except TrackingError as error:
         say(f"MLflow is behind, which nvf sync {name} mends: {error}")
-    archive.keep(folder, state.spec.get("storage"), say)
-    told: dict[str, Any] = confirmed["result"]  # as journaled: what is read again is what was returned
-    return told
+    archive.keep(folder, state.spec.storage, say)
+    return result
 
 
 def _warn(state: SweepState, finalists: Sequence[TrialState], say: Say) -> None:
@@ -160,16 +161,20 @@ def _begin(
     """Return the confirmation to go on with: the last one where it is unfinished and the same, else a new one."""
     known, asked = confirmations(events), (finalists, seeds, cold.RULE)
     last = known[-1] if known else None
-    if last is not None and last.result is None and (last.finalists, last.seeds, last.cold_by) == asked:
+    if last is not None and last.at is None and (last.finalists, last.seeds, last.cold_by) == asked:
         folder = journal.path.parent
         last.replicates = {
-            part: event for part, event in last.replicates.items() if (folder / event["checkpoint"]["folder"]).is_dir()
+            part: event
+            for part, event in last.replicates.items()
+            if event.checkpoint is not None and (folder / event.checkpoint.folder).is_dir()
         }
         say(f"confirmation {last.number}: going on, {len(last.replicates)} trainings are in")
         return last
     number = len(known) + 1
-    plan: dict[str, Any] = {"finalists": finalists, "seeds": seeds, "cold_by": cold.RULE, "model": model}
-    journal.append("confirmation_started", sync=True, confirmation=number, **plan, clock=_clock())
+    started = ConfirmationStarted(
+        confirmation=number, finalists=finalists, seeds=seeds, cold_by=cold.RULE, model=model, clock=_clock()
+    )
+    journal.append(started, sync=True)
     return Confirmation(number, finalists, seeds)
 
 
@@ -192,12 +197,20 @@ def _train(
 
     def done(at: int, reports: list[Report]) -> None:
         part, last = left[at], reports[-1]
-        fields: dict[str, Any] = {"record": None, "checkpoint": None, "error": last.error}
-        if last.error is None:
-            fields |= _best(state, part, reports, journal.path.parent)
-        event = journal.append("replicate", sync=True, confirmation=current.number, part=part.to_json(), **fields)
-        if event["error"] is not None:
-            failed.append((part, event["error"]))
+        record, checkpoint, error = None, None, last.error
+        if error is None:
+            record, checkpoint = _best(state, part, reports, journal.path.parent)
+            error = None if checkpoint else "the disk is full: its checkpoint could not be published"
+        event = Replicated(
+            confirmation=current.number,
+            part=part,
+            record=record if checkpoint else None,
+            checkpoint=checkpoint,
+            error=error,
+        )
+        journal.append(event, sync=True)
+        if error is not None:
+            failed.append((part, error))
             say(f"trial {part.trial:04d}, seed {part.place}: the training failed")
         else:
             current.replicates[part] = event
@@ -215,35 +228,30 @@ def _train(
         )
 
 
-def _best(state: SweepState, part: Part, reports: Sequence[Report], folder: Path) -> dict[str, Any]:
-    """Return the best record on dev by the journal's rule, and its checkpoint, seen from the sweep's folder."""
-    by = objective(state, withheld=part.withheld)
+def _best(state: SweepState, part: Part, reports: Sequence[Report], folder: Path) -> tuple[Record, Published | None]:
+    """Return the best record on dev, and its checkpoint, seen from the sweep's folder; None where the disk was full."""
     records = [report.record for report in reports if report.record is not None]
-    trial = TrialState(part.trial, "", {}, {}, {}, part.seed, len(records), records=records)
-    best = trial.best(by) or records[-1]
-    published = reports[best["epoch"]].checkpoint
+    best = objective(state, withheld=part.withheld).best(records) or records[-1]
+    published = reports[best.epoch].checkpoint
     if published is None:
-        return {"error": "the disk is full: its checkpoint could not be published"}
-    where = Path(published["folder"]).relative_to(folder).as_posix()
-    return {"record": best, "checkpoint": {**published, "folder": where}}
+        return best, None
+    return best, replace(published, folder=Path(published.folder).relative_to(folder).as_posix())
 
 
 def _open_test(journal: Journal, events: Sequence[Event], current: Confirmation, say: Say) -> int:
     """Journal the opening of test, once for each confirmation, and return how often it has been opened."""
-    times = [event["kind"] for event in events].count("test_opened")
+    times = sum(isinstance(event, SealOpened) for event in events)
     if current.opened:
         say("test: it was opened when this confirmation was interrupted; judging now")
         return times
     times += 1
-    journal.append(
-        "test_opened", sync=True, confirmation=current.number, times=times, finalists=current.finalists, clock=_clock()
-    )
+    opened = SealOpened(confirmation=current.number, times=times, finalists=current.finalists, clock=_clock())
+    journal.append(opened, sync=True)
     say(f"test: opened for the {_nth(times)} time by this sweep; judging")
     return times
 
 
-def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState], times: int) -> dict[str, Any]:
-    """Return the result; see `confirm`."""
+def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState], times: int) -> ConfirmationResult:
     state, judge, measure = bench.state, bench.judge, measure_of(bench.state)
     full, withheld = (
         {trial.number: _replicates(current, trial.number, withheld=each) for trial in finalists}
@@ -256,66 +264,63 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
     untrained = judge.untrained(each.cold_seed for each in drawn[finalists[0].number])
     floors = {name: each for name, each in untrained.items() if SYSTEMS[name].role == "floor"}
     against = compared(judged, floors, measure)
+    beside = compared(judged, {} if champion is None else {"champion": champion}, measure)
+
+    def size(published: Published) -> int:
+        return (folders.inside(bench.folder, published.folder) / checkpoint.MODEL).stat().st_size
+
     rows = [
-        {
-            **finalist(state, trial, full[trial.number], withheld[trial.number], judged[trial.number]),
-            "against": against[trial.number],
-        }
+        finalist(
+            state,
+            trial,
+            full[trial.number],
+            withheld[trial.number],
+            judged[trial.number],
+            against[trial.number],
+            beside[trial.number].get("champion"),
+            size,
+        )
         for trial in finalists
     ]
-    for row in rows:
-        at = folders.inside(bench.folder, row["champion"]["checkpoint"]["folder"]) / checkpoint.MODEL
-        row["champion"]["bytes"] = at.stat().st_size
-    result = {
-        "sweep": state.name,
-        "measure": str(state.objectives[0]),
-        "compared": measure,
-        "split": SPLIT,
-        "task": bench.task.name,
-        "confirmation": current.number,
-        "opened": times,
-        "seeds": current.seeds,
-        "model": bench.model,
-        "cold": state.spec["cold"],
-        "cold_by": cold.RULE,
-        "queries": judge.queries,
-        "floors": {name: each.figures for name, each in floors.items()},
-        "ceilings": {name: each.figures for name, each in untrained.items() if name not in floors},
-        "withheld_floors": {name: over_draws(each.withheld) for name, each in floors.items()},
-        "stability": stability(rows),
-        "finalists": rows,
-        "pairwise": pairwise(by_view(judged, measure)),
-        "leaks": [leak for leak in state.started["task"]["leaks"] if leak["split"] == SPLIT],
-        "notes": state.started["task"]["notes"],
-    }
-    if bench.champion is not None and champion is not None:
-        result["champion"] = {
-            "model": bench.champion.model,
-            "version": bench.champion.version,
-            "name": bench.champion.name,
-            "figures": champion.figures,
-        }
-        beside = compared(judged, {"champion": champion}, measure)
-        for row in rows:
-            row["against_champion"] = beside[row["trial"]]["champion"]
-    if bench.elsewhere is not None:
-        result["evaluate"] = bench.elsewhere.judge(trained, measure)
-    return result
+    reigned = bench.champion
+    return ConfirmationResult(
+        sweep=state.name,
+        measure=str(state.objectives[0]),
+        compared=measure,
+        split=SPLIT,
+        task=bench.task.name,
+        confirmation=current.number,
+        opened=times,
+        seeds=current.seeds,
+        model=bench.model,
+        cold=state.spec.cold,
+        cold_by=cold.RULE,
+        queries=judge.queries,
+        floors={name: each.figures for name, each in floors.items()},
+        ceilings={name: each.figures for name, each in untrained.items() if name not in floors},
+        withheld_floors={name: over_draws(each.withheld) for name, each in floors.items()},
+        stability=stability(rows),
+        finalists=rows,
+        pairwise=pairwise(by_view(judged, measure)),
+        leaks=[leak for leak in state.started.task.leaks if leak.split == SPLIT],
+        notes=state.started.task.notes,
+        champion=None
+        if reigned is None or champion is None
+        else Reigned(reigned.model, reigned.version, reigned.name, champion.figures),
+        evaluate=None if bench.elsewhere is None else bench.elsewhere.judge(trained, measure),
+    )
 
 
-def _trained(folder: Path, replicates: Sequence[Event]) -> list[Trained]:
+def _trained(folder: Path, replicates: Sequence[Replicated]) -> list[Trained]:
     return [
-        Trained(
-            folders.inside(folder, each["checkpoint"]["folder"]),
-            each["checkpoint"]["digest"],
-            each["part"]["cold_seed"],
-        )
+        Trained(folders.inside(folder, each.checkpoint.folder), each.checkpoint.digest, each.part.cold_seed)
         for each in replicates
+        if each.checkpoint is not None
     ]
 
 
-def _replicates(current: Confirmation, trial: int, *, withheld: bool) -> list[Event]:
-    """Return the `replicate` events of a finalist in the order of its seeds."""
+def _replicates(current: Confirmation, trial: int, *, withheld: bool) -> list[Replicated]:
+    """Return the trainings of a finalist in the order of its seeds."""
     return [
         event
         for part, event in sorted(current.replicates.items(), key=lambda pair: pair[0].place)
@@ -323,13 +328,10 @@ def _replicates(current: Confirmation, trial: int, *, withheld: bool) -> list[Ev
     ]
 
 
-def _tidy(folder: Path, events: Sequence[Event]) -> None:
+def _tidy(folder: Path, results: Sequence[ConfirmationResult | None]) -> None:
     """Delete the checkpoints that nobody needs any more: all but the champions of every confirmation."""
     keep = {
-        folder / row["champion"]["checkpoint"]["folder"]
-        for event in events
-        if event["kind"] == "confirmed"
-        for row in event["result"]["finalists"]
+        folder / row.champion.checkpoint.folder for result in results if result is not None for row in result.finalists
     }
     for place in (folder / FOLDER).glob("*/trial-*/*"):
         for published in place.glob("epoch-*"):
@@ -339,8 +341,8 @@ def _tidy(folder: Path, events: Sequence[Event]) -> None:
             place.rmdir()
 
 
-def _clock() -> dict[str, Any]:
-    return {"host": platform.node(), "pid": os.getpid()}
+def _clock() -> Clock:
+    return Clock(host=platform.node(), pid=os.getpid())
 
 
 def _nth(number: int) -> str:

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from nvf.journal import cold
-from nvf.journal.events import Event
-from nvf.measures.objective import Objective
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One training of a finalist.
-
-    Attributes
-    ----------
-    trial
-        The finalist.
-    place
-        Which of the seeds, from 0; the same place has the same seed and the same draw for every finalist.
-    withheld
-        Whether the cold share is withheld from it, or all judgements are there.
-    seed, cold_seed
-        Of the training, and of the draw of withheld documents (None where there is none).
-    """
-
-    trial: int
-    place: int
-    withheld: bool
-    seed: int
-    cold_seed: int | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the part as plain data."""
-        return asdict(self)
+from nvf.journal.facts import Part
+from nvf.journal.kinds import ConfirmationStarted, Confirmed, Event, Replicated, SealOpened
+from nvf.journal.result import ConfirmationResult
 
 
 @dataclass(slots=True)
@@ -59,45 +32,37 @@ class Confirmation:
     result
         What came out, or None.
     at
-        When it came out, in seconds since 1970.
+        When it came to its end, in seconds since 1970, or None; without a result it was by a much older nvf.
     """
 
     number: int
     finalists: list[int]
     seeds: int
-    cold_by: str = cold.RULE
     model: str | None = None
-    replicates: dict[Part, Event] = field(default_factory=dict)
+    replicates: dict[Part, Replicated] = field(default_factory=dict)
     opened: bool = False
-    result: dict[str, Any] | None = None
-    at: float = 0.0
+    result: ConfirmationResult | None = None
+    at: float | None = None
+    cold_by: str = cold.RULE
 
 
 def confirmations(events: Sequence[Event]) -> list[Confirmation]:
     """Return the confirmations of a sweep as journaled, in order."""
     found: list[Confirmation] = []
     for event in events:
-        match event["kind"]:
-            case "confirmation_started":
-                rule = event.get("cold_by", cold.OLDER)
-                found.append(
-                    Confirmation(event["confirmation"], event["finalists"], event["seeds"], rule, event.get("model"))
-                )
-            case "replicate" if event["error"] is None:
-                found[-1].replicates[Part(**event["part"])] = event
-            case "test_opened":
+        match event:
+            case ConfirmationStarted():
+                rule = event.cold_by or cold.OLDER
+                found.append(Confirmation(event.confirmation, event.finalists, event.seeds, event.model, cold_by=rule))
+            case Replicated(error=None):
+                found[-1].replicates[event.part] = event
+            case SealOpened():
                 found[-1].opened = True
-            case "confirmed":
-                found[-1].result, found[-1].at = event["result"], event["t"]
+            case Confirmed():
+                found[-1].result, found[-1].at = event.result, event.t
     return found
 
 
-def last_result(events: Sequence[Event]) -> Mapping[str, Any] | None:
-    """Return what the last confirmation that came to its end found, as `nvf confirm --json` prints it, or None."""
-    return next((each.result for each in reversed(confirmations(events)) if each.result is not None), None)
-
-
-def leading(result: Mapping[str, Any], objective: Objective) -> Mapping[str, Any] | None:
-    """Return the finalist that is promoted: the best on dev by the mean over its seeds. Test chooses nothing."""
-    judged = [row for row in result["finalists"] if row["dev"]["mean"] is not None]
-    return max(judged, key=lambda row: row["dev"]["mean"] * objective.sign, default=None)
+def last_result(events: Sequence[Event]) -> ConfirmationResult | None:
+    """Return what the last confirmation that came to its end found, or None."""
+    return next((each.result for each in reversed(confirmations(events)) if each.at is not None), None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from nvf import tasks
+from nvf.journal.result import FloorsElsewhere, OnTasks, OnTasksOf, Transferred
+from nvf.measures.comparison import Comparison
 from nvf.measures.evaluate import Evaluation, depth, evaluate
 from nvf.measures.judge import agreed
 from nvf.measures.significance import compare
@@ -52,7 +53,7 @@ class Elsewhere:
         opened = (tasks.open_snapshot(tasks.build_snapshot(each)) for each in options)
         self._tasks = [tasks.carry(home, each, split) for each in opened]
 
-    def judge(self, finalists: Mapping[int, Sequence[Trained]], measure: str) -> dict[str, Any]:
+    def judge(self, finalists: Mapping[int, Sequence[Trained]], measure: str) -> Transferred:
         """Return floors and finalists, means over seeds, and the differences by `measure`: to each floor, and pairwise.
 
         The average over the tasks is of the tasks' means; its interval comes from all their queries, each weighted so
@@ -61,27 +62,39 @@ class Elsewhere:
         floors = self._floors()
         judged = {number: [self._evaluated(each) for each in trained] for number, trained in finalists.items()}
         pooled = {number: self._pooled(by_seed, measure) for number, by_seed in judged.items()}
-        against: dict[int, dict[str, Any]] = {number: {} for number in judged}
+        against: dict[int, dict[str, Comparison]] = {number: {} for number in judged}
         for name, floor in floors.items():
             theirs = self._pooled([floor], measure)
             lines = {number: compare(ours, theirs) for number, ours in pooled.items()}
             for number, line in adjusted(lines).items():
                 against[number][name] = line
-        rows = [{"trial": number, **_shown(by_seed), "against": against[number]} for number, by_seed in judged.items()]
-        return {**self._described(floors), "finalists": rows, "pairwise": pairwise({"all": pooled})}
+        rows = []
+        for number, by_seed in judged.items():
+            own = _shown(by_seed)
+            rows.append(OnTasksOf(number, own.figures, own.average, against[number]))
+        described = self._described(floors)
+        return Transferred(
+            tasks=described.tasks,
+            fingerprints=described.fingerprints,
+            queries=described.queries,
+            leaks=described.leaks,
+            floors=described.floors,
+            finalists=rows,
+            pairwise=pairwise({"all": pooled}),
+        )
 
-    def floors(self) -> dict[str, Any]:
-        """Return the figures of every floor that applies to all of them: {tasks, queries, leaks, floors}."""
+    def floors(self) -> FloorsElsewhere:
+        """Return the figures of every floor that applies to all of them."""
         return self._described(self._floors())
 
-    def _described(self, floors: Mapping[str, Sequence[Evaluation]]) -> dict[str, Any]:
-        return {
-            "tasks": [task.name for task in self._tasks],
-            "fingerprints": [task.fingerprint for task in self._tasks],
-            "queries": [each.queries for each in next(iter(floors.values()), [])],
-            "leaks": [asdict(leak) for task in self._tasks for leak in task.leaks],
-            "floors": {name: _shown([each]) for name, each in floors.items()},
-        }
+    def _described(self, floors: Mapping[str, Sequence[Evaluation]]) -> FloorsElsewhere:
+        return FloorsElsewhere(
+            tasks=[task.name for task in self._tasks],
+            fingerprints=[task.fingerprint for task in self._tasks],
+            queries=[each.queries for each in next(iter(floors.values()), [])],
+            leaks=[leak for task in self._tasks for leak in task.leaks],
+            floors={name: _shown([each]) for name, each in floors.items()},
+        )
 
     def _floors(self) -> dict[str, list[Evaluation]]:
         floors = [name for name, role in baselines(*self._tasks).items() if role == "floor"]
@@ -107,7 +120,7 @@ class Elsewhere:
         return np.concatenate([each * total / (len(values) * each.shape[1]) for each in values], axis=1)
 
 
-def _shown(by_seed: Sequence[Sequence[Evaluation]]) -> dict[str, Any]:
+def _shown(by_seed: Sequence[Sequence[Evaluation]]) -> OnTasks:
     """Return figures by task, and their average over tasks: means over the seeds."""
     figures = [mean([each.figures for each in of_task]) for of_task in zip(*by_seed, strict=True)]
-    return {"figures": figures, "average": mean(figures)}
+    return OnTasks(figures, mean(figures))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from nvf.journal import cold
+from nvf.journal.result import OnTasks, OnTasksOf, OverDraws, Transferred, both_ways
 from nvf.measures.comparison import Comparison, probability
 from nvf.measures.parse import VIEWS
 from nvf.registry.candidates import Candidate
-from nvf.registry.findings import each_pair, measure_of
+from nvf.registry.findings import measure_of
 from nvf.registry.gates import RAW
 from nvf.registry.markdown import number, table
 from nvf.systems import SYSTEMS
@@ -25,8 +25,8 @@ NEW_DOCUMENTS = {
 def measured(candidate: Candidate) -> tuple[str, Figures, Mapping[str, Figures]]:
     """Return the split, the figures on it, and those of the floors: test where it was confirmed, else dev."""
     if candidate.test is None or candidate.result is None:
-        return "dev", candidate.record["figures"], candidate.state.floors
-    return "test", candidate.test, candidate.result["floors"]
+        return "dev", candidate.record.figures, candidate.state.floors
+    return "test", candidate.test, candidate.result.floors
 
 
 def _own(candidate: Candidate) -> Iterator[tuple[str, Figures]]:
@@ -36,7 +36,7 @@ def _own(candidate: Candidate) -> Iterator[tuple[str, Figures]]:
         yield name, figures
         return
     yield f"{name}, this checkpoint", {view: by for view, by in figures.items() if view != "cold"}
-    yield f"mean of {candidate.row['seeds']} trainings", candidate.mean
+    yield f"mean of {candidate.row.seeds} trainings", candidate.mean
 
 
 def head_figures(candidate: Candidate) -> str:
@@ -52,9 +52,9 @@ def head_figures(candidate: Candidate) -> str:
 
 def _champion(candidate: Candidate) -> Iterator[tuple[str, Figures]]:
     """Yield the version that reigned when it was confirmed, with its figures on test, where there was one."""
-    reigned = (candidate.result or {}).get("champion")
-    if candidate.row is not None and reigned is not None:
-        yield f"`{reigned['name']}`", reigned["figures"]
+    reigned = None if candidate.row is None or candidate.result is None else candidate.result.champion
+    if reigned is not None:
+        yield f"`{reigned.name}`", reigned.figures
 
 
 def results(candidate: Candidate) -> str:
@@ -73,9 +73,8 @@ def new_documents(candidate: Candidate) -> str:
     said = f"**New documents** are found with {measure} {figures['cold'][measure]:.4f} on {split}"
     if candidate.outdated_cold:
         return f"{said}; {cold.again(candidate.state.name)}."
-    found = (candidate.row or {}).get("against", {}).get(RAW, {}).get("cold")
-    if found is not None:
-        line = Comparison.of(found)
+    line = None if candidate.row is None else candidate.row.against.get(RAW, {}).get("cold")
+    if line is not None:
         return f"{said}, {line} against the raw vectors: {NEW_DOCUMENTS[line.outcome()]}."
     raw = floors.get(RAW, {}).get("cold", {}).get(measure)
     return f"{said}; by the raw vectors with {number(raw)}."
@@ -87,26 +86,25 @@ def other_corpora(candidate: Candidate) -> str:
         return "**Other corpora:** what it learned is about the documents of this one; another needs another training."
     said = "**Other corpora** of the same encoder can be ranked, for it learned nothing about single documents"
     found, own = _judged_elsewhere(candidate)
-    if RAW not in own.get("against", {}):
+    if found is None or own is None or RAW not in own.against:
         return f"{said}; how well was not measured."
-    line = Comparison.of(own["against"][RAW])
-    tasks = ", ".join(found["tasks"])
+    line, tasks = own.against[RAW], ", ".join(found.tasks)
     return f"{said}: on average over {tasks} it is {line} against the raw vectors, {line.outcome()}."
 
 
-def _judged_elsewhere(candidate: Candidate) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return what the tasks of `evaluate` gave, and the candidate's part in it; both empty where there are none."""
-    found: Mapping[str, Any] = (candidate.result or {}).get("evaluate", {})
-    rows = found.get("finalists", []) if candidate.row is not None else []
-    return found, next((row for row in rows if row["trial"] == candidate.trial.number), {})
+def _judged_elsewhere(candidate: Candidate) -> tuple[Transferred | None, OnTasksOf | None]:
+    """Return what the tasks of `evaluate` gave, and the candidate's part in it; None where there are none."""
+    found = None if candidate.row is None or candidate.result is None else candidate.result.evaluate
+    rows = [] if found is None else found.finalists
+    return found, next((row for row in rows if row.trial == candidate.trial.number), None)
 
 
 def _figures(candidate: Candidate) -> Iterator[str]:
     split, figures, floors = measured(candidate)
     others = {**dict(_champion(candidate)), **floors}
     result = candidate.result if candidate.row is not None else None
-    ceilings = candidate.state.ceilings if result is None else result["ceilings"]
-    queries = candidate.state.started["task"]["queries"].get("dev", {}) if result is None else result["queries"]
+    ceilings = candidate.state.ceilings if result is None else result.ceilings
+    queries = candidate.state.started.task.queries.get("dev", {}) if result is None else result.queries
     for view, own in figures.items():
         rows = [
             (name, *(number(of.get(view, {}).get(measure)) for measure in own))
@@ -120,16 +118,16 @@ def _compared(candidate: Candidate) -> Iterator[str]:
     if candidate.row is None or candidate.result is None:
         yield "It was not confirmed, so nothing is compared query by query."
         return
-    others = {name: candidate.row["against_champion"] for name, _ in _champion(candidate)}
+    others = {name: candidate.row.against_champion or {} for name, _ in _champion(candidate)}
     lines = [
-        (name, view, Comparison.of(by_view[view]))
-        for name, by_view in {**others, **candidate.row["against"]}.items()
+        (name, view, by_view[view])
+        for name, by_view in {**others, **candidate.row.against}.items()
         for view in VIEWS
         if view in by_view
     ]
     lines += _finalists(candidate)
     rows = [(name, view, of.queries, of.seeds, of, probability(of.p), of.outcome()) for name, view, of in lines]
-    measure, finalists = candidate.result["compared"], len(candidate.result["finalists"])
+    measure, finalists = candidate.result.compared, len(candidate.result.finalists)
     difference = f"{measure}, difference [95 % interval]"
     yield table(("against", "view", "queries", "trainings", difference, "p", "it is"), rows)
     adjusted = f" p is adjusted for {finalists} finalists (Holm)." if finalists > 1 else ""
@@ -141,9 +139,9 @@ def _compared(candidate: Candidate) -> Iterator[str]:
 
 def _finalists(candidate: Candidate) -> Iterator[tuple[str, str, Comparison]]:
     """Yield name, view and comparison for the other finalists; none in a confirmation of an older nvf."""
-    result = candidate.result or {}
-    systems = {row["trial"]: row["system"] for row in result["finalists"]}
-    for one, other, by_view in each_pair(result.get("pairwise", ())):
+    assert candidate.result is not None, "it was confirmed"
+    systems = {row.trial: row.system for row in candidate.result.finalists}
+    for one, other, by_view in both_ways(candidate.result.pairwise):
         if one == candidate.trial.number:
             for view, line in by_view.items():
                 yield f"trial {other:04d} ({systems[other]})", view, line
@@ -151,15 +149,15 @@ def _finalists(candidate: Candidate) -> Iterator[tuple[str, str, Comparison]]:
 
 def _withheld(candidate: Candidate) -> Iterator[str]:
     """Yield both figures of the trainings with a share withheld, beside the floors' on the very same draws."""
-    if candidate.row is None or candidate.result is None or "cold" not in candidate.row["withheld"]["mean"]:
+    if candidate.row is None or candidate.result is None or "cold" not in candidate.row.withheld.mean:
         return
-    measure = candidate.result["compared"]
+    measure = candidate.result.compared
 
-    def cells(of: Mapping[str, Any]) -> list[str]:
-        return [f"{of['mean'][view][measure]:.4f} ± {number(of['sd'][view][measure])}" for view in ("all", "cold")]
+    def cells(of: OverDraws) -> list[str]:
+        return [f"{of.mean[view][measure]:.4f} ± {number(of.sd[view][measure])}" for view in ("all", "cold")]
 
-    several = {f"**{candidate.trial.system}**": candidate.row["withheld"], **candidate.result["withheld_floors"]}
-    share, draws = candidate.result["cold"], candidate.row["withheld"]["draws"]
+    several = {f"**{candidate.trial.system}**": candidate.row.withheld, **candidate.result.withheld_floors}
+    share, draws = candidate.result.cold, candidate.row.withheld.draws
     yield table(
         (f"test, {share:.0%} withheld, {draws} draws", f"all {measure}", f"cold {measure}"),
         [(name, *cells(of)) for name, of in several.items()],
@@ -171,21 +169,22 @@ def _curse(candidate: Candidate) -> str:
     if candidate.row is None or candidate.result is None:
         trials = sum(bool(trial.records) for trial in candidate.state.trials.values())
         return f"{head} Unknown: its figures are the best of {trials} trials on the very split that chose them."
-    gap = candidate.row["gap"]
+    gap = candidate.row.gap
     return (
-        f"{head} {candidate.result['measure']}: {number(gap['search_dev'])} on dev in the search, "
-        f"{number(gap['replicates_dev'])} on dev when trained again, {number(gap['test'])} on test."
+        f"{head} {candidate.result.measure}: {number(gap.search_dev)} on dev in the search, "
+        f"{number(gap.replicates_dev)} on dev when trained again, {number(gap.test)} on test."
     )
 
 
 def _elsewhere(candidate: Candidate) -> Iterator[str]:
     """Yield the figures on the tasks of `evaluate`, of which nothing was trained."""
     found, own = _judged_elsewhere(candidate)
-    if not own:
+    if found is None or own is None:
         return
     measure = measure_of(candidate.state)
+    several: dict[str, OnTasks | OnTasksOf] = {f"**{candidate.trial.system}**": own, **found.floors}
     rows = [
-        (name, *(number(each["all"][measure]) for each in of["figures"]), number(of["average"]["all"][measure]))
-        for name, of in ((f"**{candidate.trial.system}**", own), *found["floors"].items())
+        (name, *(number(each["all"][measure]) for each in of.figures), number(of.average["all"][measure]))
+        for name, of in several.items()
     ]
-    yield table((f"{measure} elsewhere, all queries", *found["tasks"], "average"), rows)
+    yield table((f"{measure} elsewhere, all queries", *found.tasks, "average"), rows)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from nvf import seeding
 from nvf.errors import SweepError, UnknownName
-from nvf.journal.leaderboard import leaderboard
+from nvf.journal.facts import Part
+from nvf.journal.leaderboard import Row, leaderboard
 from nvf.journal.replay import SweepState, TrialState
 from nvf.measures.objective import Objective
-from nvf.registry.confirmations import Part
-from nvf.spec.form import Spec
 from nvf.sweep.orders import Order
 
 
@@ -29,8 +27,8 @@ def choose(
     SweepError
         Where there are none, or a named one has no figure.
     """
-    rows = [row for row in leaderboard(state)["trials"] if row["value"] is not None]
-    judged = [row["trial"] for row in rows]
+    rows = leaderboard(state).judged
+    judged = [row.trial for row in rows]
     for number in trials:
         if number not in judged:
             known = ", ".join(map(str, sorted(judged))) or "none"
@@ -52,11 +50,11 @@ def choose(
     return found[:top]
 
 
-def _ailing(state: SweepState, rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+def _ailing(state: SweepState, rows: Sequence[Row]) -> dict[int, str]:
     """Return the trials that the sweep's gates would refuse for a diagnosis, each with its names."""
-    if not Spec.model_validate(state.spec).gates.diagnoses:
+    if not state.spec.gates.diagnoses:
         return {}
-    return {row["trial"]: ", ".join(row["diagnoses"]) for row in rows if row["diagnoses"]}
+    return {row.trial: ", ".join(row.diagnoses) for row in rows if row.diagnoses}
 
 
 def plan(state: SweepState, finalists: Sequence[TrialState], seeds: int) -> list[Part]:
@@ -66,7 +64,7 @@ def plan(state: SweepState, finalists: Sequence[TrialState], seeds: int) -> list
     without it, each seed with a draw of its own. What is not trained by gradient has no randomness of its own: one
     training on all judgements will do, and only the draws differ.
     """
-    spec = Spec.model_validate(state.spec)
+    spec = state.spec
     own = [seeding.derive(spec.search.seed, "confirm", place) for place in range(seeds)]
     draws = [seeding.derive(spec.search.seed, "confirm", "withhold", place) for place in range(seeds)]
     parts = []
@@ -80,7 +78,7 @@ def plan(state: SweepState, finalists: Sequence[TrialState], seeds: int) -> list
 
 def order(part: Part, state: SweepState, snapshot: Path, folder: Path) -> Order:
     """Return what a worker is told to train; its checkpoints go below `folder`."""
-    spec, trial = Spec.model_validate(state.spec), state.trials[part.trial]
+    spec, trial = state.spec, state.trials[part.trial]
     return Order(
         trial=part.trial,
         system=trial.system,

@@ -7,21 +7,19 @@ decide; then the gate says about how many queries would, in four of five repetit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from nvf.errors import GateRefused
 from nvf.journal import cold as rules
+from nvf.journal.result import ConfirmationResult, Finalist
 from nvf.measures.comparison import Comparison, probability
 from nvf.registry.markdown import number
 from nvf.spec.form import Gates
 
 RAW = "raw"
 """The floor that the cold gate looks at: what a new document had before anything was learned."""
-
-Finalist = Mapping[str, Any]
-Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +45,13 @@ class Verdict:
     queries: int | None = None
 
 
-def verdicts(row: Finalist, result: Result, gates: Gates, size: int | None) -> list[Verdict]:
+def verdicts(row: Finalist, result: ConfirmationResult, gates: Gates, size: int | None) -> list[Verdict]:
     """Return what every gate that applies says of one finalist.
 
     Parameters
     ----------
     row, result
-        The finalist, and the confirmation that it is part of, as `nvf confirm --json` prints them.
+        The finalist, and the confirmation that it is part of.
     gates
         The sweep file's.
     size
@@ -93,87 +91,85 @@ def lines(found: Sequence[Verdict]) -> list[str]:
     return [f"  {each.gate:<9}  {each.outcome:<9}  {each.said}" for each in found]
 
 
-def floors(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
+def floors(row: Finalist, result: ConfirmationResult, gates: Gates) -> Iterator[Verdict]:
     """Better than every floor, or those named, on clean queries: the interval of the difference lies above 0."""
-    named = gates.floors if isinstance(gates.floors, tuple) else row["against"] if gates.floors else ()
+    named = gates.floors if isinstance(gates.floors, tuple) else tuple(row.against) if gates.floors else ()
     for floor in named:
-        if floor not in row["against"]:
+        if floor not in row.against:
             yield Verdict("floors", "refused", unmeasured("floors", floor, result))
             continue
-        by_view = row["against"][floor]
+        by_view = row.against[floor]
         view = "clean" if "clean" in by_view else "all"
-        yield difference("floors", Comparison.of(by_view[view]), 0.0, f"{floor}, {view} {result['compared']}")
+        yield difference("floors", by_view[view], 0.0, f"{floor}, {view} {result.compared}")
 
 
-def cold(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
+def cold(row: Finalist, result: ConfirmationResult, gates: Gates) -> Iterator[Verdict]:
     """Not worse than the raw vectors on cold documents: the interval lies above minus the margin.
 
     What was judged by an older rule (`nvf.journal.cold`) is not judged again, but refused.
     """
-    line = row["against"].get(RAW, {}).get("cold")
+    line = row.against.get(RAW, {}).get("cold")
     if gates.cold_margin is None or line is None:
         return
     if rules.outdated(result):
-        yield Verdict("cold", "refused", rules.again(result["sweep"]))
+        yield Verdict("cold", "refused", rules.again(result.sweep))
     else:
-        yield difference("cold", Comparison.of(line), -gates.cold_margin, f"{RAW}, cold {result['compared']}")
+        yield difference("cold", line, -gates.cold_margin, f"{RAW}, cold {result.compared}")
 
 
 def diagnoses(row: Finalist, gates: Gates) -> Iterator[Verdict]:
     """No diagnosis in the record of the checkpoint that would be promoted."""
-    found = row["champion"]["record"]["diagnoses"] if gates.diagnoses else []
-    for each in found:
-        shown = f"{number(each['figure'], '.3g')}, threshold {number(each['threshold'], '.3g')}"
-        yield Verdict("diagnoses", "refused", f"its record shows {each['name']} ({shown})")
+    for each in row.champion.record.diagnoses if gates.diagnoses else ():
+        shown = f"{number(each.figure, '.3g')}, threshold {number(each.threshold, '.3g')}"
+        yield Verdict("diagnoses", "refused", f"its record shows {each.name} ({shown})")
 
 
-def champion(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
+def champion(row: Finalist, result: ConfirmationResult, gates: Gates) -> Iterator[Verdict]:
     """Not worse than the version that reigned when it was confirmed, on all queries, where one did."""
-    if gates.champion_margin is not None and "champion" in result:
-        line = Comparison.of(row["against_champion"]["all"])
-        other = f"version {result['champion']['version']}, {result['compared']}"
-        yield difference("champion", line, -gates.champion_margin, other)
+    if gates.champion_margin is not None and result.champion is not None and row.against_champion is not None:
+        other = f"version {result.champion.version}, {result.compared}"
+        yield difference("champion", row.against_champion["all"], -gates.champion_margin, other)
 
 
-def leaks(result: Result, gates: Gates) -> Iterator[Verdict]:
+def leaks(result: ConfirmationResult, gates: Gates) -> Iterator[Verdict]:
     """Test leaks into train no further than the limits: near-duplicate queries, queries that share a document."""
-    limits = {"near": gates.near_duplicates, "queries_shared": gates.shared_documents}
-    words = {"near": "have a near-duplicate in train", "queries_shared": "share a judged document with train"}
-    for leak in (leak for leak in result["leaks"] if leak["other"] == "train"):
-        for key, limit in limits.items():
-            share = leak[key] / leak["queries"]
+    for leak in (leak for leak in result.leaks if leak.other == "train"):
+        near = (leak.near, gates.near_duplicates, "have a near-duplicate in train")
+        shared = (leak.queries_shared, gates.shared_documents, "share a judged document with train")
+        for count, limit, words in (near, shared):
+            share = count / leak.queries
             if limit is not None:
-                said = f"{share:.1%} of the test queries {words[key]}, {limit:.1%} may"
+                said = f"{share:.1%} of the test queries {words}, {limit:.1%} may"
                 yield Verdict("leaks", "passes" if share <= limit else "refused", said)
 
 
-def gain(row: Finalist, result: Result, gates: Gates) -> Iterator[Verdict]:
+def gain(row: Finalist, result: ConfirmationResult, gates: Gates) -> Iterator[Verdict]:
     """So much above the named baseline, over all queries."""
     for measure, points in gates.gain.items():
-        if gates.baseline not in result["floors"]:
+        if gates.baseline not in result.floors:
             yield Verdict("gain", "refused", unmeasured("baseline", gates.baseline, result))
             return
-        ours, theirs = row["test"]["all"][measure], result["floors"][gates.baseline]["all"][measure]
+        ours, theirs = row.test["all"][measure], result.floors[gates.baseline]["all"][measure]
         said = f"{measure} {ours:.4f} is {ours - theirs:+.4f} from `{gates.baseline}`'s, {points:+.4f} is asked"
         yield Verdict("gain", "passes" if ours - theirs >= points else "refused", said)
 
 
-def unmeasured(key: str, name: str, result: Result) -> str:
+def unmeasured(key: str, name: str, result: ConfirmationResult) -> str:
     """Return that a gate names a floor which the task does not have, and those that it has."""
-    return f"gates.{key} '{name}' is no floor of this task ({', '.join(sorted(result['floors']))})"
+    return f"gates.{key} '{name}' is no floor of this task ({', '.join(sorted(result.floors))})"
 
 
 def least(row: Finalist, gates: Gates) -> Iterator[Verdict]:
     """A figure over all queries that is at least the one named."""
     for measure, value in gates.least.items():
-        ours = row["test"]["all"][measure]
+        ours = row.test["all"][measure]
         yield Verdict("least", "passes" if ours >= value else "refused", f"{measure} is {ours:.4f}, {value} is asked")
 
 
 def latency(row: Finalist, gates: Gates) -> Iterator[Verdict]:
     """The 95th percentile of ranking one query, in milliseconds: the median over the replicates."""
     if gates.latency_ms_p95 is not None:
-        ours = row["latency_ms_p95"]
+        ours = row.latency_ms_p95
         said = f"P95 latency is {ours:.3g} ms, {gates.latency_ms_p95:g} ms may be"
         yield Verdict("latency", "passes" if ours <= gates.latency_ms_p95 else "refused", said)
 

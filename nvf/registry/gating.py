@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from mlflow import MlflowClient
 
 from nvf.errors import GateRefused
-from nvf.journal.events import Event
+from nvf.journal.kinds import Event
 from nvf.journal.replay import SweepState, TrialState
 from nvf.measures.evaluate import depth, evaluate
 from nvf.measures.significance import compare
@@ -20,7 +20,7 @@ from nvf.registry.gates import Verdict
 from nvf.registry.judging import SPLIT
 from nvf.registry.next_steps import Advice, Step, lines, next_steps
 from nvf.registry.retriever import Retriever
-from nvf.spec.form import Gates, Spec
+from nvf.spec.form import Gates
 from nvf.systems.base import System
 from nvf.systems.ranking import rank_split
 from nvf.tracking import names
@@ -54,7 +54,7 @@ def confirmed_first(
     GateRefused
         With what to run.
     """
-    asked = Spec.model_validate(state.spec).gates
+    asked = state.spec.gates
     if not guarded(alias, asked):
         return
     command = shlex.join([*again, "--alias", alias] if alias != named.ALIAS else again)
@@ -85,7 +85,7 @@ def verdicts(
     forced
         Whether the verdicts are only recorded.
     """
-    asked = Spec.model_validate(candidate.state.spec).gates
+    asked = candidate.state.spec.gates
     name, number = candidate.state.name, candidate.trial.number
     if candidate.row is None or candidate.result is None:
         return []
@@ -106,14 +106,10 @@ def against(client: MlflowClient, model: str, reigning: int, candidate: Candidat
     """
     if asked.champion_margin is None:
         return
-    known = (candidate.result or {}).get("champion")
-    if (
-        known is not None
-        and candidate.row
-        and candidate.result
-        and (known["model"], known["version"]) == (model, reigning)
-    ):
-        yield from gates.champion(candidate.row, candidate.result, asked)
+    row, result = candidate.row, candidate.result
+    known = None if result is None else result.champion
+    if row and result and known and (known.model, known.version) == (model, reigning):
+        yield from gates.champion(row, result, asked)
         return
     version = client.get_model_version(model, str(reigning))
     if version.tags.get(names.FINGERPRINT) != candidate.task.fingerprint:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from nvf.journal import cold
-from nvf.journal.events import Event
+from nvf.journal.kinds import Confirmed, Event, Promoted, RecordTaken
 from nvf.journal.leaderboard import beats_floors, best_floor, leaderboard
 from nvf.journal.replay import SweepState, TrialState
-from nvf.registry.confirmations import Confirmation, confirmations, leading
+from nvf.journal.result import ConfirmationResult, Finalist
+from nvf.registry import gates
+from nvf.registry.confirmations import Confirmation, confirmations
 from nvf.registry.named import ALIAS
 
 FUSES = "fused"
@@ -78,12 +79,12 @@ def next_steps(state: SweepState, events: Sequence[Event], *, running: bool) -> 
         return Advice(why, [Step("again", f"nvf sweep SPEC --name {name}-2")])
     known = confirmations(events)
     last = known[-1] if known else None
-    if last is not None and last.result is None:
+    if last is not None and last.at is None:
         return Advice(["its confirmation was interrupted"], [Step("go on", goes_on(name, events))])
-    done = next((each for each in reversed(known) if each.result is not None), None)
-    if done is None or "compared" not in (done.result or {}):
+    done = next((each for each in reversed(known) if each.at is not None), None)
+    if done is None or done.result is None:
         return _unconfirmed(state, events, best)
-    return _confirmed(state, events, done, best)
+    return _confirmed(state, events, done, done.result, best)
 
 
 def _unconfirmed(state: SweepState, events: Sequence[Event], best: TrialState) -> Advice:
@@ -98,13 +99,14 @@ def _unconfirmed(state: SweepState, events: Sequence[Event], best: TrialState) -
     return Advice([], [*asked, Step("confirm", f"nvf confirm {state.name}"), _more(state)])
 
 
-def _confirmed(state: SweepState, events: Sequence[Event], done: Confirmation, best: TrialState) -> Advice:
-    result = done.result or {}
-    since = _places(events, "confirmed")[-1]
+def _confirmed(
+    state: SweepState, events: Sequence[Event], done: Confirmation, result: ConfirmationResult, best: TrialState
+) -> Advice:
+    since = [event.n for event in events if isinstance(event, Confirmed)][-1]
     promoted = _promoted(events, since)
     asked = _asking(state, promoted) if promoted is not None else []
     newer = best.number not in done.finalists and any(
-        event["n"] > since for event in events if event["kind"] == "record" and event["trial"] == best.number
+        event.n > since for event in events if isinstance(event, RecordTaken) and event.trial == best.number
     )
     if newer:
         why = [f"trial {best.number:04d} is better on dev than those that were confirmed"]
@@ -113,20 +115,17 @@ def _confirmed(state: SweepState, events: Sequence[Event], done: Confirmation, b
         return Advice([cold.SAID], [Step("confirm", f"nvf confirm {state.name}"), *asked])
     if promoted is not None:
         return Advice([], [*asked, _more(state)])
-    row = leading(result, state.objectives[0])
+    row = result.leading(state.objectives[0])
     if row is None or not (refused := _refused(state, row, result)):
         return Advice([], [Step("promote", f"nvf promote {state.name}"), _more(state)])
-    why = [f"trial {row['trial']:04d} would not be promoted:", *refused]
+    why = [f"trial {row.trial:04d} would not be promoted:", *refused]
     return Advice(why, [*_tries(state, best), Step("force", f"nvf promote {state.name} --force 'why'")])
 
 
-def _refused(state: SweepState, row: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+def _refused(state: SweepState, row: Finalist, result: ConfirmationResult) -> list[str]:
     """Return a line for each gate that says no to a finalist."""
-    from nvf.registry import gates  # a sweep file's model takes a moment to import: only where it is asked
-    from nvf.spec.form import Spec
-
-    asked = Spec.model_validate(state.spec).gates
-    found = gates.verdicts(row, result, asked, row["champion"].get("bytes"))
+    asked = state.spec.gates
+    found = gates.verdicts(row, result, asked, row.champion.bytes)
     return gates.lines(gates.refusals([*found, *gates.champion(row, result, asked)], asked))
 
 
@@ -135,16 +134,14 @@ def _tries(state: SweepState, best: TrialState) -> Iterator[Step]:
     if FUSES not in _systems(state) and any(floor in state.floors for floor in WORDS):
         yield Step("try", f"system: {FUSES} in the sweep file, under another name; see nvf systems")
     record = best.best(state.objectives[0])
-    if record is not None and 0 < best.epochs == record["epoch"]:
+    if record is not None and 0 < best.epochs == record.epoch:
         yield Step("longer", f"nvf sweep SPEC --name {state.name}-2 --set budget.epochs={2 * best.epochs}")
     yield _more(state)
 
 
 def _systems(state: SweepState) -> set[str]:
     """Return the systems of the space, also those that no trial has drawn yet."""
-    named = state.spec.get("system")
-    choice = named.get("choice", []) if isinstance(named, dict) else [named]
-    return {trial.system for trial in state.trials.values()} | {str(each) for each in choice}
+    return {*state.spec.system, *(trial.system for trial in state.trials.values())}
 
 
 def _more(state: SweepState) -> Step:
@@ -153,17 +150,17 @@ def _more(state: SweepState) -> Step:
     return Step("more", f"nvf resume {state.name} --trials {2 * len(state.trials)}")
 
 
-def _asking(state: SweepState, promoted: Event) -> list[Step]:
+def _asking(state: SweepState, promoted: Promoted) -> list[Step]:
     """Return what to do with a champion; one over bare vectors cannot be asked in words."""
-    where = f"models:/{promoted['model']}@{promoted['alias']}"
-    ask = [Step("ask", f'nvf search "how do I ..." --model {where}')] if state.started["task"].get("encoder") else []
-    return [*ask, Step("card", f"nvf card {promoted['model']}")]
+    where = f"models:/{promoted.model}@{promoted.alias}"
+    ask = [Step("ask", f'nvf search "how do I ..." --model {where}')] if state.started.task.encoder else []
+    return [*ask, Step("card", f"nvf card {promoted.model}")]
 
 
 def goes_on(name: str, events: Sequence[Event]) -> str:
     """Return the command that goes on with the last confirmation of a sweep, or begins one."""
     known = confirmations(events)
-    if not known or known[-1].result is not None:
+    if not known or known[-1].at is not None:
         return f"nvf confirm {name}"
     last = known[-1]
     trials = "".join(f" --trial {number}" for number in last.finalists)
@@ -173,14 +170,10 @@ def goes_on(name: str, events: Sequence[Event]) -> str:
 
 def _best(state: SweepState) -> TrialState | None:
     """Return the trial at the head of the leaderboard, or None where none has a figure."""
-    return next((state.trials[row["trial"]] for row in leaderboard(state)["trials"] if row["value"] is not None), None)
+    return next((state.trials[row.trial] for row in leaderboard(state).judged), None)
 
 
-def _promoted(events: Sequence[Event], since: int = -1) -> Event | None:
+def _promoted(events: Sequence[Event], since: int = -1) -> Promoted | None:
     """Return the last promotion to champion after the event `since`, or None."""
-    found = [each for each in events if each["kind"] == "promoted" and each["alias"] == ALIAS and each["n"] > since]
+    found = [each for each in events if isinstance(each, Promoted) and each.alias == ALIAS and each.n > since]
     return found[-1] if found else None
-
-
-def _places(events: Sequence[Event], kind: str) -> list[int]:
-    return [event["n"] for event in events if event["kind"] == kind]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from nvf.errors import JournalError
 from nvf.journal import folders
-from nvf.journal.events import Event, read
+from nvf.journal.events import read
+from nvf.journal.kinds import Confirmed, Event, RunFileWritten, SealOpened, SweepStarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +48,19 @@ def openings(fingerprint: str) -> list[Opening]:
 
 def _of(name: str, events: Sequence[Event], fingerprint: str) -> Iterator[Opening]:
     """Yield what one journal tells of the task: its sweep may have trained on it, or been judged on it besides."""
-    home = bool(events) and events[0]["task"]["fingerprint"] == fingerprint
+    home = bool(events) and isinstance(events[0], SweepStarted) and events[0].task.fingerprint == fingerprint
+    where = "" if home else ", which were trained on another task"
+    done = [(event.confirmation, event.result) for event in events if isinstance(event, Confirmed)]
     besides = {
-        event["confirmation"]
-        for event in events
-        if event["kind"] == "confirmed" and fingerprint in event["result"].get("evaluate", {}).get("fingerprints", ())
+        number for number, result in done if result and result.evaluate and fingerprint in result.evaluate.fingerprints
     }
     for event in events:
-        if event["kind"] == "test_opened" and (home or event["confirmation"] in besides):
-            trials = ", ".join(f"{number:04d}" for number in event["finalists"])
-            where = "" if home else ", which were trained on another task"
+        if isinstance(event, SealOpened) and (home or event.confirmation in besides):
+            trials = ", ".join(f"{number:04d}" for number in event.finalists)
+            what = f"confirmation {event.confirmation}, of trials {trials}{where}"
+            yield Opening(event.t, name, what, judged=True)
+        elif isinstance(event, RunFileWritten) and (event.task.fingerprint == fingerprint if event.task else home):
+            what = f"run file of version {event.version} of {event.model}"
             yield Opening(
-                event["t"], name, f"confirmation {event['confirmation']}, of trials {trials}{where}", judged=True
+                event.t, name, what + ("" if home else ", which was trained on another task"), judged=not home
             )
-        elif event["kind"] == "test_run" and (event["task"]["fingerprint"] == fingerprint if "task" in event else home):
-            what = f"run file of version {event['version']} of {event['model']}"
-            where = "" if home else ", which was trained on another task"
-            yield Opening(event["t"], name, f"{what}{where}", judged=not home)

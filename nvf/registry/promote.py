@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from nvf import devices
 from nvf.errors import NvfError, UsageError
 from nvf.journal import folders
 from nvf.journal.events import Journal, read
+from nvf.journal.kinds import Promoted
 from nvf.journal.replay import SweepState, TrialState
+from nvf.journal.result import Finalist
 from nvf.registry import named, versions
 from nvf.registry.alias import look, move
 from nvf.registry.candidates import Candidate, choose
@@ -132,7 +134,7 @@ def promote(
     again = ["nvf", "promote", name, *(["--trial", str(trial)] if trial is not None else [])]
     again += ["--model", model] if model else []
 
-    def check(state: SweepState, chosen: TrialState, row: Mapping[str, Any] | None) -> None:
+    def check(state: SweepState, chosen: TrialState, row: Finalist | None) -> None:
         if row is None and force is None:
             confirmed_first(state, chosen, events, alias, again, running=folders.running(folder))
 
@@ -151,7 +153,7 @@ def promote(
             candidate.seeds,
             outdated_cold=candidate.outdated_cold,
         )
-        with devices.using(candidate.state.gpu):
+        with devices.using(candidate.state.spec.resources.gpu):
             said = verdicts(client, registered, since.version, candidate, alias, forced=force is not None)
             version = register(client, registered, candidate, since.version, said, force, warned)
         number, detail = int(version.version), _detail(candidate)
@@ -166,20 +168,20 @@ def promote(
         if idle:
             journal, _ = Journal.open(folder, "promotion")
             with journal:
-                at = {"trial": candidate.trial.number, "model": registered, "version": number, "alias": alias}
-                journal.append("promoted", sync=True, **at, forced=force)
+                at = Promoted(trial=candidate.trial.number, model=registered, version=number, alias=alias, forced=force)
+                journal.append(at, sync=True)
             sync(folder)
-            archive.keep(folder, candidate.state.spec.get("storage"), say)
+            archive.keep(folder, candidate.state.spec.storage, say)
     return Promotion(
         sweep=name,
         trial=candidate.trial.number,
         system=candidate.trial.system,
-        epoch=candidate.record["epoch"],
+        epoch=candidate.record.epoch,
         model=registered,
         version=number,
         alias=alias,
         previous=moved.before,
-        figures=candidate.record["figures"],
+        figures=candidate.record.figures,
         floors=candidate.state.floors,
         test=candidate.test,
         test_mean=candidate.mean,
@@ -200,7 +202,7 @@ def _alone(folder: Path) -> Iterator[bool]:
 def _detail(candidate: Candidate) -> dict[str, Any]:
     """What the history says of a version: where it comes from, and its first figures."""
     measure = measure_of(candidate.state)
-    split, views = ("dev", candidate.record["figures"]) if candidate.test is None else ("test", candidate.test)
+    split, views = ("dev", candidate.record.figures) if candidate.test is None else ("test", candidate.test)
     return {
         "sweep": candidate.state.name,
         "trial": candidate.trial.number,

@@ -66,7 +66,9 @@ def register(
     place = f"model/{uuid.uuid4().hex[:12]}"
     tags = _tags(candidate, run)
     with tempfile.TemporaryDirectory() as temporary:
-        models.save(candidate.folder, candidate.task, Path(temporary) / "model", tags, candidate.state.gpu)
+        models.save(
+            candidate.folder, candidate.task, Path(temporary) / "model", tags, candidate.state.spec.resources.gpu
+        )
         client.log_artifacts(run.info.run_id, str(Path(temporary) / "model"), place)
     try:
         insist(partial(client.create_registered_model, registered))
@@ -133,7 +135,7 @@ def _run(client: MlflowClient, candidate: Candidate) -> Run:
 
 def _tags(candidate: Candidate, run: Run) -> dict[str, str]:
     """What a version says of where it comes from and how good it is."""
-    figures = dict(names.figures(candidate.record["figures"], "dev"))
+    figures = dict(names.figures(candidate.record.figures, "dev"))
     for floor, views in candidate.state.floors.items():
         figures |= dict(names.figures(views, f"floor_{floor}"))
     for split, found in (("test", candidate.test), ("test_mean", candidate.mean)):
@@ -144,7 +146,7 @@ def _tags(candidate: Candidate, run: Run) -> dict[str, str]:
         names.TRIAL: str(candidate.trial.number),
         names.SYSTEM: candidate.trial.system,
         names.SEED: str(candidate.trial.seed),
-        names.BEST_EPOCH: str(candidate.record["epoch"]),
+        names.BEST_EPOCH: str(candidate.record.epoch),
         names.TASK: candidate.task.name,
         names.FINGERPRINT: candidate.task.fingerprint,
         "nvf.run": run.info.run_id,

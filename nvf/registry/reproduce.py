@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mlflow.exceptions import MlflowException
 
 from nvf.errors import SweepError, UnknownName, UsageError
 from nvf.journal import events as journal
 from nvf.journal import folders
-from nvf.journal.events import Event
+from nvf.journal.facts import Git
+from nvf.journal.kinds import RecordTaken, TrialStarted
 from nvf.journal.replay import SweepState, TrialState, replay
 from nvf.registry.agreement import TOLERANCE, Agreement, compare
 from nvf.registry.searched import snapshot_of
-from nvf.spec.form import Spec
 from nvf.sweep.ground import changes, ground
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.surroundings import commit, machine
@@ -92,19 +91,19 @@ def reproduce(run: str, *, tolerance: float = TOLERANCE, say: Say = lambda line:
     folder = folders.find(name)
     found = journal.read(folder)
     trial = _trial(replay(found), number)
-    begun = next(place for place, event in enumerate(found) if _of(event, "trial_started", number))
+    begun = next(event.n for event in found if isinstance(event, TrialStarted) and event.trial == number)
     # As the sweep stood when the trial began: a later resume may have accepted other versions, or another file.
     then = replay(found[: begun + 1])
     snapshot, task = snapshot_of(found[: begun + 1], then)
-    records = [event for event in found if _of(event, "record", number)]
-    now = ground(task.fingerprint, then.ground["spec_text"])
+    records = [event for event in found if isinstance(event, RecordTaken) and event.trial == number]
+    now = ground(task.fingerprint, then.ground.spec_text)
     with tempfile.TemporaryDirectory(prefix="nvf-reproduce-") as scratch:
         order = _order(then, trial, snapshot, Path(scratch) / "checkpoints")
-        reports = [_told(report, order, say) for report in _again(order, trial, _halved(found, trial))]
+        reports = [_told(report, order, say) for report in _again(order, trial, _halved(trial))]
     pairs = [
-        (event["checkpoint"]["digest"], report.checkpoint["digest"])
+        (event.checkpoint.digest, report.checkpoint.digest)
         for event, report in zip(records, reports, strict=True)
-        if event["checkpoint"] is not None and report.checkpoint is not None
+        if event.checkpoint is not None and report.checkpoint is not None
     ]
     return Reproduction(
         sweep=name,
@@ -112,7 +111,7 @@ def reproduce(run: str, *, tolerance: float = TOLERANCE, say: Say = lambda line:
         system=trial.system,
         epochs=trial.epoch,
         threads=max(1, int(order.cpu)),
-        agreement=compare(trial.records, [report.record or {} for report in reports], tolerance),
+        agreement=compare(trial.records, [report.record for report in reports if report.record is not None], tolerance),
         checkpoints=len(pairs),
         same=sum(journaled == made for journaled, made in pairs),
         changed=[*changes(then.ground, now), *_elsewhere(then, records[-1])],
@@ -140,10 +139,6 @@ def _named(run: str) -> tuple[str, int]:
     return name, int(tags[names.TRIAL])
 
 
-def _of(event: Event, kind: str, number: int) -> bool:
-    return bool(event["kind"] == kind and event.get("trial") == number)
-
-
 def _trial(state: SweepState, number: int) -> TrialState:
     trial = state.trials.get(number)
     if trial is None:
@@ -158,7 +153,7 @@ def _trial(state: SweepState, number: int) -> TrialState:
 
 
 def _order(then: SweepState, trial: TrialState, snapshot: Path, checkpoints: Path) -> Order:
-    spec = Spec.model_validate(then.spec)
+    spec = then.spec
     return Order(
         trial=trial.number,
         system=trial.system,
@@ -168,7 +163,7 @@ def _order(then: SweepState, trial: TrialState, snapshot: Path, checkpoints: Pat
         task=str(snapshot),
         cold=spec.cold,
         cold_seed=spec.search.seed,
-        measures=tuple(then.started["measures"]),
+        measures=tuple(then.started.measures),
         objective=str(then.objectives[0]),
         checkpoints=str(checkpoints),
         cpu=spec.resources.cpu,
@@ -176,10 +171,9 @@ def _order(then: SweepState, trial: TrialState, snapshot: Path, checkpoints: Pat
     )
 
 
-def _halved(found: list[Event], trial: TrialState) -> int:
+def _halved(trial: TrialState) -> int:
     """Return the epoch after which the trial went on with half the batch; its last one where it never did."""
-    faults = (event for event in found if _of(event, "fault", trial.number))
-    return next((int(event["epoch"]) for event in faults if event["params"]), trial.epoch)
+    return next((fault.epoch for fault in trial.faults if fault.params), trial.epoch)
 
 
 def _again(order: Order, trial: TrialState, halved: int) -> Iterator[Report]:
@@ -190,7 +184,7 @@ def _again(order: Order, trial: TrialState, halved: int) -> Iterator[Report]:
         yield report
     if halved == trial.epoch:
         return
-    digests = {halved: report.checkpoint["digest"]} if report is not None and report.checkpoint is not None else {}
+    digests = {halved: report.checkpoint.digest} if report is not None and report.checkpoint is not None else {}
     point = None if halved < 0 else halved
     worker = Worker(replace(order, params=trial.settings, resume=point, digests=digests, halved=True))
     for _ in range(trial.epoch - halved):
@@ -202,20 +196,20 @@ def _told(report: Report, order: Order, say: Say) -> Report:
         raise SweepError(f"trial {order.trial} does not train here as it did: {report.error}")
     if any(fault.params for fault in report.faults):
         raise SweepError(f"trial {order.trial} does not train here as it did: {report.faults[0].detail}")
-    say(f"epoch {report.record['epoch']} of {order.epochs}")
+    say(f"epoch {report.record.epoch} of {order.epochs}")
     return report
 
 
-def _elsewhere(then: SweepState, last: Event) -> Iterator[str]:
+def _elsewhere(then: SweepState, last: RecordTaken) -> Iterator[str]:
     """Yield what differs of commit and machine, as far as the journal says."""
-    before, now = then.started.get("git"), commit()
+    before, now = then.started.git, commit()
     if before is not None and before != now:
         yield f"the commit: was {_shown(before)} and is {'unknown' if now is None else _shown(now)}"
     for name, value in machine().items():
-        journaled = (last.get("clock") or {}).get(name, value)
-        if journaled != value:
+        journaled = getattr(last.clock, name)
+        if journaled not in (None, value):
             yield f"the machine's {name}: was {journaled} and is {value}"
 
 
-def _shown(git: Mapping[str, Any]) -> str:
-    return f"{git['commit'][:12]}{' with changes' if git['dirty'] else ''}"
+def _shown(git: Git) -> str:
+    return f"{git.commit[:12]}{' with changes' if git.dirty else ''}"

@@ -25,7 +25,9 @@ from mlflow.entities.model_registry import ModelVersion
 
 from nvf.errors import GateRefused, TaskError, UsageError
 from nvf.journal import folders
-from nvf.journal.events import Event, Journal, read
+from nvf.journal.events import Journal, read
+from nvf.journal.facts import Clock, Named
+from nvf.journal.kinds import Event, RunFileWritten
 from nvf.journal.replay import replay
 from nvf.registry.confirmations import confirmations
 from nvf.registry.export import beside, check_free, opened
@@ -137,7 +139,7 @@ def _sweep(version: ModelVersion, *, needed: bool) -> _Sweep | None:
     folder = folders.find(name)
     events = read(folder)
     state = replay(events)
-    if state.started["task"]["fingerprint"] == fingerprint:
+    if state.started.task.fingerprint == fingerprint:
         return _Sweep(folder, events, snapshot_of(events, state)[1])
     if not needed:
         return None
@@ -174,23 +176,22 @@ def _journal(folder: Path, version: ModelVersion, task: Task) -> None:
     """Write down that test is read."""
     journal, _ = Journal.open(folder, "run file")
     with journal:
-        journal.append(
-            "test_run",
-            sync=True,
+        written = RunFileWritten(
             trial=int(version.tags[names.TRIAL]),
             model=version.name,
             version=int(version.version),
-            task={"name": task.name, "fingerprint": task.fingerprint},
-            clock={"host": platform.node(), "pid": os.getpid()},
+            task=Named(task.name, task.fingerprint),
+            clock=Clock(host=platform.node(), pid=os.getpid()),
         )
+        journal.append(written, sync=True)
 
 
 def _judged(events: Sequence[Event], digest: str) -> bool:
     return any(
-        row["champion"]["checkpoint"]["digest"] == digest
+        row.champion.checkpoint.digest == digest
         for each in confirmations(events)
         if each.result is not None
-        for row in each.result["finalists"]
+        for row in each.result.finalists
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nvf import devices, paths, tasks
 from nvf.errors import TaskError
-from nvf.journal.events import Event
+from nvf.journal.kinds import Event, SweepResumed, SweepStarted
 from nvf.journal.replay import SweepState
 from nvf.tasks.base import Task
 
@@ -22,10 +22,10 @@ def snapshot_of(events: list[Event], state: SweepState) -> tuple[Path, Task]:
     """
     folder = next((found for found in _snapshots(events) if found.is_dir()), None)
     if folder is None:
-        with devices.using(state.gpu):
-            folder = tasks.build_snapshot(state.spec["task"])
+        with devices.using(state.spec.resources.gpu):
+            folder = tasks.build_snapshot(state.spec.task)
     task = tasks.open_snapshot(folder, verify=True)
-    before = state.started["task"]["fingerprint"]
+    before = state.started.task.fingerprint
     if task.fingerprint != before:
         raise TaskError(
             f"task {task.name} has changed since sweep '{state.name}' searched it (fingerprint {before[:12]} then, "
@@ -36,6 +36,6 @@ def snapshot_of(events: list[Event], state: SweepState) -> tuple[Path, Task]:
 
 def _snapshots(events: list[Event]) -> Iterator[Path]:
     for event in reversed(events):
-        if "snapshot" in event.get("clock", {}):
-            known = Path(event["clock"]["snapshot"])
+        if isinstance(event, SweepStarted | SweepResumed) and event.clock.snapshot:
+            known = Path(event.clock.snapshot)
             yield from (known, paths.cache() / "tasks" / known.name)  # mlruns/ may have been moved

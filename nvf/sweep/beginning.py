@@ -6,14 +6,14 @@ import contextlib
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from nvf import tasks
 from nvf.errors import JournalError, NvfError, SpecError
 from nvf.journal import cold, events
+from nvf.journal.facts import Clock, Searched
 from nvf.journal.folders import running
+from nvf.journal.kinds import SweepStarted
 from nvf.spec.form import Spec
 from nvf.sweep import looking
 from nvf.sweep.ground import ground
@@ -92,35 +92,36 @@ def prepare(spec: Spec, say: Say) -> tuple[Path, Task, Floors]:
 
 def first_event(
     spec: Spec, text: str, overrides: Sequence[str], snapshot: Path, task: Task, floors: Floors
-) -> dict[str, Any]:
-    """Return what the journal's first event holds."""
+) -> SweepStarted:
+    """Return the journal's first event."""
     stands = ground(task.fingerprint, text)
-    fingerprint = stands.pop("fingerprint")
-    return {
-        "format": events.FORMAT,
-        "sweep": spec.name,
-        "spec": spec.model_dump(mode="json"),
-        "set": list(overrides),
-        **stands,
-        "task": {
-            "name": task.name,
-            "fingerprint": fingerprint,
-            "source": dict(task.source),
-            "encoder": task.encoder,
-            "documents": len(task.corpus),
-            "queries": {"train": {"all": len(task.train)}, "dev": floors.queries},
-            "leaks": [asdict(leak) for leak in task.leaks],
-            "notes": list(task.notes),
-        },
-        "objectives": [str(objective) for objective in spec.objectives],
-        "measures": spec.measures(),
-        "seed": spec.search.seed,
-        "git": commit(),
-        "cold_by": cold.RULE,
-        "clock": clock(snapshot),
-    }
+    return SweepStarted(
+        sweep=spec.name,
+        spec=spec,
+        set=list(overrides),
+        spec_text=text,
+        nvf=stands.nvf,
+        versions=stands.versions,
+        code=stands.code,
+        task=Searched(
+            name=task.name,
+            fingerprint=task.fingerprint,
+            source=dict(task.source),
+            encoder=task.encoder,
+            documents=len(task.corpus),
+            queries={"train": {"all": len(task.train)}, "dev": floors.queries},
+            leaks=list(task.leaks),
+            notes=list(task.notes),
+        ),
+        objectives=[str(objective) for objective in spec.objectives],
+        measures=spec.measures(),
+        seed=spec.search.seed,
+        git=commit(),
+        cold_by=cold.RULE,
+        clock=clock(snapshot),
+    )
 
 
-def clock(snapshot: Path) -> dict[str, Any]:
+def clock(snapshot: Path) -> Clock:
     """Return what is true of this process alone."""
-    return {"host": platform.node(), "pid": os.getpid(), "folder": os.getcwd(), "snapshot": str(snapshot)}
+    return Clock(host=platform.node(), pid=os.getpid(), folder=os.getcwd(), snapshot=str(snapshot))

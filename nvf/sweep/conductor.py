@@ -10,14 +10,28 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from nvf import seeding
 from nvf.errors import JournalError
 from nvf.journal import replay
 from nvf.journal.events import Journal
+from nvf.journal.facts import Published
+from nvf.journal.kinds import (
+    CheckpointsDeleted,
+    Decision,
+    Event,
+    FaultTaken,
+    Outcome,
+    RecordTaken,
+    SweepEnded,
+    SweepPaused,
+    TrialEnded,
+    TrialPaused,
+    TrialResumed,
+    TrialStarted,
+)
 from nvf.spec.form import Spec
 from nvf.sweep import shelf
 from nvf.sweep.beside import beside, stopping
@@ -109,15 +123,13 @@ class Conductor:
             return None
         if self._waiting:
             trial = self.state.trials[self._waiting.pop(0)]
-            self._write("trial_resumed", trial=trial.number, epoch=trial.epoch)
-            return self._order(trial)
+            self._write(TrialResumed(trial=trial.number, epoch=trial.epoch))
+            return self.order(trial.number)
         number = len(self.state.trials)
         if number >= self._spec.search.trials:
             return None
         setting, distributions = self._study.ask(number)
-        self._write(
-            "trial_started",
-            sync=True,
+        started = TrialStarted(
             trial=number,
             system=setting.system,
             params=setting.params,
@@ -126,7 +138,8 @@ class Conductor:
             seed=seeding.derive(self._spec.search.seed, "trial", number),
             epochs=self._spec.budget.epochs,
         )
-        return self._order(self.state.trials[number])
+        self._write(started, sync=True)
+        return self.order(number)
 
     def on_report(self, report: Report) -> bool:
         """Take a worker's report; return whether the trial goes on."""
@@ -139,16 +152,13 @@ class Conductor:
             self._end(trial.number, "infeasible" if report.infeasible else "failed", report.error)
             return False
         assert report.record is not None, "a report is a record or an error"
-        if report.record["epoch"] <= trial.epoch:
+        if report.record.epoch <= trial.epoch:
             return True
-        record = {
-            **report.record,
-            "diagnoses": [*report.record["diagnoses"], *beside(self.state, trial, report.record)],
-        }
+        diagnoses = (*report.record.diagnoses, *beside(self.state, trial, report.record))
+        record = replace(report.record, diagnoses=diagnoses)
         prune, attrs = self._study.report(trial.number, record)
         decision = self._decision(prune=prune, stop=bool(stopping(record, self._spec.stop)), final=report.final)
-        self._write(
-            "record",
+        taken = RecordTaken(
             trial=trial.number,
             record=record,
             checkpoint=self._relative(report.checkpoint),
@@ -156,6 +166,7 @@ class Conductor:
             attrs=attrs,
             clock=report.clock,
         )
+        self._write(taken)
         self._carry_out(trial)
         self._make_room()
         return decision == "continue"
@@ -177,7 +188,7 @@ class Conductor:
             return
         if not out_of_memory:
             self._fault(trial, Fault("worker_lost", cause))
-            if [each["fault"] for each in trial.faults].count("worker_lost") > LOSSES:
+            if [each.fault for each in trial.faults].count("worker_lost") > LOSSES:
                 self._end(number, "failed", f"the worker process died, and {LOSSES} more after it")
         elif changed := {} if trial.changed else halved(trial.system, trial.params):
             params = ", ".join(f"{name} = {value}" for name, value in changed.items())
@@ -199,21 +210,37 @@ class Conductor:
         """Whether there will be nothing more to start: every trial has an outcome, or the sweep shall end."""
         return self.ending or self.state.finished >= self._spec.search.trials
 
-    def resume_point(self, number: int) -> dict[str, Any]:
-        """Return where a trial goes on, as an order has it: parameters, last journaled epoch, digests, best epoch."""
-        trial, objective = self.state.trials[number], self.state.objectives[0]
-        point = {"params": trial.settings, "halved": bool(trial.changed)}
+    def order(self, number: int) -> Order:
+        """Return what a worker is told of a trial: from the start, or to go on after its last journaled epoch."""
+        trial, objective, spec = self.state.trials[number], self.state.objectives[0], self._spec
         best = trial.best(objective)
-        if best is None:
-            return {**point, "resume": trial.epoch if trial.records else None, "digests": {}, "best": None}
-        digests = {epoch: trial.checkpoints[epoch]["digest"] for epoch in shelf.live(trial, objective)}
-        return {**point, "resume": trial.epoch, "digests": digests, "best": (best["epoch"], objective.of(best))}
+        value = None if best is None else objective.of(best)
+        known = [] if best is None else shelf.live(trial, objective)
+        return Order(
+            trial=number,
+            system=trial.system,
+            params=trial.settings,
+            seed=trial.seed,
+            epochs=trial.epochs,
+            task=str(self._place.task),
+            cold=spec.cold,
+            cold_seed=spec.search.seed,
+            measures=tuple(spec.measures()),
+            objective=str(spec.objectives[0]),
+            checkpoints=str(self._place.checkpoints / f"trial-{number:04d}"),
+            resume=trial.epoch if trial.records else None,
+            digests={epoch: trial.checkpoints[epoch].digest for epoch in known},
+            best=None if best is None or value is None else (best.epoch, value),
+            halved=bool(trial.changed),
+            cpu=spec.resources.cpu,
+            gpu=spec.resources.gpu,
+        )
 
     def close(self, reason: str | None = None) -> None:
         """Pause what still runs and write down how the sweep ended: at its end, or paused for `reason`."""
         for trial in self.state.trials.values():
             if trial.outcome is None and not trial.paused:
-                self._write("trial_paused", trial=trial.number)
+                self._write(TrialPaused(trial=trial.number))
         error = None
         if reason is None and self._interrupted:
             reason = "interrupt"
@@ -223,11 +250,11 @@ class Conductor:
         if reason is None and not complete:
             reason = "time" if self.out_of_time else "error"
         if reason is None:
-            self._write("sweep_ended", sync=True, reason="trials")
+            self._write(SweepEnded(reason="trials"), sync=True)
         else:
-            self._write("sweep_paused", sync=True, reason=reason, error=error)
+            self._write(SweepPaused(reason=reason, error=error), sync=True)
 
-    def _decision(self, *, prune: bool, stop: bool, final: bool) -> str:
+    def _decision(self, *, prune: bool, stop: bool, final: bool) -> Decision:
         if final:
             return "complete"
         if stop:
@@ -245,14 +272,14 @@ class Conductor:
             case "prune":
                 self._end(trial.number, "pruned")
             case "pause":
-                self._write("trial_paused", trial=trial.number)
+                self._write(TrialPaused(trial=trial.number))
 
-    def _relative(self, checkpoint: dict[str, str] | None) -> dict[str, str] | None:
+    def _relative(self, checkpoint: Published | None) -> Published | None:
         """Return where a checkpoint lies seen from the sweep's folder, so that mlruns/ may be moved."""
         if checkpoint is None:
             return None
-        folder = Path(checkpoint["folder"]).relative_to(self._place.checkpoints.parent)
-        return {**checkpoint, "folder": folder.as_posix()}
+        folder = Path(checkpoint.folder).relative_to(self._place.checkpoints.parent)
+        return replace(checkpoint, folder=folder.as_posix())
 
     def _settle(self) -> None:
         """Finish what a driver that died had journaled and not done: ends of trials, deleted checkpoints."""
@@ -264,9 +291,9 @@ class Conductor:
                 self._clear(trial)
         self._make_room()
 
-    def _end(self, number: int, outcome: str, error: str | None = None) -> None:
+    def _end(self, number: int, outcome: Outcome, error: str | None = None) -> None:
         trial = self.state.trials[number]
-        self._write("trial_ended", sync=True, trial=number, outcome=outcome, error=error, attrs=trial.attrs)
+        self._write(TrialEnded(trial=number, outcome=outcome, error=error, attrs=trial.attrs), sync=True)
         self._study.tell(trial)
         self._count(trial)
         self._clear(trial)
@@ -280,21 +307,18 @@ class Conductor:
 
     def _fault(self, trial: replay.TrialState, fault: Fault) -> None:
         """Write down what was lived with; a disk that stays full is told once for each trial."""
-        if fault.kind == "disk_full" and any(each["fault"] == fault.kind for each in trial.faults):
+        if fault.kind == "disk_full" and any(each.fault == fault.kind for each in trial.faults):
             return
         self._write(
-            "fault",
-            trial=trial.number,
-            fault=fault.kind,
-            epoch=trial.epoch,
-            detail=fault.detail,
-            params=fault.params,
+            FaultTaken(
+                trial=trial.number, fault=fault.kind, epoch=trial.epoch, detail=fault.detail, params=fault.params
+            )
         )
 
     def _make_room(self) -> None:
         """Keep the checkpoints within the spec's limits; where the best and the running ones are too many, halt."""
         for number in shelf.surplus(self.state, self._spec.checkpoints):
-            self._write("checkpoints_deleted", trial=number)
+            self._write(CheckpointsDeleted(trial=number))
             self._clear(self.state.trials[number])
         limit = self._spec.checkpoints.bytes
         if limit is not None and (taken := shelf.occupied(self.state)) > limit and self._halt is None:
@@ -312,26 +336,9 @@ class Conductor:
             if best is None or each.name != epoch_folder(folder, best).name:
                 shutil.rmtree(each, ignore_errors=True)
 
-    def _order(self, trial: replay.TrialState) -> Order:
-        return Order(
-            trial=trial.number,
-            system=trial.system,
-            seed=trial.seed,
-            epochs=trial.epochs,
-            task=str(self._place.task),
-            cold=self._spec.cold,
-            cold_seed=self._spec.search.seed,
-            measures=tuple(self._spec.measures()),
-            objective=str(self._spec.objectives[0]),
-            checkpoints=str(self._place.checkpoints / f"trial-{trial.number:04d}"),
-            **self.resume_point(trial.number),
-            cpu=self._spec.resources.cpu,
-            gpu=self._spec.resources.gpu,
-        )
-
-    def _write(self, kind: str, *, sync: bool = False, **fields: Any) -> None:
+    def _write(self, event: Event, *, sync: bool = False) -> None:
         try:
-            event = self._journal.append(kind, sync=sync, **fields)
+            event = self._journal.append(event, sync=sync)
         except JournalError as error:
             self.broken = error
             raise

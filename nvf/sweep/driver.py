@@ -13,6 +13,7 @@ from nvf import devices, paths
 from nvf.errors import JournalError, NvfError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.folders import find
+from nvf.journal.kinds import FloorsMeasured, SweepResumed
 from nvf.spec.form import KeyPath, Spec
 from nvf.sweep import beginning, ray_session, resuming, signals
 from nvf.sweep.beginning import Say
@@ -96,9 +97,7 @@ def start(
             ray = _join(session, spec, cluster, say)
         with beginning.begin(folder, spec.name, say) as journal:
             (folder / SPEC).write_text(text, encoding="utf-8")
-            started = journal.append(
-                "sweep_started", **beginning.first_event(spec, text, overrides, snapshot, task, floors)
-            )
+            started = journal.append(beginning.first_event(spec, text, overrides, snapshot, task, floors))
             state = replay.replay([started])
             _write_floors(journal, state, floors)
             return _run(spec, state, journal, Place(snapshot, folder / CHECKPOINTS), ray, watch, say)
@@ -141,8 +140,8 @@ def resume(
     with contextlib.ExitStack() as session, journal:
         state = resuming.whole(folder, found)
         text = resuming.text(folder, state)
-        spec = Spec.model_validate(state.spec)
-        if accept and text != state.ground["spec_text"]:
+        spec = state.spec
+        if accept and text != state.ground.spec_text:
             spec = resuming.edited(folder, state)
         spec = resuming.extended(spec, state, trials, time)
         with signals.raising():
@@ -163,15 +162,10 @@ def resume(
             )
         with signals.raising():
             ray = _join(session, spec, cluster, say)
-        resumed = journal.append(
-            "sweep_resumed",
-            sync=True,
-            spec=spec.model_dump(mode="json"),
-            accepted=changed,
-            ground=now if changed else None,
-            clock=beginning.clock(snapshot),
+        resumed = SweepResumed(
+            spec=spec, accepted=changed, ground=now if changed else None, clock=beginning.clock(snapshot)
         )
-        replay.apply(state, resumed)
+        replay.apply(state, journal.append(resumed, sync=True))
         if not state.floors:  # the driver died right after its first line
             searched = task.withhold(spec.cold, spec.search.seed)
             with devices.using(spec.resources.gpu):
@@ -202,8 +196,7 @@ def _join(session: contextlib.ExitStack, spec: Spec, cluster: str | None, say: S
 
 
 def _write_floors(journal: events.Journal, state: replay.SweepState, found: Floors) -> None:
-    event = journal.append("floors", sync=True, split="dev", floors=found.floors, ceilings=found.ceilings)
-    replay.apply(state, event)
+    replay.apply(state, journal.append(FloorsMeasured(floors=found.floors, ceilings=found.ceilings), sync=True))
 
 
 def _run(

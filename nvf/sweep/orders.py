@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+
+from nvf.journal.facts import Clock, Params, Published
+from nvf.training.record import Record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +39,7 @@ class Order:
 
     trial: int
     system: str
-    params: dict[str, Any]
+    params: Params
     seed: int
     epochs: int
     task: str
@@ -53,10 +54,6 @@ class Order:
     digests: dict[int, str] = field(default_factory=dict)
     best: tuple[int, float] | None = None
     halved: bool = False
-
-    def to_config(self) -> dict[str, Any]:
-        """Return the order as plain data."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Fault:
 
     kind: str
     detail: str
-    params: dict[str, Any] = field(default_factory=dict)
+    params: Params = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,9 +84,9 @@ class Report:
     trial
         Number of the trial.
     record
-        The epoch's record as plain data, or None.
+        The epoch's record, or None.
     checkpoint
-        {folder, digest} of what was published with it, or None where there was no room.
+        What was published with it, with the whole path of its folder; None where there was no room.
     final
         Whether this was the trial's last epoch.
     error
@@ -99,24 +96,14 @@ class Report:
     faults
         What went wrong on the way, and was lived with.
     clock
-        Who says it: {host, pid, node}, the last being Ray's id, with `surroundings.machine`.
+        Who says it, and on what machine.
     """
 
     trial: int
-    record: dict[str, Any] | None = None
-    checkpoint: dict[str, str] | None = None
+    record: Record | None = None
+    checkpoint: Published | None = None
     final: bool = False
     error: str | None = None
     infeasible: bool = False
     faults: tuple[Fault, ...] = ()
-    clock: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """Return the report as text."""
-        return json.dumps(asdict(self), allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Report:
-        """Return the report that `to_json` wrote."""
-        read = json.loads(text)
-        return cls(**{**read, "faults": tuple(Fault(**each) for each in read["faults"])})
+    clock: Clock = Clock()

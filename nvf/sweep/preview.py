@@ -78,7 +78,7 @@ def _seconds_per_epoch(spec: Spec) -> float | None:
             state = replay.replay(events.read(folders.find(name)))
         except NvfError:
             continue
-        if state.spec["task"] == spec.task:
+        if state.spec.task == spec.task:
             same = [trial for trial in state.trials.values() if trial.system in spec.system]
-            times += [record["clock"]["seconds"] for trial in same for record in trial.records if record["epoch"]]
+            times += [record.clock["seconds"] for trial in same for record in trial.records if record.epoch]
     return statistics.median(times) if times else None

@@ -56,7 +56,7 @@ def carry_out(orders: Sequence[Order], done: Done, *, address: str | None = None
 
         ray_session.slots(first.cpu, first.gpu, nodes)  # Ray itself would wait for ever
         remote: Any = ray.remote(num_cpus=first.cpu, num_gpus=first.gpu, max_retries=LOSSES)(_train)
-        waiting = {remote.remote(order.to_config()): place for place, order in enumerate(orders)}
+        waiting = {remote.remote(order): place for place, order in enumerate(orders)}
         while waiting and not stopped:
             ready, _ = ray.wait([*waiting], timeout=LOOK)
             for task in ready:
@@ -67,20 +67,21 @@ def carry_out(orders: Sequence[Order], done: Done, *, address: str | None = None
     return not stopped
 
 
-def _train(config: dict[str, Any]) -> list[str]:
+def _train(order: Order) -> list[Report]:
     """Run a worker to its end, on whatever process Ray chose."""
-    worker = Worker(Order(**config))
+    worker = Worker(order)
     reports = [worker.step()]
     while reports[-1].error is None and not reports[-1].final:
         reports.append(worker.step())
-    return [report.to_json() for report in reports]
+    return reports
 
 
 def _reports(task: Any, order: Order) -> list[Report]:
     import ray
 
     try:
-        return [Report.from_json(text) for text in ray.get(task)]
+        reports: list[Report] = ray.get(task)
+        return reports
     except ray.exceptions.RayError as error:
         reason = f"the worker process died, and {LOSSES} more after it: {type(error).__name__}"
         return [Report(trial=order.trial, error=reason)]

@@ -10,21 +10,23 @@ from pydantic import ValidationError
 from nvf import tasks
 from nvf.errors import JournalError, SpecError, SweepError, TaskError, UsageError
 from nvf.journal import events, replay
+from nvf.journal.kinds import Event, FloorsMeasured, SweepPaused, SweepResumed, SweepStarted
 from nvf.spec.form import Budget, Search, Spec
 from nvf.sweep.spec import load
 
 Part = TypeVar("Part", Search, Budget)
 SPEC, CHECKPOINTS = "spec.yaml", "checkpoints"
-BEGINNING = {"sweep_started", "floors", "sweep_resumed", "sweep_paused"}
+BEGINNING = (SweepStarted, FloorsMeasured, SweepResumed, SweepPaused)
 """What a journal holds before its first trial."""
 
 
-def untried(folder: Path, found: list[events.Event]) -> bool:
+def untried(folder: Path, found: list[Event]) -> bool:
     """Return whether a sweep never came to a trial: nothing is lost where another one begins in its place."""
-    return {event["kind"] for event in found} <= BEGINNING and not any((folder / CHECKPOINTS).glob("trial-*"))
+    started = not all(isinstance(event, BEGINNING) for event in found)
+    return not started and not any((folder / CHECKPOINTS).glob("trial-*"))
 
 
-def whole(folder: Path, found: list[events.Event]) -> replay.SweepState:
+def whole(folder: Path, found: list[Event]) -> replay.SweepState:
     """Return the journaled state; raises `JournalError` where there are checkpoints of trials that it does not know.
 
     A trial is journaled, and that brought to the disk, before its first checkpoint is published.
@@ -44,9 +46,8 @@ def whole(folder: Path, found: list[events.Event]) -> replay.SweepState:
 def text(folder: Path, state: replay.SweepState) -> str:
     """Return the sweep file as it lies in the sweep's folder; where it is gone, it is written again."""
     path = folder / SPEC
-    journaled: str = state.ground["spec_text"]
     if not path.exists():
-        path.write_text(journaled, encoding="utf-8")
+        path.write_text(state.ground.spec_text, encoding="utf-8")
     return path.read_bytes().decode("utf-8", errors="replace")
 
 
@@ -80,14 +81,14 @@ def edited(folder: Path, state: replay.SweepState) -> Spec:
 
     Its paths are seen from the folder in which the sweep was begun.
     """
-    spec, _ = load(folder / SPEC, state.started.get("set", []))
+    spec, _ = load(folder / SPEC, state.started.set)
     objectives = [str(each) for each in spec.objectives]
-    for key, old, new in (("measure", state.started["objectives"], objectives), ("name", state.name, spec.name)):
+    for key, old, new in (("measure", state.started.objectives, objectives), ("name", state.name, spec.name)):
         if old != new:
             raise SpecError(
                 f"{folder / SPEC}: {key} was {old} and is {new}: within a sweep it cannot change; start a new one"
             )
-    return placed(spec, Path(state.started.get("clock", {}).get("folder", Path.cwd())))
+    return placed(spec, Path(state.started.clock.folder or Path.cwd()))
 
 
 def extended(spec: Spec, state: replay.SweepState, trials: int | None, time: float | None) -> Spec:

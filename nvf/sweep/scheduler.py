@@ -12,7 +12,6 @@ from ray.tune.search import Searcher
 
 from nvf.sweep.conductor import Conductor
 from nvf.sweep.memory_kills import KilledForMemory
-from nvf.sweep.orders import Report
 from nvf.sweep.trainable import REPORT
 
 
@@ -34,8 +33,7 @@ class NvfScheduler(_NotPickled, FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Tell a trial that comes back after its worker died where to go on."""
-        order = trial.config["order"]
-        trial.set_config({"order": {**order, **self._conductor.resume_point(order["trial"])}})
+        trial.set_config({"order": self._conductor.order(trial.config["order"].trial)})
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Tell the conductor why a worker died: `on_trial_add` comes next, where Ray begins the trial anew."""
@@ -43,11 +41,11 @@ class NvfScheduler(_NotPickled, FIFOScheduler):
         error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
         said = str(error).strip().splitlines() or [type(error).__name__]
         scarce = isinstance(error, KilledForMemory)
-        self._conductor.on_death(trial.config["order"]["trial"], said[0], out_of_memory=scarce)
+        self._conductor.on_death(trial.config["order"].trial, said[0], out_of_memory=scarce)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Return whether the trial goes on."""
-        goes_on = self._conductor.on_report(Report.from_json(result[REPORT]))
+        goes_on = self._conductor.on_report(result[REPORT])
         return FIFOScheduler.CONTINUE if goes_on else FIFOScheduler.STOP
 
 
@@ -65,7 +63,7 @@ class NvfSearcher(_NotPickled, Searcher):
         if order is None:
             return Searcher.FINISHED if self._conductor.over else None
         self._numbers[trial_id] = order.trial
-        return {"order": order.to_config()}
+        return {"order": order}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell the conductor of a trial that Ray gave up."""

@@ -58,17 +58,16 @@ def live(trial: TrialState, objective: Objective) -> list[int]:
 def best_epoch(trial: TrialState, objective: Objective) -> int | None:
     """Return the epoch that stands for a trial, where its checkpoint was published."""
     best = trial.best(objective)
-    return None if best is None or best["epoch"] not in trial.checkpoints else int(best["epoch"])
+    return None if best is None or best.epoch not in trial.checkpoints else best.epoch
 
 
 def _bytes(trial: TrialState, epoch: int) -> int:
-    return int(trial.checkpoints[epoch].get("bytes", 0))
+    return trial.checkpoints[epoch].bytes
 
 
-def _standing(trial: TrialState, objective: Objective) -> tuple[bool, float, int]:
+def _standing(trial: TrialState, objective: Objective) -> tuple[tuple[bool, float], int]:
     best = trial.best(objective)
-    value = None if best is None else objective.of(best)
-    return value is None, -objective.sign * (value or 0.0), trial.number
+    return objective.standing(None if best is None else objective.of(best)), trial.number
 
 
 def _dominated(trial: TrialState, others: Sequence[TrialState], objectives: Sequence[Objective]) -> bool:

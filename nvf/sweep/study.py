@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json, json_to_distribution
@@ -12,15 +11,16 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from pydantic import JsonValue
 from sqlalchemy import URL, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from nvf.errors import SweepError
 from nvf.journal import replay
-from nvf.measures.objective import Objective
 from nvf.spec.form import Spec
 from nvf.sweep import pruner, sampler
 from nvf.sweep.space import Setting, Space
+from nvf.training.record import Record
 
 DRAWN = ("fixed_params", "tpe:")
 """What the names of notes on how a trial's parameters were drawn begin with."""
@@ -73,13 +73,13 @@ class SearchStudy:
         drawn = {name: distribution_to_json(domain) for name, domain in trial.distributions.items()}
         return setting, drawn
 
-    def report(self, number: int, record: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    def report(self, number: int, record: Record) -> tuple[bool, dict[str, JsonValue]]:
         """Tell of a record; return whether the trial should be pruned, and the pruner's notes on it."""
         trial = self._live[number]
         value = self._objectives[0].of(record)
-        if record["epoch"] == 0 or value is None or len(self._objectives) > 1:
+        if record.epoch == 0 or value is None or len(self._objectives) > 1:
             return False, self._attrs(trial)
-        trial.report(value, record["epoch"])
+        trial.report(value, record.epoch)
         return trial.should_prune(), self._attrs(trial)
 
     def tell(self, trial: replay.TrialState) -> None:
@@ -115,9 +115,9 @@ class SearchStudy:
     def _replay(self, trial: replay.TrialState) -> None:
         state, values = self._ending(trial) if trial.outcome else (TrialState.RUNNING, None)
         reported = {
-            record["epoch"]: value
+            record.epoch: value
             for record in trial.records
-            if record["epoch"] > 0 and (value := self._objectives[0].of(record)) is not None
+            if record.epoch > 0 and (value := self._objectives[0].of(record)) is not None
         }
         single = len(self._objectives) == 1
         if state is TrialState.PRUNED and single:
@@ -141,20 +141,16 @@ class SearchStudy:
         if state is not TrialState.COMPLETE:
             return state, None
         best = trial.best(self._objectives[0])
-        values = [] if best is None else [_value(objective, best) for objective in self._objectives]
+        values = [] if best is None else [objective.of(best) for objective in self._objectives]
         if any(value is None for value in values) or not values:
             return TrialState.FAIL, None
         return state, [value for value in values if value is not None]
 
-    def _attrs(self, trial: Trial) -> dict[str, Any]:
+    def _attrs(self, trial: Trial) -> dict[str, JsonValue]:
         """Return the pruner's notes; what Optuna notes of a start or a draw is the journal's already, and would be
         lost by a driver that dies before the first record."""
         attrs = self._study._storage.get_trial_system_attrs(trial._trial_id)
         return {name: value for name, value in attrs.items() if not name.startswith(DRAWN)}
-
-
-def _value(objective: Objective, record: dict[str, Any]) -> float | None:
-    return objective.of(record)
 
 
 def _closed(trial: FrozenTrial) -> FrozenTrial:

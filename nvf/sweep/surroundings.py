@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from typing import Any
 
 import torch
 
+from nvf.journal.facts import Git
 
-def commit() -> dict[str, Any] | None:
+
+def commit() -> Git | None:
     """Return the commit of the working directory, and whether it has changes; None outside of git."""
     try:
         asked = [["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"]]
@@ -19,7 +20,7 @@ def commit() -> dict[str, Any] | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return {"commit": found, "dirty": bool(changes)}
+    return Git(found, bool(changes))
 
 
 def machine() -> dict[str, str]:

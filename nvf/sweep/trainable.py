@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from nvf.sweep.orders import Order
+from nvf.journal.facts import Clock
 from nvf.sweep.surroundings import machine
 from nvf.sweep.worker import Worker
 
@@ -22,7 +22,7 @@ class NvfTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take the order; the work begins with the first step, where errors are caught."""
-        self._worker = Worker(Order(**config["order"]))
+        self._worker = Worker(config["order"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next order on the same actor."""
@@ -30,8 +30,8 @@ class NvfTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Run one epoch and return its report as text, which Tune carries as it is."""
+        """Run one epoch and return its report."""
         report = self._worker.step()
         node = ray.get_runtime_context().get_node_id()
-        clock = {"host": platform.node(), "pid": os.getpid(), "node": node, **machine()}
-        return {REPORT: replace(report, clock=clock).to_json()}
+        clock = Clock(host=platform.node(), pid=os.getpid(), node=node, **machine())
+        return {REPORT: replace(report, clock=clock)}

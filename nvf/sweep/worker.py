@@ -11,12 +11,12 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from nvf import devices, systems
 from nvf.errors import CheckpointError, NvfError
+from nvf.journal.facts import Published
 from nvf.journal.reserve import NO_ROOM
 from nvf.measures.objective import Objective
 from nvf.sweep.orders import Fault, Order, Report
@@ -72,7 +72,7 @@ class Worker:
         self._epoch = record.epoch
         return Report(
             trial=self.order.trial,
-            record=record.to_json(),
+            record=record,
             checkpoint=self._publish(training, record),
             final=self._epoch >= training.epochs,
         )
@@ -139,14 +139,14 @@ class Worker:
         self._epoch = record.epoch
         expected = told.get(record.epoch)
         published = self._publish(training, record)
-        if expected is not None and published is not None and published["digest"] != expected and not self.order.halved:
+        if expected is not None and published is not None and published.digest != expected and not self.order.halved:
             raise CheckpointError(
                 f"the checkpoint of epoch {record.epoch} was damaged, and training it once more did not give the same: "
                 "another machine, version or number of threads; this trial cannot be gone on with"
             )
 
-    def _publish(self, training: Training, record: Record) -> dict[str, Any] | None:
-        """Publish a checkpoint and return {folder, digest, bytes}, or None where the disk has no room for it."""
+    def _publish(self, training: Training, record: Record) -> Published | None:
+        """Publish a checkpoint and return it, or None where the disk has no room for it."""
         published = epoch_folder(self._folder, record.epoch)
         self._rate(record)
         try:
@@ -163,11 +163,11 @@ class Worker:
         self._digests[record.epoch] = digest
         self._clear()
         size = sum(file.stat().st_size for file in published.iterdir())
-        return {"folder": str(published), "digest": digest, "bytes": size}
+        return Published(str(published), digest, size)
 
     def _rate(self, record: Record) -> None:
         """Remember the best record: the journal's rule, by which epoch 0 counts only where there is no other."""
-        value = self._objective.of(record.to_json())
+        value = self._objective.of(record)
         if value is None or (record.epoch == 0 and self._best is not None):
             return
         sign = self._objective.sign

@@ -24,7 +24,7 @@ from pyarrow import fs
 from nvf import paths
 from nvf.errors import CheckpointError, StorageError, SweepError
 from nvf.journal import events, folders
-from nvf.journal.events import Event
+from nvf.journal.kinds import Event, RecordTaken, Replicated
 from nvf.journal.replay import SweepState, replay
 from nvf.redaction import safe
 from nvf.training import checkpoint
@@ -79,7 +79,7 @@ def archive(folder: Path) -> Copied | None:
     """
     found = events.read(folder)
     state = replay(found)
-    storage = state.spec.get("storage")
+    storage = state.spec.storage
     if storage is None:
         return None
     where = f"{storage.rstrip('/')}/{state.name}/{_started(state)}"
@@ -166,7 +166,7 @@ def _filesystem(bucket: str) -> fs.FileSystem:
 
 
 def _started(state: SweepState) -> str:
-    at: float = state.started["t"]
+    at: float = state.started.t
     return time.strftime("%Y%m%dT%H%M%S", time.gmtime(at)) + f"{at % 1:.3f}"[1:]
 
 
@@ -176,7 +176,8 @@ def _file(count: int) -> str:
 
 def _published(folder: Path, found: Iterable[Event]) -> Iterator[tuple[Path, str]]:
     """Yield place and digest of every checkpoint that the journal names, of replicates too; the last of a place."""
-    named = {event["checkpoint"]["folder"]: event["checkpoint"]["digest"] for event in found if event.get("checkpoint")}
+    published = (event.checkpoint for event in found if isinstance(event, RecordTaken | Replicated))
+    named = {each.folder: each.digest for each in published if each is not None}
     for relative, digest in named.items():
         yield folders.inside(folder, relative), digest
 

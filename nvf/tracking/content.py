@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from mlflow.entities import Metric
 
 from nvf.errors import JournalError
 from nvf.journal import leaderboard
-from nvf.journal.events import Event
+from nvf.journal.kinds import (
+    Confirmed,
+    Event,
+    FloorsMeasured,
+    OfConfirmation,
+    OfTrial,
+    Promoted,
+    RecordTaken,
+    RunFileWritten,
+    SweepEnded,
+    SweepPaused,
+    SweepResumed,
+    SweepStarted,
+    TrialEnded,
+    TrialStarted,
+)
 from nvf.journal.replay import SweepState, apply, replay
+from nvf.journal.result import ConfirmationResult
 from nvf.tracking import names, runs
 from nvf.tracking.charts import Columns
 from nvf.tracking.runs import Key
 from nvf.types import Figures
 
-AFTERWARDS = ("confirmation_started", "replicate", "test_opened", "confirmed", "promoted")
+AFTERWARDS = OfConfirmation | Promoted
 """Events of a sweep that has ended: no run ends later for them."""
 
 
@@ -58,7 +73,7 @@ class Content:
         """What is not written yet, by run."""
         self.columns = Columns()
         """What the saved views show of the parameters."""
-        self.confirmed: dict[str, Any] | None = None
+        self.confirmed: ConfirmationResult | None = None
         """The result of the last confirmation."""
         self.promotions: list[str] = []
         """A line for each promotion."""
@@ -78,37 +93,37 @@ class Content:
             self._state = replay([event])
         else:
             apply(self._state, event)
-        self._at = round(event["t"] * 1000)
+        self._at = round(event.t * 1000)
         self.taken += 1
-        number = event.get("trial")
-        pending = self.touch(number, lived=event["kind"] not in AFTERWARDS)
-        match event["kind"]:
-            case "sweep_started":
-                pending.texts["spec.yaml"] = (event["n"], event["spec_text"])
-            case "floors":
+        number = event.trial if isinstance(event, OfTrial | RunFileWritten) else None
+        pending = self.touch(number, lived=not isinstance(event, AFTERWARDS))
+        match event:
+            case SweepStarted():
+                pending.texts["spec.yaml"] = (event.n, event.spec_text)
+            case FloorsMeasured():
                 self._floors(event)
-            case "trial_started":
-                self.columns.add(event["system"], event["chosen"], runs.params(self.state, number))
-                for name, value in event["params"].items():
+            case TrialStarted():
+                self.columns.add(event.system, event.chosen, runs.params(self.state, number))
+                for name, value in event.params.items():
                     if len(str(value)) > names.PARAM_LENGTH:
-                        pending.texts[f"params/{names.clean(name)}.txt"] = (event["n"], str(value))
-            case "record":
+                        pending.texts[f"params/{names.clean(name)}.txt"] = (event.n, str(value))
+            case RecordTaken():
                 self._record(event)
-            case "trial_ended":
-                if event["error"]:
-                    pending.texts["error.txt"] = (event["n"], event["error"])
+            case TrialEnded():
+                if event.error:
+                    pending.texts["error.txt"] = (event.n, event.error)
                 self._lead(event)
-            case "confirmed":
+            case Confirmed():
                 self._confirmation(event)
-            case "promoted":
-                where = f"{event['model']}/{event['version']}@{event['alias']}"
-                self._promoted[event["trial"]] = where
-                forced = f", though a gate refused: {event['forced']}" if event.get("forced") else ""
-                self.promotions.append(f"promoted {names.date(event['t'])}: trial {number:04d} as {where}{forced}")
-            case "sweep_paused" | "sweep_resumed" | "sweep_ended":
+            case Promoted():
+                where = f"{event.model}/{event.version}@{event.alias}"
+                self._promoted[event.trial] = where
+                forced = f", though a gate refused: {event.forced}" if event.forced else ""
+                self.promotions.append(f"promoted {names.date(event.t)}: trial {event.trial:04d} as {where}{forced}")
+            case SweepPaused() | SweepResumed() | SweepEnded():
                 self.touch_open()
-        if event["kind"] in ("sweep_started", "sweep_resumed"):
-            self._driver = "{pid}@{host}".format_map(event["clock"])
+        if isinstance(event, SweepStarted | SweepResumed):
+            self._driver = f"{event.clock.pid}@{event.clock.host}"
 
     def settle(self) -> None:
         """Show whatever has no outcome as killed: the process that ran the sweep is dead."""
@@ -128,60 +143,62 @@ class Content:
         pending.through = self.taken - 1
         return pending
 
-    def _floors(self, event: Event) -> None:
+    def _floors(self, event: FloorsMeasured) -> None:
         """Show each floor and ceiling as a run: at the first and the last epoch, so that charts draw it as a line."""
-        last = self.state.spec.get("budget", {}).get("epochs", 1)
-        for name, figures in {**event["floors"], **event["ceilings"]}.items():
+        last = self.state.spec.budget.epochs
+        for name, figures in {**event.floors, **event.ceilings}.items():
             best = _best(self.state.objectives[0].of_figures(figures), figures)
             for step in (0, last):
                 self._metrics(name, event, step, [*names.figures(figures, "dev"), *best.items()])
 
-    def _record(self, event: Event) -> None:
-        trial, record = self.state.trials[event["trial"]], event["record"]
+    def _record(self, event: RecordTaken) -> None:
+        trial, record = self.state.trials[event.trial], event.record
         objective = self.state.objectives[0]
         best = trial.best(objective)
         named = dict(names.record_metrics(record))
         if best is not None:
-            named |= _best(objective.of(best), best["figures"])
-        self._metrics(trial.number, event, record["epoch"], named.items())
+            named |= _best(objective.of(best), best.figures)
+        self._metrics(trial.number, event, record.epoch, named.items())
         # the best and the last record stand for all others, so that memory does not grow with the epochs
         trial.records[:] = [record] if best is None or best is record else [best, record]
         trial.checkpoints.clear()
 
-    def _lead(self, event: Event) -> None:
+    def _lead(self, event: TrialEnded) -> None:
         """Show the best trial of those that ended on the sweep's run; the step is how many have."""
         state, objective = self.state, self.state.objectives[0]
-        best = state.trials[event["trial"]].best(objective)
+        best = state.trials[event.trial].best(objective)
         value = None if best is None else objective.of(best)
         if value is not None and names.finite(value):
-            self._values[event["trial"]] = objective.sign * value
+            self._values[event.trial] = objective.sign * value
         if not self._values:
             return
         leader = min(self._values, key=lambda number: (-self._values[number], number))
         best = state.trials[leader].best(objective)
         assert best is not None, "it has a value"
-        named = _best(objective.of(best), best["figures"])
+        named = _best(objective.of(best), best.figures)
         floors = (objective.of_figures(figures) for figures in state.floors.values())
         if known := [objective.sign * floor for floor in floors if floor is not None]:
             named[names.GAIN] = self._values[leader] - max(known)
         self._metrics(None, event, state.finished, named.items())
 
-    def _confirmation(self, event: Event) -> None:
+    def _confirmation(self, event: Confirmed) -> None:
         """Show test figures on the runs of finalists, floors and ceilings; the step is the confirmation's number."""
-        result, step = event["result"], event["confirmation"]
+        result, step = event.result, event.confirmation
+        if result is None:
+            return
         self.confirmed = result
-        told = f"{names.date(event['t'])}, test opened {result['opened']} time{'s' * (result['opened'] > 1)}"
-        finalists = {row["trial"]: row["test"] for row in result["finalists"]}
+        told = f"{names.date(event.t)}, test opened {result.opened} time{'s' * (result.opened > 1)}"
+        finalists: dict[Key, Figures] = {row.trial: row.test for row in result.finalists}
         self._opened |= dict.fromkeys((None, *finalists), told)
-        for key, figures in {**result["floors"], **result.get("ceilings", {}), **finalists}.items():
+        for key, figures in [*result.floors.items(), *result.ceilings.items(), *finalists.items()]:
             self._metrics(key, event, step, names.figures(figures, "test"))
 
-    def _metrics(self, key: Key, event: Event, step: int, named: Iterable[tuple[str, Any]]) -> None:
-        pending = self.touch(key, lived=event["kind"] not in AFTERWARDS)
+    def _metrics(self, key: Key, event: Event, step: int, named: Iterable[tuple[str, float]]) -> None:
+        pending = self.touch(key, lived=not isinstance(event, AFTERWARDS))
         for name, value in named:
             if names.finite(value):
-                metric = Metric(name, float(value), round(event["t"] * 1000), step)
-                pending.metrics.append((event["n"], metric))
+                metric = Metric(name, float(value), round(event.t * 1000), step)
+                pending.metrics.append((event.n, metric))
             else:
                 first_and_count = self._skipped.setdefault(key, {}).setdefault(name, [step, 0])
                 first_and_count[1] += 1
@@ -220,15 +237,15 @@ class Content:
         best = trial.best(self.state.objectives[0])
         yield names.DIAGNOSES, names.cut(", ".join(leaderboard.diagnoses(self.state, trial)))
         if best is not None:
-            yield names.BEST_EPOCH, str(best["epoch"])
+            yield names.BEST_EPOCH, str(best.epoch)
         if trial.error:
             yield names.ERROR, names.cut(trial.error)
         if trial.faults:
-            yield names.FAULTS, names.cut("; ".join(f"{each['fault']} {each['detail']}" for each in trial.faults))
+            yield names.FAULTS, names.cut("; ".join(f"{each.fault} {each.detail}" for each in trial.faults))
         if number in self._promoted:
             yield names.PROMOTED, self._promoted[number]
 
 
-def _best(value: float | None, figures: Figures) -> dict[str, Any]:
+def _best(value: float | None, figures: Figures) -> dict[str, float]:
     """Return the metrics of a best epoch."""
     return ({} if value is None else {names.VALUE: value}) | dict(names.figures(figures, "best"))

@@ -8,9 +8,10 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from nvf.measures.parse import key
+from nvf.training.record import Record
+from nvf.types import Figures
 
 KIND, SWEEP, STARTED, TRIAL = "nvf.kind", "nvf.sweep", "nvf.started", "nvf.trial"
 SYSTEM, TASK, SEED, FINGERPRINT = "nvf.system", "nvf.task", "nvf.seed", "nvf.task_fingerprint"
@@ -86,26 +87,26 @@ def times(seen: Mapping[str, Sequence[int]]) -> str:
     )
 
 
-def finite(value: Any) -> bool:
+def finite(value: float) -> bool:
     """Return whether MLflow can keep `value` as a metric: it stores inf as 1.8e308, which wins every comparison."""
-    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+    return abs(value) <= sys.float_info.max
 
 
-def figures(views: Mapping[str, Mapping[str, Any]], folder: str) -> Iterator[tuple[str, Any]]:
+def figures(views: Figures, folder: str) -> Iterator[tuple[str, float]]:
     """Yield name and value of every figure: `dev/nDCG_at_10`, `dev_cold/R_at_5`."""
     for view, by_measure in views.items():
         for measure, value in by_measure.items():
             yield clean(key(measure, folder, view)), value
 
 
-def record_metrics(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def record_metrics(record: Record) -> Iterator[tuple[str, float]]:
     """Yield name and value of every metric of one epoch."""
-    yield from figures(record["figures"], "dev")
-    for part, value in record["losses"].items():
+    yield from figures(record.figures, "dev")
+    for part, value in record.losses.items():
         yield clean(f"loss/{part}"), value
-    for part, value in record.get("held_out", {}).items():
+    for part, value in record.held_out.items():
         yield clean(f"dev_loss/{part}"), value
-    for name, value in record.get("statistics", {}).items():
+    for name, value in record.statistics.items():
         yield clean(f"statistics/{name}"), value
-    for name, value in record["clock"].items():
+    for name, value in record.clock.items():
         yield clean(name), value

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from nvf.journal.leaderboard import Leaderboard, Row
+from nvf.journal.result import ConfirmationResult
 from nvf.measures.comparison import Comparison, probability
 from nvf.measures.parse import VIEWS
+from nvf.overlap import Overlap
+from nvf.types import Figures
 
 LENGTH = 7_800
 """Characters; MLflow keeps 8,000."""
@@ -15,8 +18,8 @@ GAP = "&emsp;"
 
 
 def markdown(
-    board: Mapping[str, Any],
-    confirmed: Mapping[str, Any] | None = None,
+    board: Leaderboard,
+    confirmed: ConfirmationResult | None = None,
     promoted: Iterable[str] = (),
     links: Mapping[str, str] | None = None,
 ) -> str:
@@ -35,15 +38,12 @@ def markdown(
     links
         Title -> address of pages in the UI.
     """
-    measure = board["measure"].split(" ")[-1]
-    views = [view for view in VIEWS if any(view in of for of in board["floor_figures"].values())] or ["all"]
-    shown = measure if "@" in measure else "nDCG@10"
+    views = [view for view in VIEWS if any(view in of for of in board.floor_figures.values())] or ["all"]
+    shown = board.shown
     columns = ["trial", "system", "outcome", "best epoch", "epochs run", *_titles(shown, views), "diagnoses"]
-    rows = [_trial(board, trial, shown, views) for trial in board["trials"]]
+    rows = [_trial(trial, shown, views) for trial in board.trials]
     tail = "\n".join([*_floors(board, shown, views), *_parts(board, confirmed, promoted)])
-    title = (
-        f"**{board['sweep']}** ({board['status']}): {board['measure']} on dev, best epoch of each trial, best first\n"
-    )
+    title = f"**{board.sweep}** ({board.status}): {board.measure} on dev, best epoch of each trial, best first\n"
     head = [_links(links or {}), title, *_head(columns)]
     room = LENGTH - len("\n".join(head)) - len(tail) - 100
     fitting: list[str] = []
@@ -54,8 +54,8 @@ def markdown(
     return "\n".join([*head, *fitting, *more, tail]).strip()[:LENGTH]
 
 
-def _parts(board: Mapping[str, Any], confirmed: Mapping[str, Any] | None, promoted: Iterable[str]) -> list[str]:
-    lines = [*_leaks(board["leaks"]), *board["notes"], *promoted]
+def _parts(board: Leaderboard, confirmed: ConfirmationResult | None, promoted: Iterable[str]) -> list[str]:
+    lines = [*_leaks(board.leaks), *board.notes, *promoted]
     return [*(_confirmation(confirmed) if confirmed else []), "", *(f"- {line}" for line in lines)]
 
 
@@ -75,7 +75,7 @@ def _titles(measure: str, views: Sequence[str]) -> list[str]:
     return [measure if view == "all" else f"{view} {measure}" for view in views]
 
 
-def _figures(figures: Mapping[str, Mapping[str, float]], measure: str, views: Sequence[str]) -> list[str]:
+def _figures(figures: Figures, measure: str, views: Sequence[str]) -> list[str]:
     return [_number(figures.get(view, {}).get(measure)) for view in views]
 
 
@@ -83,49 +83,48 @@ def _number(value: float | None, form: str = ".4f") -> str:
     return "-" if value is None else format(value, form)
 
 
-def _trial(board: Mapping[str, Any], trial: Mapping[str, Any], measure: str, views: Sequence[str]) -> str:
-    epoch = "-" if trial["best_epoch"] is None else str(trial["best_epoch"])
-    cells = [f"{trial['trial']:04d}", trial["system"], trial["outcome"], epoch, str(trial["epochs"])]
-    return _row([*cells, *_figures(trial["figures"], measure, views), ", ".join(trial["diagnoses"])])
+def _trial(trial: Row, measure: str, views: Sequence[str]) -> str:
+    epoch = "-" if trial.best_epoch is None else str(trial.best_epoch)
+    cells = [f"{trial.trial:04d}", trial.system, trial.outcome, epoch, str(trial.epochs)]
+    return _row([*cells, *_figures(trial.figures, measure, views), ", ".join(trial.diagnoses)])
 
 
-def _floors(board: Mapping[str, Any], measure: str, views: Sequence[str]) -> list[str]:
+def _floors(board: Leaderboard, measure: str, views: Sequence[str]) -> list[str]:
     """Return a table of what a trial has to beat, and of what it cannot."""
-    kinds = (("ceiling", board["ceiling_figures"]), ("floor", board["floor_figures"]))
+    kinds = (("ceiling", board.ceiling_figures), ("floor", board.floor_figures))
     rows = [_row([kind, name, *_figures(of, measure, views)]) for kind, by in kinds for name, of in by.items()]
     return [*_head(["", "untrained", *_titles(measure, views)]), *rows] if rows else []
 
 
-def _confirmation(result: Mapping[str, Any]) -> list[str]:
+def _confirmation(result: ConfirmationResult) -> list[str]:
     """Return the last confirmation: finalists and floors on test, and how far they are apart."""
-    measure, finalists = result["compared"], result["finalists"]
-    views = [view for view in VIEWS if any(view in row["test"] for row in finalists)]
-    figures = {f"{row['trial']:04d} {row['system']}": row["test"] for row in finalists}
-    figures |= {f"floor {name}": of for name, of in result["floors"].items()}
-    times = f"{result['opened']} time{'s' * (result['opened'] > 1)}"
+    measure, finalists = result.compared, result.finalists
+    views = [view for view in VIEWS if any(view in row.test for row in finalists)]
+    figures = {f"{row.trial:04d} {row.system}": row.test for row in finalists}
+    figures |= {f"floor {name}": of for name, of in result.floors.items()}
+    times = f"{result.opened} time{'s' * (result.opened > 1)}"
     return [
-        f"\n**Confirmation {result['confirmation']}** on test, opened {times}; {result['seeds']} seeds\n",
+        f"\n**Confirmation {result.confirmation}** on test, opened {times}; {result.seeds} seeds\n",
         *_head(["", *_titles(measure, views)]),
         *(_row([name, *_figures(of, measure, views)]) for name, of in figures.items()),
         "",
         *_head(["trial", "against", f"{measure}: difference", "95 % interval", "p"]),
         *(
-            _row([f"{row['trial']:04d}", name, *_difference(line)])
+            _row([f"{row.trial:04d}", name, *_difference(by_view["all"])])
             for row in finalists
-            for name, line in row.get("against", {}).items()
+            for name, by_view in row.against.items()
         ),
     ]
 
 
-def _difference(line: Mapping[str, Any]) -> list[str]:
-    found = Comparison.of(line)
-    return [f"{found.difference:+.4f}", found.interval, probability(found.p)]
+def _difference(line: Comparison) -> list[str]:
+    return [f"{line.difference:+.4f}", line.interval, probability(line.p)]
 
 
-def _leaks(leaks: Sequence[Mapping[str, Any]]) -> list[str]:
+def _leaks(leaks: Sequence[Overlap]) -> list[str]:
     return [
-        f"leaks of {leak['split']} into {leak['other']}: {leak['near']} of {leak['queries']} queries are "
-        f"near-duplicates, {leak['queries_shared']} share a judged document"
+        f"leaks of {leak.split} into {leak.other}: {leak.near} of {leak.queries} queries are near-duplicates, "
+        f"{leak.queries_shared} share a judged document"
         for leak in leaks
-        if leak["near"] or leak["queries_shared"]
+        if leak.near or leak.queries_shared
     ]

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from nvf.journal.events import Event
+from nvf.journal.kinds import Event, RecordTaken, Replicated
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import SweepState
 from nvf.redaction import safe
@@ -24,7 +24,7 @@ from nvf.tracking.runs import Key, Shown
 
 NOTE_SECONDS = 3.0
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 900, 90
-SILENT = ("record", "replicate")
+SILENT = (RecordTaken, Replicated)
 """Events that do not change the note at once."""
 
 
@@ -71,7 +71,7 @@ class Projection:
         """Remember what `events`, the next ones of the journal, change."""
         for event in events:
             self._content.take(event)
-            self._note_due |= event["kind"] not in SILENT
+            self._note_due |= not isinstance(event, SILENT)
 
     def settle(self) -> None:
         """Show whatever has no outcome as killed: the process that ran the sweep is dead."""

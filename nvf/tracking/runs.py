@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
+from nvf.journal.facts import Params
 from nvf.journal.replay import SweepState
 from nvf.tracking import names
 
@@ -94,22 +95,22 @@ def exists(mlflow: MlflowClient, run: str) -> bool:
 
 def identity(state: SweepState) -> str:
     """Return what tells a sweep from another one of the same name, on a server that teams share: when it began."""
-    return names.date(state.started["t"], "milliseconds")
+    return names.date(state.started.t, "milliseconds")
 
 
 def sweep_tags(state: SweepState) -> dict[str, str]:
     """Return the tags that a sweep's run is made with."""
-    git = state.started["git"] or {}
+    git = state.started.git
     tags = {
         names.KIND: "sweep",
         names.SWEEP: state.name,
         names.STARTED: identity(state),
-        names.TASK: str(state.started["task"]["name"]),
-        names.SEED: str(state.started["seed"]),
-        names.FINGERPRINT: str(state.started["task"]["fingerprint"]),
+        names.TASK: state.started.task.name,
+        names.SEED: str(state.started.seed),
+        names.FINGERPRINT: state.started.task.fingerprint,
     }
-    if git:
-        tags |= {names.COMMIT: git["commit"], names.DIRTY: str(git["dirty"]).lower()}
+    if git is not None:
+        tags |= {names.COMMIT: git.commit, names.DIRTY: str(git.dirty).lower()}
     return tags
 
 
@@ -142,7 +143,7 @@ def name(state: SweepState, key: Key) -> str:
             return f"{state.name}/{kind(state, key)} {key}"
 
 
-def params(state: SweepState, key: Key) -> dict[str, Any]:
+def params(state: SweepState, key: Key) -> Params:
     """Return the parameters of a run: those of a sweep as it began, for MLflow lets no parameter change.
 
     A trial has all its settings under the names that its system gives them, and those that are searched under the
@@ -158,20 +159,19 @@ def params(state: SweepState, key: Key) -> dict[str, Any]:
             return {"system": key}
 
 
-def _of_sweep(state: SweepState) -> dict[str, Any]:
-    spec = state.started["spec"]
-    search, budget = spec.get("search", {}), spec.get("budget", {})
-    found = {
-        "task": state.started["task"]["name"],
-        "systems": ", ".join(spec.get("system", ())),
-        "measure": ", ".join(state.started["objectives"]),
-        "seed": state.started["seed"],
-        "sampler": search.get("sampler"),
-        "trials": search.get("trials"),
-        "epochs": budget.get("epochs"),
-        "time": budget.get("time"),
-        "pruner": spec.get("pruner", {}).get("kind"),
-        "cold": spec.get("cold"),
+def _of_sweep(state: SweepState) -> Params:
+    started, spec = state.started, state.started.spec
+    found: Params = {
+        "task": started.task.name,
+        "systems": ", ".join(spec.system),
+        "measure": ", ".join(started.objectives),
+        "seed": started.seed,
+        "sampler": spec.search.sampler,
+        "trials": spec.search.trials,
+        "epochs": spec.budget.epochs,
+        "time": spec.budget.time,
+        "pruner": spec.pruner.kind,
+        "cold": spec.cold,
     }
     return {name: value for name, value in found.items() if value not in (None, "")}
 
@@ -181,6 +181,6 @@ def budget(state: SweepState) -> str:
 
     It says `40 trials of 10 epochs, 1800 s in all`.
     """
-    trials, spent = state.spec.get("search", {}).get("trials", "?"), state.spec.get("budget", {})
-    time = f", {spent['time']:.0f} s in all" if spent.get("time") else ""
-    return f"{trials} trials of {spent.get('epochs', '?')} epochs{time}"
+    spent = state.spec.budget
+    time = f", {spent.time:.0f} s in all" if spent.time else ""
+    return f"{state.spec.search.trials} trials of {spent.epochs} epochs{time}"

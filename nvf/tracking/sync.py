@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from nvf.errors import NvfError, TrackingError
 from nvf.journal.events import read
 from nvf.journal.folders import running
+from nvf.journal.kinds import Event
 from nvf.journal.replay import replay
 from nvf.tracking import names, runs, server, views
 from nvf.tracking.projection import Projection
@@ -71,7 +72,7 @@ def sync(folder: Path) -> SyncReport:
         ) from None
 
 
-def _sync(folder: Path, events: list[dict[str, object]]) -> SyncReport:
+def _sync(folder: Path, events: list[Event]) -> SyncReport:
     mlflow = server.client()
     try:
         experiment = server.experiment(mlflow)
@@ -100,7 +101,7 @@ def forget(folder: Path) -> int:
         found = list(runs.search(mlflow, experiment, state.name, runs.identity(state)))
         for run in sorted(found, key=lambda run: run.data.tags[names.KIND] == "sweep"):
             mlflow.delete_run(run.info.run_id)
-        views.remove(mlflow, experiment, state.name, state.started["t"])
+        views.remove(mlflow, experiment, state.name, state.started.t)
     except NvfError:
         raise
     except Exception as error:

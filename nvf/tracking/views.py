@@ -56,7 +56,7 @@ def link(experiment: str, state: SweepState, view: str = "leaderboard") -> str:
 
 def inside(experiment: str, state: SweepState, view: str) -> str:
     """Return the address of a sweep's view for a page of the UI itself, wherever that is served."""
-    return _address(experiment, view_id(state.name, state.started["t"], view), MODES[view])
+    return _address(experiment, view_id(state.name, state.started.t, view), MODES[view])
 
 
 def overview(experiment: str) -> str:
@@ -86,10 +86,10 @@ def save(
     confirmed
         Whether there are figures on test.
     """
-    created = round(state.started["t"] * 1000)
+    created = round(state.started.t * 1000)
     for view in MODES:
         body = _body(f"{state.name}: {view}", created, _state(view, state, parent, columns, confirmed=confirmed))
-        mlflow.set_experiment_tag(experiment, TAG + view_id(state.name, state.started["t"], view), body)
+        mlflow.set_experiment_tag(experiment, TAG + view_id(state.name, state.started.t, view), body)
 
 
 def introduce(mlflow: MlflowClient, experiment: str) -> None:
@@ -124,7 +124,7 @@ def remove(mlflow: MlflowClient, experiment: str, sweep: str, started: float) ->
 
 def _state(view: str, state: SweepState, parent: str, columns: Columns, *, confirmed: bool) -> dict[str, Any]:
     objective = state.objectives[0]
-    rows = state.spec.get("search", {}).get("trials", 0) + len(state.floors) + len(state.ceilings)
+    rows = state.spec.search.trials + len(state.floors) + len(state.ceilings)
     return _page(
         view,
         f"tags.`{names.SWEEP}` = '{state.name}' and tags.`{names.PARENT}` = '{parent}'",
@@ -204,7 +204,7 @@ def _columns(state: SweepState, columns: Columns, *, confirmed: bool) -> list[st
 def _best(state: SweepState) -> Iterator[str]:
     """Metrics of the best epoch: R@5, and each view of what is searched; more columns would hide them."""
     own = first_measure(state)
-    if "R@5" in state.started["measures"] and own != "R@5":
+    if "R@5" in state.started.measures and own != "R@5":
         yield key("R@5", "best")
     for view in ("all", "clean", "cold"):
         if view != "clean" or any("clean" in figures for figures in state.floors.values()):

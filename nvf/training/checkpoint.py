@@ -33,6 +33,7 @@ from torch import Tensor
 from nvf import __version__, systems
 from nvf.errors import CheckpointError, NvfError
 from nvf.params import bounds, flatten
+from nvf.plain import adapter, plain
 from nvf.systems.base import System
 from nvf.tasks.base import Corpus
 from nvf.training.loop import Training
@@ -73,7 +74,8 @@ class Checkpoint:
     def record(self) -> Record:
         """The record that was published with it; raises `CheckpointError` where it is none."""
         try:
-            return Record.from_json(self.meta["record"])
+            record: Record = adapter(Record).validate_python(self.meta["record"])
+            return record
         except MISFITS as error:
             raise CheckpointError(f"{self.folder / META} is damaged: its record is none: {error!r}") from None
 
@@ -102,7 +104,7 @@ def save(folder: Path, training: Training, record: Record) -> str:
             "max_length": task.max_length,
         },
         # Without the clock: equal trials publish equal checkpoints.
-        "record": dataclasses.replace(record, clock={}).to_json(),
+        "record": plain(dataclasses.replace(record, clock={})),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     files[META] = json.dumps(meta, indent=1, allow_nan=False).encode()

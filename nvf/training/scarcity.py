@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from nvf.params import bounds
+from nvf.params import Value, bounds
 from nvf.systems import get
 
 BATCH = "batch_size"
@@ -21,7 +21,7 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def halved(system: str, params: Mapping[str, Any]) -> dict[str, int]:
+def halved(system: str, params: Mapping[str, Any]) -> dict[str, Value]:
     """Return the batch sizes among `params`, those of stages included, at half their value; empty where none can fall.
 
     Parameters
@@ -31,7 +31,7 @@ def halved(system: str, params: Mapping[str, Any]) -> dict[str, int]:
     params
         By flattened name; what is missing has its default.
     """
-    found = {}
+    found: dict[str, Value] = {}
     for name, bound in bounds(get(system).Params).items():
         if is_batch(name):
             value = int(params.get(name, bound.default))

@@ -12,6 +12,8 @@ import pytest
 from nvf import devices
 from nvf.cli import render
 from nvf.errors import UsageError
+from nvf.journal.leaderboard import Leaderboard
+from nvf.plain import adapter
 
 SPEC = """\
 name: small
@@ -127,7 +129,11 @@ BOARD: dict[str, Any] = {
         "raw": {"all": {"nDCG@10": 0.5, "R@5": 0.6}, "clean": {"nDCG@10": 0.5, "R@5": 0.6}, "cold": {"nDCG@10": 0.3}},
         "bm25": {"all": {"nDCG@10": 0.4, "R@5": 0.5}, "clean": {"nDCG@10": 0.4, "R@5": 0.5}, "cold": {"nDCG@10": 0.2}},
     },
+    "ceilings": {},
     "ceiling_figures": {},
+    "split": "dev",
+    "cold_by": "condensed",
+    "status": "ended",
     "queries": {"all": 10, "clean": 10, "cold": 7},
     "leaks": [],
     "notes": ["a note"],
@@ -157,8 +163,13 @@ BOARD: dict[str, Any] = {
 }
 
 
+def board(**changes: Any) -> Leaderboard:
+    read: Leaderboard = adapter(Leaderboard).validate_python({**BOARD, **changes})
+    return read
+
+
 def told(width: int, **options: Any) -> list[str]:
-    return [part if isinstance(part, str) else part.plain for part in render.leaderboard(BOARD, width, **options)]
+    return [part if isinstance(part, str) else part.plain for part in render.leaderboard(board(), width, **options)]
 
 
 def test_a_leaderboard_for_people() -> None:
@@ -201,8 +212,9 @@ def test_columns_are_chosen_by_name_parameters_among_them() -> None:
 
 
 def test_a_winner_that_loses_is_said_to_lose() -> None:
-    board = {**BOARD, "floors": {"raw": 0.56}}
-    assert render.verdict(board) == ["the best trial does NOT beat the floor raw: 0.5500 against 0.5600 on dev"]
+    assert render.verdict(board(floors={"raw": 0.56})) == [
+        "the best trial does NOT beat the floor raw: 0.5500 against 0.5600 on dev"
+    ]
 
 
 def test_help_says_what_each_command_does_without_cutting_it(nvf: Any, monkeypatch: pytest.MonkeyPatch) -> None:

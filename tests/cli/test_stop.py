@@ -18,6 +18,7 @@ from nvf import paths
 from nvf.cli import main
 from nvf.journal import owner
 from nvf.journal.events import Journal
+from tests.journal.written import write
 
 HOLD = """
 import sys, time
@@ -33,7 +34,7 @@ time.sleep(60)
 def folder(mlruns: Path) -> Path:
     folder = paths.sweep("small")
     with Journal.create(folder) as journal:
-        journal.append("sweep_started", clock={"host": "elsewhere", "pid": 1})
+        write(journal, "sweep_started", clock={"host": "elsewhere", "pid": 1})
     return folder
 
 
@@ -72,7 +73,7 @@ def test_a_confirmation_that_began_goes_on_with_its_own_options(
 ) -> None:
     journal, _ = Journal.open(folder)
     with journal:
-        journal.append("confirmation_started", confirmation=1, finalists=[3, 1], seeds=7, model="small")
+        write(journal, "confirmation_started", confirmation=1, finalists=[3, 1], seeds=7, model="small")
     with process(HOLD, str(folder), "confirmation"):
         assert stop(capsys)[1].endswith("go on with: nvf confirm small --seeds 7 --trial 3 --trial 1")
 

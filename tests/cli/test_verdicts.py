@@ -7,6 +7,7 @@ from typing import Any
 
 from nvf.cli.verdicts import confirmation
 from nvf.measures.comparison import Comparison
+from tests.journal.written import confirmation as read
 
 
 def line(difference: float, low: float, high: float, p: float = 0.012) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def result() -> dict[str, Any]:
 
 
 def told(found: dict[str, Any], width: int = 80) -> list[str]:
-    return [part if isinstance(part, str) else part.plain for part in confirmation(found, width)]
+    return [part if isinstance(part, str) else part.plain for part in confirmation(read(**found), width)]
 
 
 def test_a_confirmation_has_one_verdict_a_line() -> None:

@@ -28,6 +28,7 @@ from nvf.spec.form import Gates
 from tests.cli.conftest import Ran
 from tests.cli.test_read import SPEC
 from tests.cli.test_verdicts import figures, line, over_draws, result
+from tests.journal.written import confirmation, write
 from tests.tracking import journals
 
 WIDTHS = (80, 160)
@@ -45,10 +46,10 @@ def journal(name: str, objectives: tuple[str, ...], views: tuple[str, ...] = ("a
     with Journal.create(paths.sweep(name)) as to:
         journals.start(to, name, objectives, search={"trials": 5000}, budget={"epochs": 100, "time": None})
         floors = {each: _figures(0.4 + place / 100, views) for place, each in enumerate(("raw", "bm25", "hybrid"))}
-        to.append("floors", split="dev", floors=floors, ceilings={"oracle": _figures(1.0, views)})
+        write(to, "floors", split="dev", floors=floors, ceilings={"oracle": _figures(1.0, views)})
         for place in range(12):
             _trial(to, 1223 + place, place, views)
-        to.append("sweep_ended", sync=True, reason="trials", clock={})
+        write(to, "sweep_ended", sync=True, reason="trials", clock={})
 
 
 def _figures(value: float, views: tuple[str, ...]) -> dict[str, dict[str, float]]:
@@ -57,7 +58,8 @@ def _figures(value: float, views: tuple[str, ...]) -> dict[str, dict[str, float]
 
 def _trial(to: Journal, trial: int, place: int, views: tuple[str, ...]) -> None:
     chosen = {PARAMETER: 0.0123456 * (place + 1), "heads": "separate", "lr": 1e-5, "stage_one.warm_start": PATH}
-    to.append(
+    write(
+        to,
         "trial_started",
         trial=trial,
         system=SYSTEMS[place % 4],
@@ -73,7 +75,8 @@ def _trial(to: Journal, trial: int, place: int, views: tuple[str, ...]) -> None:
         found = [{"name": each, "figure": 0.1, "threshold": 0.2, "text": "x"} for each in DIAGNOSES[: place % 5]]
         clock = {"seconds": 1.5, "latency_ms_p50": 1234.5678, "latency_ms_p95": 12345.6789}
         record = {"epoch": epoch, "losses": {}, "figures": of, "diagnoses": found, "clock": clock}
-        to.append(
+        write(
+            to,
             "record",
             trial=trial,
             record=record,
@@ -83,7 +86,7 @@ def _trial(to: Journal, trial: int, place: int, views: tuple[str, ...]) -> None:
         )
     if outcome is not None:
         error = ERROR if outcome in ("failed", "infeasible") else None
-        to.append("trial_ended", sync=True, trial=trial, outcome=outcome, error=error, attrs={})
+        write(to, "trial_ended", sync=True, trial=trial, outcome=outcome, error=error, attrs={})
 
 
 @pytest.fixture
@@ -144,7 +147,7 @@ def test_a_leaderboard_cuts_nothing(
         row = rows[str(number)]
         assert row[1:3] == [trial.system, trial.outcome or "running"]
         best = trial.best(state.objectives[0])
-        figures = {} if best is None else best["figures"]
+        figures = {} if best is None else best.figures
         assert {f"{by['nDCG@10']:.4f}" for by in figures.values()} <= set(row)
     for floor in ("raw", "bm25", "hybrid", "oracle"):
         assert re.search(rf"^(floor|ceiling) +{floor} +[ .0-9]+", shown, re.M)
@@ -213,7 +216,7 @@ def test_a_confirmation_fits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         "finalists": [{"trial": 1234, **by_task, "against": {"raw": line(0.0, -0.01, 0.01)}}],
     }
     out = console()
-    for part in verdicts.confirmation(found, out.width):
+    for part in verdicts.confirmation(confirmation(**found), out.width):
         out.print(part)
     shown = capsys.readouterr().out
     assert not overlong(shown, width)

@@ -78,7 +78,7 @@ def test_it_is_listed_with_what_it_offers() -> None:
 
 def test_a_sweep_searches_it_and_stops_by_its_diagnosis(mlruns: Path, tmp_path: Path) -> None:
     state = run(tmp_path / "well", spec((VECTORS, "poly", {"lr": 3e-3})))
-    first, *_, last = (record["figures"]["all"]["nDCG@10"] for record in state.trials[0].records)
+    first, *_, last = (record.figures["all"]["nDCG@10"] for record in state.trials[0].records)
     assert state.trials[0].outcome == "complete" and last > first
     file = tmp_path / "sweep.yaml"
     text = (

@@ -130,12 +130,10 @@ def test_a_system_lives(name: str, lives: Lives) -> None:
 
     record = trial.best(state.objectives[0])
     assert record is not None
-    published = trial.checkpoints[record["epoch"]]
-    restored = checkpoint.restore_system(folder / published["folder"], task.corpus, digest=published["digest"])
-    dev, measures = task.split("dev"), state.started["measures"]
-    assert (
-        evaluate(rank_split(restored, dev, depth(measures, dev)), dev, task.cold, measures).figures == record["figures"]
-    )
+    published = trial.checkpoints[record.epoch]
+    restored = checkpoint.restore_system(folder / published.folder, task.corpus, digest=published.digest)
+    dev, measures = task.split("dev"), state.started.measures
+    assert evaluate(rank_split(restored, dev, depth(measures, dev)), dev, task.cold, measures).figures == record.figures
 
     version = promote(place, trial=number, model=name, alias="candidate").version
     client = server.client()

@@ -20,6 +20,7 @@ from nvf.systems.catalogue import diagnoses
 from nvf.training.floors import measure_floors
 from nvf.training.loop import Training
 from tests.inspecting import inspected
+from tests.journal.written import write
 
 EPOCHS = 2
 """Epochs 0, 1 and 2 are three records."""
@@ -75,10 +76,8 @@ def spec(case: Case, **keys: Any) -> Spec:
 def names(state: replay.SweepState) -> set[str]:
     """Return what was named in any record after training began, or in the leaderboard."""
     (trial,) = state.trials.values()
-    trained = [record for record in trial.records if record["epoch"] > 0] or trial.records
-    return {each["name"] for record in trained for each in record["diagnoses"]} | set(
-        leaderboard(state)["trials"][0]["diagnoses"]
-    )
+    trained = [record for record in trial.records if record.epoch > 0] or trial.records
+    return {each.name for record in trained for each in record.diagnoses} | set(leaderboard(state).trials[0].diagnoses)
 
 
 @pytest.mark.parametrize("name", ILL)
@@ -98,21 +97,19 @@ def test_it_is_not_named_where_all_is_well(name: str, mlruns: Path, tmp_path: Pa
 @pytest.mark.parametrize(("case", "beats"), [((PLAIN, "linear", {"lr": 0.1}), False), (WELL["loss_misleads"], True)])
 def test_a_trial_under_a_floor_has_no_diagnosis_for_it(case: Case, beats: bool, mlruns: Path, tmp_path: Path) -> None:
     state = run(tmp_path / "sweep", spec(case))
-    (row,) = leaderboard(state)["trials"]
-    assert row["beats_floors"] is beats and row["beats_floors"] == (
-        row["value"] > max(leaderboard(state)["floors"].values())
-    )
-    assert not row["diagnoses"]
+    (row,) = leaderboard(state).trials
+    assert row.beats_floors is beats and row.beats_floors == (row.value > max(leaderboard(state).floors.values()))
+    assert not row.diagnoses
 
 
 def test_what_is_watched_is_logged_while_all_is_well(mlruns: Path, tmp_path: Path) -> None:
     state = run(tmp_path / "sweep", spec(WELL["residual_collapse"]))
     for record in state.trials[0].records:
         assert {"residual_mean", "residual_max", "residual_share", "alpha", "query_rank", "document_cosine"} <= set(
-            record["statistics"]
+            record.statistics
         )
-        assert set(record["held_out"]) == {"isotropy", "predictive"}
-    losses = [sum(record["held_out"].values()) for record in state.trials[0].records]
+        assert set(record.held_out) == {"isotropy", "predictive"}
+    losses = [sum(record.held_out.values()) for record in state.trials[0].records]
     assert losses[2] < losses[0]
 
 
@@ -152,11 +149,9 @@ def run(folder: Path, spec: Spec) -> replay.SweepState:
         about = {"name": "one", "fingerprint": "f", "queries": {"dev": floors.queries}, "leaks": [], "notes": []}
         plain = spec.model_dump(mode="json")
         objectives = [str(each) for each in spec.objectives]
-        started = journal.append(
-            "sweep_started", format=events.FORMAT, sweep="one", spec=plain, objectives=objectives, task=about
-        )
+        started = write(journal, "sweep_started", sweep="one", spec=plain, objectives=objectives, task=about)
         state = replay.replay([started])
-        replay.apply(state, journal.append("floors", split="dev", floors=floors.floors, ceilings=floors.ceilings))
+        replay.apply(state, write(journal, "floors", split="dev", floors=floors.floors, ceilings=floors.ceilings))
         study = SearchStudy(spec, Space(spec, fail), state)
         conductor = Conductor(spec, state, journal, study, Place(snapshot, folder / "checkpoints"))
         while (order := conductor.next_order()) is not None:

@@ -57,7 +57,7 @@ def sweep(home: Any, cluster: LocalCluster, **changes: object) -> Any:
 def records(home: Any, name: str) -> list[events.Event]:
     """The events of a sweep that hold records."""
     found = events.read(home.folder / "mlruns" / "sweeps" / name)
-    return [event for event in found if event["kind"] == "record"]
+    return [event for event in found if event.kind == "record"]
 
 
 def mark(home: Any, number: int) -> Path:
@@ -112,7 +112,7 @@ def test_a_killed_worker_costs_no_epoch_and_an_interrupt_leaves_the_cluster_alon
     process = sweep(home, cluster, budget__epochs=10000)
     home.wait(process, "small", lambda state: len(state.trials) == 2 and state.trials[0].epoch >= 3)
     marker = mark(home, 0)
-    victim = next(event["clock"]["pid"] for event in records(home, "small") if event["trial"] == 0)
+    victim = next(event.clock.pid for event in records(home, "small") if event.trial == 0)
     os.kill(victim, signal.SIGKILL)
     reached = home.state("small").trials[0].epoch
     # One more report may be under way.
@@ -121,16 +121,16 @@ def test_a_killed_worker_costs_no_epoch_and_an_interrupt_leaves_the_cluster_alon
     assert process.returncode == 130 and took < 10, err
     assert f"ray: joining {cluster.address}" in err and "2 trials at a time" in err
 
-    written = [event for event in records(home, "small") if event["trial"] == 0]
-    assert [event["record"]["epoch"] for event in written] == list(range(len(written)))
-    workers = blocks([event["clock"]["pid"] for event in written])
+    written = [event for event in records(home, "small") if event.trial == 0]
+    assert [event.record.epoch for event in written] == list(range(len(written)))
+    workers = blocks([event.clock.pid for event in written])
     assert len(workers) == 2 and workers[0] == victim
     assert marker.exists(), "the trial went on and did not start over"
     assert home.state("small").trials[0].paused, "an interrupted trial has no outcome"
 
     found = cluster.look()
     assert found["free"] == len(found["nodes"]) == 2, "both nodes are there, and all their CPUs free"
-    assert {event["clock"]["node"] for event in records(home, "small")} == set(found["nodes"])
+    assert {event.clock.node for event in records(home, "small")} == set(found["nodes"])
 
 
 @pytest.mark.slow
@@ -146,9 +146,9 @@ def test_the_trials_of_a_killed_node_go_on_on_another(home: Any, started: Any, c
     assert state.status == "ended" and len(state.trials) == 3
     for trial in state.trials.values():
         assert trial.outcome == "complete"
-        assert [record["epoch"] for record in trial.records] == list(range(EPOCHS + 1))
+        assert [record.epoch for record in trial.records] == list(range(EPOCHS + 1))
     assert all(marker.exists() for marker in markers), "no trial started over"
-    nodes = [blocks([each["clock"]["node"] for each in records(home, "small") if each["trial"] == n]) for n in range(3)]
+    nodes = [blocks([each.clock.node for each in records(home, "small") if each.trial == n]) for n in range(3)]
     moved = [each for each in nodes if len(each) > 1]
     assert len(moved) == 1 and len(moved[0]) == 2, "one trial ran on the node, and moved once"
     assert nodes.count([moved[0][1]]) == 2

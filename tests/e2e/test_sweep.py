@@ -13,6 +13,7 @@ import optuna
 import pytest
 
 from nvf.journal import events, replay
+from tests.journal.equal import same
 
 pytestmark = pytest.mark.ray
 
@@ -21,10 +22,10 @@ def trials(state: replay.SweepState) -> list[dict[str, Any]]:
     """What two equal sweeps have in common: everything but the clock and the folder they lie in."""
     plain = [
         {name: getattr(trial, name) for name in ("number", "params", "chosen", "seed", "outcome", "error", "records")}
-        | {"digests": {epoch: each["digest"] for epoch, each in trial.checkpoints.items()}}
+        | {"digests": {epoch: each.digest for epoch, each in trial.checkpoints.items()}}
         for trial in state.trials.values()
     ]
-    return list(events.same(plain))
+    return same(plain)
 
 
 def runs(home: Any, name: str) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def test_a_sweep_from_file_to_champion(home: Any) -> None:
         run = found[str(number)]
         assert run.data.tags["nvf.outcome"] == trial.outcome
         assert run.data.tags["mlflow.parentRunId"] == found["sweep"].info.run_id
-        last = trial.records[-1]["figures"]
+        last = trial.records[-1].figures
         assert run.data.metrics["dev/nDCG_at_10"] == pytest.approx(last["all"]["nDCG@10"])
         assert run.data.metrics["dev_cold/R_at_5"] == pytest.approx(last["cold"]["R@5"])
     study = optuna.load_study(
@@ -70,7 +71,7 @@ def test_a_sweep_from_file_to_champion(home: Any) -> None:
     for trial in state.trials.values():
         best = trial.best(state.objectives[0])
         assert best is not None
-        kept = home.folder / "mlruns" / "sweeps" / "small" / trial.checkpoints[best["epoch"]]["folder"]
+        kept = home.folder / "mlruns" / "sweeps" / "small" / trial.checkpoints[best.epoch].folder
         assert kept.is_dir(), "the best checkpoint is kept"
 
     code, out, err = home.run("promote", "small")
@@ -110,7 +111,7 @@ def test_one_worker_gives_equal_journals_and_a_stop_changes_nothing(home: Any) -
     for name in ("one", "two"):
         code, _, err = home.run("sweep", home.spec(), "--name", name)
         assert code == 0, err
-    one, two = (list(events.same(events.read(home.folder / "mlruns" / "sweeps" / name))) for name in ("one", "two"))
+    one, two = (same(events.read(home.folder / "mlruns" / "sweeps" / name)) for name in ("one", "two"))
     assert re.sub(r"\bone\b", "two", str(one)) == str(two), "but for the name that one was given"
     undisturbed = home.state("one")
 

@@ -11,6 +11,7 @@ import optuna
 from nvf.journal import events, replay
 from nvf.journal.leaderboard import leaderboard
 from tests.e2e.home import Home
+from tests.journal.equal import same as without_clock
 
 CLOCKS = ("seconds", "latency", "time/")
 """What the names of metrics that the clock measures begin with."""
@@ -29,26 +30,26 @@ def story(folder: Path) -> list[dict[str, Any]]:
     found = events.read(folder)
     seen: dict[int, int] = {}
     for event in found:
-        if event["kind"] == "record":
-            number, epoch = event["trial"], event["record"]["epoch"]
+        if event.kind == "record":
+            number, epoch = event.trial, event.record.epoch
             assert epoch == seen.get(number, -1) + 1, f"trial {number}: epoch {epoch} after {seen.get(number)}"
             seen[number] = epoch
-    started = [event["trial"] for event in found if event["kind"] == "trial_started"]
+    started = [event.trial for event in found if event.kind == "trial_started"]
     assert started == sorted(set(started)), "each trial began once"
     state = replay.replay(found)
     names = ("number", "params", "chosen", "seed", "outcome", "error", "records", "attrs", "distributions")
     plain = [
         {name: getattr(trial, name) for name in names}
-        | {"digests": {epoch: each["digest"] for epoch, each in trial.checkpoints.items()}}
+        | {"digests": {epoch: each.digest for epoch, each in trial.checkpoints.items()}}
         for trial in state.trials.values()
     ]
-    return list(events.same(plain))
+    return without_clock(plain)
 
 
 def board(folder: Path) -> list[dict[str, Any]]:
     """Return the leaderboard's rows, without the faults that were lived with."""
-    rows = leaderboard(replay.replay(events.read(folder)))["trials"]
-    return list(events.same([{**row, "faults": []} for row in rows]))
+    rows = leaderboard(replay.replay(events.read(folder))).trials
+    return [{**row, "faults": []} for row in without_clock(rows)]
 
 
 def study(folder: Path) -> list[tuple[Any, ...]]:

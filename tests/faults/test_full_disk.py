@@ -14,6 +14,7 @@ import pytest
 from nvf.errors import JournalError
 from nvf.journal import events
 from nvf.journal.events import Journal
+from nvf.journal.kinds import SweepPaused
 from tests.e2e.home import Home
 from tests.faults import equal
 from tests.faults.long import LONG, lines
@@ -56,7 +57,7 @@ def test_a_full_disk_in_the_middle(disk: Path, undisturbed: Home) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     state = home.state("small")
-    kinds = {each["fault"] for trial in state.trials.values() for each in trial.faults}
+    kinds = {each.fault for trial in state.trials.values() for each in trial.faults}
     assert kinds == {"disk_full"}
     assert process.returncode == 130, err
     assert "Traceback" not in err
@@ -86,15 +87,15 @@ def _without_digests(home: Home, undisturbed: Home) -> None:
 def test_a_journal_outlives_a_full_disk(disk: Path) -> None:
     folder = disk / "sweep"
     with Journal.create(folder) as journal:
-        journal.append("thing", place=0)
+        journal.append(SweepPaused(reason="0"))
         filler = fill(disk)
         written = 0
         with pytest.raises(JournalError, match="make room, then go on with nvf resume sweep"):
             while True:
                 written += 1
-                journal.append("thing", place=written, text="x" * 1000)
+                journal.append(SweepPaused(reason=str(written), error="x" * 1000))
         assert written > 500, "the room that was set aside took so many"
         assert len(events.read(folder)) == written, "what was told as written is there, and nothing torn"
         filler.unlink()
-        journal.append("thing", place=written, sync=True)
-    assert [event["place"] for event in events.read(folder)] == list(range(written + 1))
+        journal.append(SweepPaused(reason=str(written)), sync=True)
+    assert [event.reason for event in events.read(folder)] == [str(number) for number in range(written + 1)]

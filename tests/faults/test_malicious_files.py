@@ -32,6 +32,7 @@ from nvf.tasks.snapshot import MANIFEST, _stamp, open_snapshot
 from nvf.training import checkpoint
 from nvf.training.checkpoint import META, MODEL, OPTIMIZER
 from nvf.training.loop import Training
+from tests.journal.written import write
 
 MEGABYTES = 300
 """By which one hostile file may raise the peak of this process."""
@@ -305,13 +306,13 @@ def test_an_encoder_that_brings_code_is_not_run(tmp_path: Path, canary: Path) ->
 
 def test_a_journal_that_leads_out_of_its_folder(mlruns: Path, task: Task, original: Path) -> None:
     options = {"source": "synthetic", "documents": 40, "dim": 8, "train": 60, "dev": 20, "test": 20}
-    record = checkpoint.load(original).record.to_json()
+    record = checkpoint.load(original).record
     for at in ("../../../stolen", str(original), "checkpoints/../../x"):
         shutil.rmtree(mlruns / "sweeps", ignore_errors=True)
         with Journal.create(mlruns / "sweeps" / "evil") as journal:
-            journal.append(
+            write(
+                journal,
                 "sweep_started",
-                format=events.FORMAT,
                 sweep="evil",
                 spec={"task": options},
                 objectives=["nDCG@10"],
@@ -319,10 +320,10 @@ def test_a_journal_that_leads_out_of_its_folder(mlruns: Path, task: Task, origin
                 clock={},
             )
             trial = {"system": "linear", "params": {}, "chosen": {}, "distributions": {}, "seed": 0, "epochs": 1}
-            journal.append("trial_started", trial=0, **trial)
+            write(journal, "trial_started", trial=0, **trial)
             published = {"folder": at, "digest": "0"}
-            journal.append("record", trial=0, record=record, checkpoint=published, decision="complete", attrs={})
-            journal.append("trial_ended", trial=0, outcome="complete", error=None, attrs={})
+            write(journal, "record", trial=0, record=record, checkpoint=published, decision="complete", attrs={})
+            write(journal, "trial_ended", trial=0, outcome="complete", error=None, attrs={})
         folder = mlruns / "sweeps" / "evil"
         with pytest.raises(JournalError, match="outside of its folder"):
             choose(folder, events.read(folder), 0)

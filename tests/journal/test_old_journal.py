@@ -12,8 +12,8 @@ import pytest
 from nvf import tasks
 from nvf.errors import NvfError
 from nvf.journal import events, replay
+from nvf.plain import adapter
 from nvf.registry.retriever import Retriever
-from nvf.spec.form import Spec
 from nvf.sweep.conductor import Conductor, Place
 from nvf.sweep.space import Space
 from nvf.sweep.study import SearchStudy
@@ -26,6 +26,16 @@ __all__ = ["home", "nvf"]
 
 CHOSEN = ("linear", 39, 0.050761)
 """What the sampler draws for trial 7, after the seven that are journaled."""
+
+
+def test_every_event_is_written_as_it_was_read() -> None:
+    path = old.SAMPLE / "journal.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    found, _ = events.parse(b"".join(lines), path)
+    for line, event in zip(lines, found, strict=True):
+        assert adapter(type(event)).dump_python(event, mode="json") == json.loads(line.partition(b" ")[2])
+    kinds = {event.kind for event in found}
+    assert {"record", "trial_ended", "replicate", "confirmed", "test_run", "promoted"} <= kinds
 
 
 def fail(at: object, error: NvfError | str) -> NoReturn:
@@ -60,8 +70,7 @@ def test_its_search_goes_on(mlruns: Path) -> None:
     journal, found = events.Journal.open(folder)
     with journal:
         state = replay.replay(found)
-        before = Spec.model_validate(state.spec)
-        spec = before.model_copy(update={"search": before.search.model_copy(update={"trials": 8})})
+        spec = state.spec.model_copy(update={"search": state.spec.search.model_copy(update={"trials": 8})})
         place = Place(tasks.build_snapshot(spec.task), folder / "checkpoints")
         conductor = Conductor(spec, state, journal, SearchStudy(spec, Space(spec, fail), state), place)
         order = conductor.next_order()

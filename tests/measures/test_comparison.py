@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from nvf.measures.comparison import ALPHA, Comparison
+from nvf.plain import adapter
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_no_p_and_no_interval_gives_a_verdict_against_the_other() -> None:
 
 
 def test_an_open_end_is_read_from_a_journal() -> None:
-    line = Comparison.of({"queries": 1, "difference": 0.5, "low": None, "high": None, "p": 1.0})
+    line = adapter(Comparison).validate_python({"queries": 1, "difference": 0.5, "low": None, "high": None, "p": 1.0})
     assert (line.low, line.high, line.outcome(), line.needed(0.0)) == (-np.inf, np.inf, "undecided", None)
     assert (line.seeds, line.interval) == (1, "[open, open]"), "journals of older versions know no seeds"
 

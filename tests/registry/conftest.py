@@ -7,7 +7,7 @@ import os
 import platform
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 
 from nvf import paths, systems, tasks
 from nvf.journal import cold as rules
-from nvf.journal.events import FILE, FORMAT, Journal, read
+from nvf.journal.events import FILE, Journal, read
 from nvf.journal.replay import replay
 from nvf.measures.comparison import Comparison
 from nvf.params import flatten
@@ -26,6 +26,7 @@ from nvf.tasks.base import Task
 from nvf.training import checkpoint
 from nvf.training.floors import measure_floors
 from nvf.training.loop import Training
+from tests.journal.written import write
 from tests.tracking.servers import empty_database, mlflow_server, own_tracking
 
 __all__ = ["empty_database", "mlflow_server", "own_tracking"]
@@ -64,9 +65,9 @@ def sweep(
     task = tasks.open_snapshot(snapshot).withhold(cold, 0)
     floors = measure_floors(task, "dev", MEASURES)
     with Journal.create(folder) as journal:
-        journal.append(
+        write(
+            journal,
             "sweep_started",
-            format=FORMAT,
             sweep=name,
             nvf="0.1.0",
             spec={
@@ -95,10 +96,10 @@ def sweep(
             versions={},
             clock={"snapshot": str(snapshot), "host": platform.node(), "pid": os.getpid()},
         )
-        journal.append("floors", split="dev", floors=floors.floors, ceilings=floors.ceilings)
+        write(journal, "floors", split="dev", floors=floors.floors, ceilings=floors.ceilings)
         for number, rate in enumerate(rates):
             train(journal, task, number, {"lr": rate}, epochs)
-        journal.append("sweep_ended", sync=True, reason="trials", clock={})
+        write(journal, "sweep_ended", sync=True, reason="trials", clock={})
     return folder
 
 
@@ -111,7 +112,7 @@ def train(journal: Journal, task: Task, number: int, chosen: dict[str, Any], epo
     system = systems.create(name, chosen, task.corpus)
     params = flatten(system.params)
     names = {"chosen": chosen, "distributions": {}, "seed": number, "epochs": epochs}
-    journal.append("trial_started", trial=number, system=name, params=params, **names)
+    write(journal, "trial_started", trial=number, system=name, params=params, **names)
     training = Training(system, task, seed=number, epochs=epochs, measures=MEASURES)
     for epoch in range(epochs + 1):
         record = training.start() if epoch == 0 else training.epoch(epoch)
@@ -120,9 +121,9 @@ def train(journal: Journal, task: Task, number: int, chosen: dict[str, Any], epo
             "folder": str(at.relative_to(journal.path.parent)),
             "digest": checkpoint.save(at, training, record),
         }
-        told = {"record": record.to_json(), "checkpoint": published, "decision": "continue", "attrs": {}}
-        journal.append("record", trial=number, **told)
-    journal.append("trial_ended", trial=number, outcome="complete", error=None, attrs={})
+        told = {"record": record, "checkpoint": published, "decision": "continue", "attrs": {}}
+        write(journal, "record", trial=number, **told)
+    write(journal, "trial_ended", trial=number, outcome="complete", error=None, attrs={})
 
 
 def confirmed(
@@ -143,7 +144,7 @@ def confirmed(
         record = trial.records[-1]
         view = {"nDCG@10": 0.5, "R@5": 0.5}
         views = {"all": difference, "clean": difference, "cold": difference if cold is None else cold}
-        lines = {
+        lines: dict[str, Any] = {
             name: asdict(Comparison(50, value, value - 0.01, value + 0.01, 0.01, seeds, 0.1))
             for name, value in views.items()
         }
@@ -163,17 +164,17 @@ def confirmed(
             "latency_ms_p95": 1.0,
             "champion": {
                 "seed": 7,
-                "record": {**record, "diagnoses": []},
+                "record": replace(record, diagnoses=()),
                 "test": {"all": {**view, "nDCG@10": 0.4921875}, "clean": {**view, "nDCG@10": 0.484375}},
-                "checkpoint": trial.checkpoints[record["epoch"]],
+                "checkpoint": trial.checkpoints[record.epoch],
             },
         }
         rows.append(row)
     journal, events = Journal.open(folder)
     with journal:
-        times = [event["kind"] for event in events].count("test_opened") + 1
-        journal.append("confirmation_started", confirmation=times, finalists=list(differences), seeds=seeds, clock={})
-        journal.append("test_opened", confirmation=times, times=times, finalists=list(differences), clock={})
+        times = [event.kind for event in events].count("test_opened") + 1
+        write(journal, "confirmation_started", confirmation=times, finalists=list(differences), seeds=seeds, clock={})
+        write(journal, "test_opened", confirmation=times, times=times, finalists=list(differences), clock={})
         result = {
             "sweep": state.name,
             "measure": "nDCG@10",
@@ -198,12 +199,17 @@ def confirmed(
             low = {"nDCG@10": 0.4375, "R@5": 0.4375}
             shown = {"model": "small", "version": champion, "name": f"models:/small/{champion}"}
             result["champion"] = {**shown, "figures": {"all": low, "clean": low}}
-        journal.append("confirmed", confirmation=times, result=result)
+        write(journal, "confirmed", confirmation=times, result=result)
+
+
+def raw(folder: Path) -> list[dict[str, Any]]:
+    """Return the events of a journal as the file has them."""
+    return [json.loads(line.partition(b" ")[2]) for line in (folder / FILE).read_bytes().splitlines()]
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Change the events of a journal, as an editor could that knows its checksums."""
-    found = read(folder)
+    found = raw(folder)
     for event in found:
         change(event)
     bodies = [json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() for event in found]

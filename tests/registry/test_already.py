@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from nvf.journal.events import Journal, read
 from nvf.registry import confirm as rooms
 from nvf.registry.confirm import confirm
 from nvf.registry.confirmations import confirmations
-from tests.registry.conftest import confirmed
+from tests.journal.written import write
+from tests.registry.conftest import confirmed, raw
 
 RunSweep = Callable[..., Path]
 
@@ -41,7 +43,7 @@ def folder(run_sweep: RunSweep, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("asked", [{}, {"top": 2}, {"trials": [1, 0]}, {"model": "small"}])
 def test_nothing_new_is_said_and_nothing_is_opened(folder: Path, asked: dict[str, Any]) -> None:
     before, said = read(folder), list[str]()
-    assert confirm("small", seeds=3, say=said.append, **asked) == before[-1]["result"]
+    assert confirm("small", seeds=3, say=said.append, **asked) == before[-1].result
     assert read(folder) == before
     assert said[0].startswith("confirmed 20") and "UTC: trials 0000, 0001, 3 seeds; test stays closed" in said[0]
     assert said[1:] == ["once more, with the same options: nvf confirm small --again"]
@@ -57,12 +59,12 @@ def test_what_is_asked_otherwise_is_confirmed(folder: Path, asked: dict[str, Any
 
 def test_a_finalist_that_came_since_is_confirmed(folder: Path) -> None:
     journal, events = Journal.open(folder)
-    best = [each for each in events if each["kind"] == "record"][-1]
+    best = [each for each in events if each.kind == "record"][-1]
     with journal:
         names = {"system": "linear", "params": {}, "chosen": {}, "distributions": {}, "seed": 2, "epochs": 1}
-        journal.append("trial_started", trial=2, **names)
-        record = {**best["record"], "figures": {"all": {"nDCG@10": 1.0, "R@5": 1.0}}}
-        journal.append("record", trial=2, record=record, checkpoint=None, decision="complete", attrs={})
+        write(journal, "trial_started", trial=2, **names)
+        record = replace(best.record, figures={"all": {"nDCG@10": 1.0, "R@5": 1.0}})
+        write(journal, "record", trial=2, record=record, checkpoint=None, decision="complete", attrs={})
     with pytest.raises(Began):
         confirm("small", seeds=3)
 
@@ -76,14 +78,14 @@ def test_one_whose_checkpoint_is_gone_is_confirmed(folder: Path) -> None:
 def test_an_earlier_confirmation_counts_and_the_last_is_named(folder: Path) -> None:
     confirmed(folder, {1: 0.1})
     said = list[str]()
-    assert len(confirm("small", seeds=3, say=said.append)["finalists"]) == 2
+    assert len(confirm("small", seeds=3, say=said.append).finalists) == 2
     assert said[1] == "nvf promote asks the last confirmation: of trials 0001 over 3 seeds"
 
 
 def test_one_that_was_begun_again_goes_on(folder: Path) -> None:
     journal, _ = Journal.open(folder)
     with journal:
-        journal.append("confirmation_started", confirmation=2, finalists=[1, 0], seeds=3, clock={})
+        write(journal, "confirmation_started", confirmation=2, finalists=[1, 0], seeds=3, clock={})
     with pytest.raises(Began):
         confirm("small", seeds=3)
     assert len(confirmations(read(folder))) == 2
@@ -93,6 +95,6 @@ def test_it_is_read_again_as_it_was_printed(folder: Path) -> None:
     printed = CliRunner().invoke(app, ["confirm", "small", "--seeds", "3", "--json"])
     board = CliRunner().invoke(app, ["leaderboard", "small", "--json"])
     assert printed.exit_code == board.exit_code == 0, printed.output + board.output
-    stored = read(folder)[-1]["result"]
+    stored = raw(folder)[-1]["result"]
     assert json.loads(printed.stdout) == json.loads(board.stdout)["confirmation"] == stored
     assert [step["command"] for step in json.loads(board.stdout)["next"]["steps"]][0] == "nvf promote small"

@@ -87,7 +87,7 @@ def test_the_card_of_a_confirmed_champion(run_sweep: RunSweep) -> None:
     assert tags["test_cold/nDCG_at_10"] == tags["test_mean_cold/nDCG_at_10"] == "0.500000"
     assert done.test is not None and done.test["all"]["nDCG@10"] == 0.4921875
     assert done.test_mean is not None and done.test_mean["all"]["nDCG@10"] == 0.5
-    fingerprint = read(folder)[0]["task"]["fingerprint"]
+    fingerprint = read(folder)[0].task.fingerprint
     assert "200 documents, queries: 500 train, 50 dev, 50 test" in text and fingerprint in section(text, SECTIONS[4])
 
 

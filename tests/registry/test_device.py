@@ -42,9 +42,9 @@ def test_a_model_is_promoted_and_served_on_its_gpu(run_sweep: RunSweep, monkeypa
 def test_finalists_are_judged_on_the_current_device(run_sweep: RunSweep, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = run_sweep()
     state = replay(read(folder))
-    task = tasks.open_snapshot(tasks.build_snapshot(state.spec["task"]))
+    task = tasks.open_snapshot(tasks.build_snapshot(state.spec.task))
     published = state.trials[1].checkpoints[3]
-    trained = Trained(folder / published["folder"], published["digest"], None)
+    trained = Trained(folder / published.folder, published.digest, None)
 
     def judged() -> str:
         judge = Judge(task, ["nDCG@10"], 0.2)
@@ -52,6 +52,6 @@ def test_finalists_are_judged_on_the_current_device(run_sweep: RunSweep, monkeyp
         found |= {name: each.figures for name, each in judge.untrained([0]).items()}
         return json.dumps(found, sort_keys=True)
 
-    with elsewhere(monkeypatch), devices.using(state.gpu + 1):
+    with elsewhere(monkeypatch), devices.using(state.spec.resources.gpu + 1):
         there = judged()
     assert json.loads(there) == json.loads(judged())

@@ -46,18 +46,18 @@ def trained(home: Task, tmp_path: Path) -> list[Trained]:
 def test_floors_are_those_of_each_task_and_their_average(home: Task) -> None:
     found = Elsewhere(home, OTHERS, ["R@5"]).floors()
     each = [measure_floors(tasks.build(options), "test", ["R@5"]).floors["raw"]["all"] for options in OTHERS]
-    assert [figures["all"] for figures in found["floors"]["raw"]["figures"]] == each
-    assert found["floors"]["raw"]["average"]["all"]["R@5"] == pytest.approx(np.mean([by["R@5"] for by in each]))
-    assert [queries["all"] for queries in found["queries"]] == [20, 40]
+    assert [figures["all"] for figures in found.floors["raw"].figures] == each
+    assert found.floors["raw"].average["all"]["R@5"] == pytest.approx(np.mean([by["R@5"] for by in each]))
+    assert [queries["all"] for queries in found.queries] == [20, 40]
 
 
 def test_a_finalist_counts_every_task_alike(home: Task, trained: list[Trained]) -> None:
     found = Elsewhere(home, OTHERS, ["R@5"]).judge({4: trained}, "R@5")
-    row = found["finalists"][0]
-    raw = found["floors"]["raw"]["average"]["all"]["R@5"]
-    assert row["trial"] == 4
-    assert row["against"]["raw"]["difference"] == pytest.approx(row["average"]["all"]["R@5"] - raw)
-    assert row["against"]["raw"]["queries"] == 60
+    row = found.finalists[0]
+    raw = found.floors["raw"].average["all"]["R@5"]
+    assert row.trial == 4
+    assert row.against["raw"].difference == pytest.approx(row.average["all"]["R@5"] - raw)
+    assert row.against["raw"].queries == 60
 
 
 def test_what_is_clean_is_told_by_the_task_that_was_trained_on(home: Task) -> None:

@@ -7,20 +7,20 @@ respect; and most of those that are good in every one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
 
 from nvf.cli.verdicts import compared as shown
-from nvf.measures.comparison import ALPHA, Comparison
+from nvf.journal.result import ConfirmationResult, Finalist
+from nvf.measures.comparison import ALPHA
 from nvf.measures.objective import Objective
 from nvf.registry import gates
-from nvf.registry.confirmations import leading
 from nvf.registry.findings import compared
 from nvf.registry.judging import Judged
 from nvf.spec.form import Gates
 from nvf.types import FloatArray
+from tests.journal.written import confirmation
 
 SWEEPS, QUERIES, SEEDS, FINALISTS = 200, 300, 5, (3, 1, 7)
 OF_QUERIES, OF_SEEDS, OF_BOTH = 0.13, 0.008, 0.05
@@ -40,7 +40,7 @@ class Truth:
     champion: float = 0.06
 
 
-def sweep(rng: np.random.Generator, truth: Truth) -> tuple[dict[str, Any], dict[str, Any]]:
+def sweep(rng: np.random.Generator, truth: Truth) -> tuple[Finalist, ConfirmationResult]:
     """Return the leading finalist on dev, and the result of the confirmation, as far as gates read them."""
     base, cold = rng.beta(1, 2, (1, QUERIES)), np.where(rng.random((SEEDS, QUERIES)) < HAS_COLD, 0.1, np.nan)
     common = rng.exponential(1, QUERIES) * rng.choice([-1, 0, 1], QUERIES)
@@ -64,23 +64,16 @@ def sweep(rng: np.random.Generator, truth: Truth) -> tuple[dict[str, Any], dict[
             "against": against[number],
             "against_champion": beside[number]["champion"],
             "dev": {"mean": rng.random()},
-            "champion": {"record": {"diagnoses": []}},
         }
         for number in FINALISTS
     ]
-    result = {
-        "compared": "nDCG@10",
-        "floors": {"raw": {}, "hybrid": {}},
-        "champion": {"version": 1},
-        "finalists": rows,
-        "leaks": [],
-    }
-    best = leading(result, Objective("all", "nDCG@10"))
+    result = confirmation(floors={"raw": {}, "hybrid": {}}, champion={}, finalists=rows, cold_by="condensed")
+    best = result.leading(Objective("all", "nDCG@10"))
     assert best is not None
-    return dict(best), result
+    return best, result
 
 
-def promoted(row: dict[str, Any], result: dict[str, Any]) -> bool:
+def promoted(row: Finalist, result: ConfirmationResult) -> bool:
     asked = Gates()
     found = [*gates.verdicts(row, result, asked, 1000), *gates.champion(row, result, asked)]
     assert [verdict.gate for verdict in found] == ["floors", "floors", "cold", "champion"]
@@ -98,7 +91,7 @@ def test_at_most_five_percent_are_promoted_wrongly(truth: Truth) -> None:
     found = [sweep(rng, truth) for _ in range(SWEEPS)]
     assert sum(promoted(*each) for each in found) / SWEEPS <= 0.05
     if truth.hybrid <= 0:  # whichever is promoted: what must be better than a floor is adjusted for the finalists
-        assert sum(any(promoted(row, result) for row in result["finalists"]) for _, result in found) / SWEEPS <= 0.05
+        assert sum(any(promoted(row, result) for row in result.finalists) for _, result in found) / SWEEPS <= 0.05
 
 
 @pytest.mark.slow
@@ -112,14 +105,14 @@ def test_every_verdict_that_is_printed_agrees_with_its_adjusted_p() -> None:
     rng, seen = np.random.default_rng(0), set()
     for gain in (-0.03, -0.02, 0.0, 0.015, 0.02, 0.03):
         _, result = sweep(rng, Truth(hybrid=gain, cold=gain))
-        for row in result["finalists"]:
-            lines = [(name, view, of[view]) for name, of in row["against"].items() for view in ("all", "clean", "cold")]
+        for row in result.finalists:
+            lines = [(name, view, of[view]) for name, of in row.against.items() for view in ("all", "clean", "cold")]
             table = [text.plain.split()[-1] for text in shown(lines, 80)][1:]
             for (_, _, of), said in zip(lines, table, strict=True):
-                gate = gates.difference("floors", Comparison.of(of), 0.0, "raw").outcome
+                gate = gates.difference("floors", of, 0.0, "raw").outcome
                 assert (said, gate) in {("better", "passes"), ("worse", "worse"), ("undecided", "undecided")}
-                assert (said == "undecided") or (of["p"] < ALPHA and not of["low"] <= 0 <= of["high"])
+                assert (said == "undecided") or (of.p < ALPHA and not of.low <= 0 <= of.high)
                 if said == "undecided":
-                    assert of["p"] >= ALPHA or of["low"] <= 0 <= of["high"]
+                    assert of.p >= ALPHA or of.low <= 0 <= of.high
                 seen.add(said)
     assert seen == {"better", "worse", "undecided"}

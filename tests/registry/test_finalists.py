@@ -7,20 +7,19 @@ from typing import Any
 import pytest
 
 from nvf.errors import SweepError
-from nvf.journal.replay import SweepState, TrialState
+from nvf.journal.replay import SweepState, TrialState, replay
 from nvf.registry.finalists import choose
-
-SPEC: dict[str, Any] = {"name": "small", "task": {"source": "synthetic"}, "system": "linear"}
+from nvf.training.record import Record
+from nvf.types import Diagnosis
+from tests.journal.written import event
 
 
 def state(values: list[float], ailing: dict[int, str], **spec: Any) -> SweepState:
     """A sweep of trials with these figures; some have a diagnosis."""
-    task = {"queries": {}, "leaks": [], "notes": []}
-    started = {"sweep": "small", "objectives": ["nDCG@10"], "task": task}
-    found = SweepState(started=started, spec={**SPEC, **spec})
+    found = replay([event("sweep_started", spec=spec)])
     for number, value in enumerate(values):
-        diagnoses = [{"name": ailing[number]}] if number in ailing else []
-        record = {"epoch": 0, "figures": {"all": {"nDCG@10": value}}, "diagnoses": diagnoses}
+        diagnoses = (Diagnosis(ailing[number], 1.0, 0.5, "ailing"),) if number in ailing else ()
+        record = Record(epoch=0, losses={}, figures={"all": {"nDCG@10": value}}, diagnoses=diagnoses)
         found.trials[number] = TrialState(number, "linear", {"lr": value}, {}, {}, 0, 1, [record], outcome="complete")
     return found
 

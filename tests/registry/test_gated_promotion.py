@@ -43,7 +43,7 @@ def test_a_refusal_leaves_nothing_and_force_is_written_down(run_sweep: RunSweep)
     beside = promote("small", alias="candidate")
     assert [verdict.outcome for verdict in beside.gates if verdict.gate == "floors"] == ["worse"], "told, not asked"
     assert promote("small", force="a demo").forced == "a demo"
-    assert moves("small")[0].forced == read(folder)[-1]["forced"] == "a demo"
+    assert moves("small")[0].forced == read(folder)[-1].forced == "a demo"
 
 
 def test_a_trial_beside_the_finalists_is_refused(run_sweep: RunSweep) -> None:

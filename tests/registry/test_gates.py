@@ -9,9 +9,12 @@ import pytest
 
 from nvf.diagnostics.embedding_collapse import Spread, embedding_collapse
 from nvf.errors import GateRefused
+from nvf.journal.result import ConfirmationResult, Finalist
+from nvf.plain import plain
 from nvf.registry.gates import check, verdicts
 from nvf.spec.form import Gates
 from nvf.training.record import Record
+from tests.journal.written import confirmation
 
 SIZE = 1000
 SILENT = {"queries": 300, "difference": 0.03, "low": 0.01, "high": 0.05, "p": 0.001}
@@ -42,18 +45,24 @@ def line(difference: float, half: float, p: float | None = None) -> dict[str, An
     return {"queries": 300, "difference": difference, "low": difference - half, "high": difference + half, "p": p}
 
 
-def planted(path: str, value: Any, *, leak: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+def read(row: dict[str, Any], result: dict[str, Any]) -> tuple[Finalist, ConfirmationResult]:
+    found = confirmation(**result, finalists=[row])
+    return found.finalists[0], found
+
+
+def planted(path: str, value: Any, *, leak: bool = False, **against: Any) -> tuple[Finalist, ConfirmationResult]:
     row, result = copy.deepcopy(GOOD), copy.deepcopy(RESULT)
     place: Any = result["leaks"][0] if leak else row
     *way, last = path.split("/")
     for part in way:
         place = place[part]
     place[last] = value
-    return row, result
+    row["against"] |= against
+    return read(row, result)
 
 
 def test_a_good_finalist_passes_every_gate() -> None:
-    found = verdicts(GOOD, RESULT, STRICT, SIZE)
+    found = verdicts(*read(GOOD, RESULT), STRICT, SIZE)
     assert [verdict.gate for verdict in found] == [
         "floors",
         "cold",
@@ -72,7 +81,7 @@ def collapsed() -> list[dict[str, Any]]:
     """The diagnoses of a record as the journal holds it, from the detector."""
     found = embedding_collapse("query", Spread(20.0, 0.1, -2.0), Spread(10.0, 0.95, -0.1), 32, 0.1)
     made = Record(epoch=1, losses={}, figures={}, diagnoses=tuple(found), clock={})
-    return list(made.to_json()["diagnoses"])
+    return list(plain(made)["diagnoses"])
 
 
 @pytest.mark.parametrize(
@@ -135,18 +144,17 @@ def test_a_leak_is_refused_where_the_spec_limits_it_only(key: str, said: str) ->
 
 def test_too_big_is_refused() -> None:
     with pytest.raises(GateRefused, match="take 1,001 bytes, 1,000 may be"):
-        check(verdicts(GOOD, RESULT, STRICT, SIZE + 1), STRICT, "s")
+        check(verdicts(*read(GOOD, RESULT), STRICT, SIZE + 1), STRICT, "s")
 
 
 def test_a_baseline_that_is_no_floor_is_named() -> None:
     gates = Gates(baseline="bm25", gain={"R@5": 0.1})
     with pytest.raises(GateRefused, match=r"gates.baseline 'bm25' is no floor of this task \(raw\)"):
-        check(verdicts(GOOD, RESULT, gates, SIZE), gates, "s")
+        check(verdicts(*read(GOOD, RESULT), gates, SIZE), gates, "s")
 
 
 def test_only_the_floors_that_are_named_must_be_beaten() -> None:
-    row, result = planted("against/raw/clean", line(-0.03, 0.01))
-    row["against"]["bm25"] = GOOD["against"]["raw"]
+    row, result = planted("against/raw/clean", line(-0.03, 0.01), bm25=GOOD["against"]["raw"])
     with pytest.raises(GateRefused, match="raw, clean"):
         check(verdicts(row, result, Gates(floors=True), SIZE), Gates(), "s")
     named = Gates(floors=("bm25",))

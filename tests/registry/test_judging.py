@@ -60,7 +60,7 @@ def test_a_system_that_orders_equal_scores_by_rules_of_its_own_is_found(task: Ta
 
 def test_trec_eval_is_asked_on_other_tasks_too(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = Elsewhere(task, [{**SYNTHETIC, "test": 20, "seed": 1}], MEASURES)
-    assert set(elsewhere.floors()["floors"]) == {"raw"}
+    assert set(elsewhere.floors().floors) == {"raw"}
     counted = fast.per_query
     monkeypatch.setattr(
         fast, "per_query", lambda *args: {name: values * 0.5 for name, values in counted(*args).items()}

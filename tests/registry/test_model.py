@@ -55,7 +55,7 @@ def test_a_version_is_whole_in_every_store(
     version = client.get_model_version_by_alias("small", "champion")
     run = client.get_run(version.run_id)
     assert run.data.tags["nvf.sweep"] == "small" and run.data.tags["nvf.trial"] == "1"
-    assert version.tags["nvf.task_fingerprint"] == read(folder)[0]["task"]["fingerprint"]
+    assert version.tags["nvf.task_fingerprint"] == read(folder)[0].task.fingerprint
     assert float(version.tags["test_cold/R_at_5"]) == 0.5 and float(version.tags["floor_raw/nDCG_at_10"]) > 0
     assert version.description.startswith("`linear`") and "confirmed on test over 3 seeds" in version.description
     page = f"/#/models/small/versions/{done.version}?workflowType=machine_learning"

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from nvf.journal.events import Event
+from nvf.journal.kinds import Event, RecordTaken
 from nvf.journal.replay import replay
 from nvf.registry.next_steps import Advice, lines, next_steps
+from tests.journal.written import event
 
 TASK = {"queries": {}, "leaks": [], "notes": [], "fingerprint": "f00d", "encoder": "minilm"}
 SPEC = {"name": "small", "task": {"source": "synthetic"}, "system": "linear"}
 WON = {"queries": 50, "difference": 0.05, "low": 0.02, "high": 0.08, "p": 0.001}
 LOST = {"queries": 50, "difference": -0.05, "low": -0.08, "high": -0.02, "p": 0.001}
-
-
-def event(kind: str, **fields: Any) -> Event:
-    return {"kind": kind, **fields}
 
 
 def sweep(*values: float | None, floors: dict[str, float] | None = None, epochs: int = 3, **spec: Any) -> list[Event]:
@@ -35,7 +33,7 @@ def sweep(*values: float | None, floors: dict[str, float] | None = None, epochs:
 def trial(number: int, value: float | None, epochs: int = 3) -> list[Event]:
     names = {"system": "linear", "params": {}, "chosen": {}, "distributions": {}, "seed": 0, "epochs": epochs}
     figures = {} if value is None else {"all": {"nDCG@10": value}}
-    record = {"epoch": 1, "figures": figures, "diagnoses": []}
+    record = {"epoch": 1, "figures": figures}
     outcome = {"outcome": "failed" if value is None else "complete", "error": None}
     return [
         event("trial_started", trial=number, **names),
@@ -55,7 +53,7 @@ def confirmed(*numbers: int, against: dict[str, Any] = WON, diagnoses: tuple[Any
         }
         for place, number in enumerate(numbers)
     ]
-    result = {"compared": "nDCG@10", "finalists": rows, "leaks": [], "floors": {"raw": {}}}
+    result = {"finalists": rows, "floors": {"raw": {}}}
     return [*begun(*numbers), event("confirmed", confirmation=1, result=result)]
 
 
@@ -76,7 +74,7 @@ def paused(reason: str, error: str | None = None) -> Event:
 
 def told(*parts: Any, running: bool = False) -> Advice:
     flat = [each for part in parts for each in (part if isinstance(part, list) else [part])]
-    events = [{"t": 0.0, **each, "n": number} for number, each in enumerate(flat)]
+    events = [replace(each, n=number) for number, each in enumerate(flat)]
     return next_steps(replay(events), events, running=running)
 
 
@@ -159,23 +157,23 @@ def test_why_is_said() -> None:
 
 
 def test_a_confirmation_by_an_older_nvf_is_made_again() -> None:
-    old = event("confirmed", confirmation=1, result={"finalists": [{"trial": 0}]})
+    old = event("confirmed", confirmation=1, result={"older": True})
     assert commands(told(sweep(0.5, 0.4), ENDED, begun(0), old)) == [CONFIRM, MORE]
 
 
 def test_a_latency_has_no_floor_to_beat() -> None:
-    events = sweep(0.5, 0.4)
-    events[0]["objectives"] = ["latency_ms_p95"]
-    for each in events:
-        if each["kind"] == "record":
-            each["record"]["clock"] = {"latency_ms_p95": 2.0}
-    assert commands(told(events, ENDED)) == [CONFIRM, MORE]
+    def slow(of: Event) -> Event:
+        clock = {"latency_ms_p95": 2.0}
+        return replace(of, record=replace(of.record, clock=clock)) if isinstance(of, RecordTaken) else of
+
+    first, *others = sweep(0.5, 0.4)
+    assert commands(told(replace(first, objectives=["latency_ms_p95"]), *map(slow, others), ENDED)) == [CONFIRM, MORE]
 
 
 def test_a_champion_over_bare_vectors_cannot_be_asked_in_words() -> None:
-    events = sweep(0.5, 0.4)
-    events[0]["task"] = {**TASK, "encoder": None}
-    assert commands(told(events, ENDED, confirmed(0), promoted())) == ["nvf card other", MORE]
+    first, *others = sweep(0.5, 0.4)
+    bare = replace(first, task=replace(first.task, encoder=None))
+    assert commands(told(bare, others, ENDED, confirmed(0), promoted())) == ["nvf card other", MORE]
 
 
 def test_every_line_fits_80_columns() -> None:

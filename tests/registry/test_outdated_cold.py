@@ -22,6 +22,8 @@ from nvf.registry.promote import promote
 from nvf.registry.shown import show
 from nvf.sweep.beside import beside
 from nvf.tracking.note import markdown
+from nvf.training.record import Record
+from tests.journal.written import confirmation, event, write
 from tests.registry.conftest import confirmed, rewrite
 
 RunSweep = Callable[..., Path]
@@ -45,11 +47,11 @@ def folder(run_sweep: RunSweep) -> Path:
 
 
 def test_the_leaderboard_says_so_before_its_figures(folder: Path) -> None:
-    board = report("small")
-    told = [str(part) for part in render.leaderboard(board, 80)]
+    found = report("small")
+    told = [str(part) for part in render.leaderboard(found.board, 80)]
     assert f"warning: {AGAIN}" in told[: next(at for at, line in enumerate(told) if line.startswith("0"))]
-    assert ending(board) == [cold.SAID, "confirm  nvf confirm small"]
-    assert f"warning: {AGAIN}" in markdown(board)
+    assert ending(found) == [cold.SAID, "confirm  nvf confirm small"]
+    assert f"warning: {AGAIN}" in markdown(found.board)
 
 
 def test_the_cold_gate_names_the_way_out(folder: Path) -> None:
@@ -89,10 +91,10 @@ def test_trainings_of_an_older_confirmation_are_not_gone_on_with(folder: Path) -
     journal, _ = Journal.open(folder)
     with journal:
         begun = {"confirmation": 2, "finalists": [0], "seeds": 3}
-        journal.append("confirmation_started", **begun, clock={})
+        write(journal, "confirmation_started", **begun, clock={})
         part = {"trial": 0, "place": 0, "withheld": True, "seed": 1, "cold_seed": 1}
         there = {"folder": "checkpoints", "digest": "d"}
-        journal.append("replicate", confirmation=2, part=part, record={}, checkpoint=there, error=None)
+        write(journal, "replicate", confirmation=2, part=part, record={}, checkpoint=there, error=None)
         assert rooms._begin(journal, events.read(folder), [0], 3, "small", print).number == 3
         newer = rooms._begin(journal, events.read(folder), [0], 3, "small", print)
     assert newer.number == 3 and confirmations(events.read(folder))[-1].cold_by == cold.RULE
@@ -104,7 +106,7 @@ def test_a_trial_of_today_is_not_diagnosed_beside_floors_of_the_older_rule(folde
         trial = TrialState(9, "linear", {}, {}, {}, 0, 1)
         raw = state.floors["raw"]
         figures = {"all": {"nDCG@10": raw["all"]["nDCG@10"] + 0.1}, "cold": {"nDCG@10": raw["cold"]["nDCG@10"] - 0.1}}
-        return [each["name"] for each in beside(state, trial, {"epoch": 1, "figures": figures, "diagnoses": []})]
+        return [each.name for each in beside(state, trial, Record(epoch=1, losses={}, figures=figures))]
 
     assert found() == []
     rewrite(folder, lambda event: event.update(cold_by=cold.RULE) if event["kind"] == "sweep_started" else None)
@@ -123,11 +125,13 @@ def test_nvf_status_says_so_where_it_shows_a_cold_figure(folder: Path, measure: 
 
 
 def test_what_told_the_sources_that_trials_run_followed_todays_rule_before_it_named_it() -> None:
-    assert cold.of_sweep({"code": {"measures/fast.py": "d"}}) == cold.OLDER
-    assert cold.of_sweep({"code": {"measures/fast.py": "d", "sweep/worker.py": "d"}}) == cold.RULE
-    assert cold.of_result({"pairwise": []}) == cold.RULE != cold.of_result({})
+    def of(*files: str) -> str:
+        return cold.of_sweep(event("sweep_started", cold_by=None, code=dict.fromkeys(files, "d")))
+
+    assert of("measures/fast.py") == cold.OLDER and of("measures/fast.py", "sweep/worker.py") == cold.RULE
+    assert cold.of_result(confirmation(pairwise=[])) == cold.RULE != cold.of_result(confirmation())
 
 
 def test_without_cold_figures_there_is_nothing_to_say(run_sweep: RunSweep) -> None:
     rewrite(run_sweep(cold=0), older)
-    assert not any("cold" in note for note in report("small")["notes"])
+    assert not any("cold" in note for note in report("small").board.notes)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 
 from nvf import paths, tasks
 from nvf.errors import CheckpointError, GateRefused, SweepError, TaskError, TrackingError, UsageError
-from nvf.journal.events import FILE, Journal, read
+from nvf.journal.events import Journal, read
+from nvf.journal.kinds import Promoted
 from nvf.journal.leaderboard import best_trial
 from nvf.journal.replay import replay
 from nvf.registry import versions
@@ -22,6 +24,8 @@ from nvf.registry.promote import promote
 from nvf.registry.retriever import Retriever
 from nvf.tracking import runs, server
 from nvf.training import checkpoint
+from tests.journal.written import write
+from tests.registry.conftest import rewrite
 
 RunSweep = Callable[..., Path]
 
@@ -36,18 +40,18 @@ def test_the_best_trial_becomes_the_champion_and_ranks_as_its_checkpoint(run_swe
     assert record is not None
     assert (done.trial, done.epoch, done.model, done.version, done.alias) == (
         trial.number,
-        record["epoch"],
+        record.epoch,
         "small",
         1,
         "champion",
     )
-    assert done.previous is None and done.figures == record["figures"] and set(done.floors) == set(state.floors)
+    assert done.previous is None and done.figures == record.figures and set(done.floors) == set(state.floors)
 
     client = server.client()
     version = client.get_model_version_by_alias("small", "champion")
     served = mlflow.pyfunc.load_model(str(versions.fetch(client, version)))
-    task = tasks.open_snapshot(tasks.build_snapshot(state.spec["task"]))
-    system = checkpoint.restore_system(folder / trial.checkpoints[done.epoch]["folder"], task.corpus)
+    task = tasks.open_snapshot(tasks.build_snapshot(state.spec.task))
+    system = checkpoint.restore_system(folder / trial.checkpoints[done.epoch].folder, task.corpus)
     queries = task.split("test").queries
     expected = system.rank(queries, 7)
     answers = served.predict(np.asarray(queries.vectors), params={"k": 7})
@@ -80,20 +84,12 @@ def test_a_version_says_where_it_comes_from(run_sweep: RunSweep) -> None:
     version = client.get_model_version("other", "1")
     assert version.run_id == version.tags["nvf.run"] == shown[0].id
     assert version.tags["nvf.sweep"] == "small" and version.tags["nvf.trial"] == "0"
-    assert version.tags["nvf.task_fingerprint"] == state.started["task"]["fingerprint"]
+    assert version.tags["nvf.task_fingerprint"] == state.started.task.fingerprint
     assert float(version.tags["dev_cold/nDCG_at_10"]) == pytest.approx(done.figures["cold"]["nDCG@10"], abs=1e-6)
     floor = state.floors["raw"]["all"]["nDCG@10"]
     assert float(version.tags["floor_raw/nDCG_at_10"]) == pytest.approx(floor, abs=1e-6)
-    assert read(folder)[-1] | {"n": 0, "t": 0} == {
-        "n": 0,
-        "t": 0,
-        "kind": "promoted",
-        "trial": 0,
-        "model": "other",
-        "version": 1,
-        "alias": "candidate",
-        "forced": None,
-    }
+    last = Promoted(trial=0, model="other", version=1, alias="candidate", forced=None)
+    assert replace(read(folder)[-1], n=-1, t=0.0) == last
     assert shown[0].tags["nvf.promoted"] == "other/1@candidate"
 
 
@@ -129,7 +125,7 @@ def test_a_damaged_checkpoint_is_named_and_nothing_is_registered(run_sweep: RunS
     assert trial is not None
     record = trial.best(state.objectives[0])
     assert record is not None
-    tensors = folder / trial.checkpoints[record["epoch"]]["folder"] / "model.safetensors"
+    tensors = folder / trial.checkpoints[record.epoch].folder / "model.safetensors"
     content = bytearray(tensors.read_bytes())
     content[-1] ^= 1
     tensors.write_bytes(content)
@@ -206,7 +202,7 @@ def test_a_sweep_without_trials_has_nothing_to_promote(run_sweep: RunSweep) -> N
 def test_a_trial_whose_checkpoint_was_deleted_can_be_trained_again(run_sweep: RunSweep) -> None:
     journal, _ = Journal.open(run_sweep())
     with journal:
-        journal.append("checkpoints_deleted", trial=0)
+        write(journal, "checkpoints_deleted", trial=0)
     with pytest.raises(SweepError, match="only the best trials keep theirs .* nvf confirm small --trial 0 trains it"):
         promote("small", trial=0, force="not confirmed")
 
@@ -242,7 +238,7 @@ def test_what_was_not_confirmed_becomes_no_champion(run_sweep: RunSweep) -> None
         "force    nvf promote small --trial 1 --model other --force 'why'",
     ]
     assert list(server.client().search_registered_models()) == []
-    assert "promoted" not in [event["kind"] for event in read(folder)]
+    assert "promoted" not in [event.kind for event in read(folder)]
 
 
 def test_a_sweep_that_loses_is_told_what_to_try_and_not_to_confirm(run_sweep: RunSweep) -> None:
@@ -257,14 +253,7 @@ def test_a_sweep_that_loses_is_told_what_to_try_and_not_to_confirm(run_sweep: Ru
 
 def test_a_sweep_file_may_ask_for_a_confirmation_under_every_alias(run_sweep: RunSweep) -> None:
     folder = run_sweep()
-    lines = read(folder)
-    (folder / FILE).unlink()
-    lines[0]["spec"]["gates"] = {"confirmed": True}
-    with Journal.create(folder) as journal:
-        for event in lines:
-            journal.append(
-                event["kind"], **{key: value for key, value in event.items() if key not in ("n", "t", "kind")}
-            )
+    rewrite(folder, lambda event: event.get("spec", {}).update(gates={"confirmed": True}))
     with pytest.raises(GateRefused) as refused:
         promote("small", alias="candidate")
     assert "--alias candidate --force 'why'" in str(refused.value) and "beside" not in str(refused.value)

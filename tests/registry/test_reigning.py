@@ -21,17 +21,18 @@ def test_finalists_stand_beside_the_champion_and_promotion_ranks_nothing_anew(
 ) -> None:
     run_sweep("small")
     alone = confirm("small", top=1, seeds=1)
-    assert "champion" not in alone and "against_champion" not in alone["finalists"][0]
+    assert alone.champion is None and alone.finalists[0].against_champion is None
     first = promote("small", force="the first of its name")
 
     run_sweep("other", rates=(0.0001,), epochs=2)
     said: list[str] = []
     result = confirm("other", seeds=1, model="small", say=said.append)
-    assert (result["champion"]["model"], result["champion"]["version"]) == ("small", first.version)
-    assert result["champion"]["figures"]["all"] == alone["finalists"][0]["test"]["all"], "the very checkpoint"
-    (row,) = result["finalists"]
-    assert {"all", "difference", "low", "high", "p", "queries"} <= set(row["against_champion"])
-    assert "champion" not in row["against"], "it is no floor"
+    assert result.champion is not None
+    assert (result.champion.model, result.champion.version) == ("small", first.version)
+    assert result.champion.figures["all"] == alone.finalists[0].test["all"], "the very checkpoint"
+    (row,) = result.finalists
+    assert row.against_champion is not None and "all" in row.against_champion
+    assert "champion" not in row.against, "it is no floor"
     assert any("models:/small/1" in line.plain for line in comparisons(row, result, 80))
 
     def unasked(*_: object) -> None:
@@ -40,7 +41,7 @@ def test_finalists_stand_beside_the_champion_and_promotion_ranks_nothing_anew(
     monkeypatch.setattr(gating, "rank_split", unasked)
     done = promote("other", model="small", force="to see the gate")
     (verdict,) = (each for each in done.gates if each.gate == "champion")
-    assert f"{row['against_champion']['difference']:+.4f}" in verdict.said
+    assert f"{row.against_champion['all'].difference:+.4f}" in verdict.said
 
 
 @pytest.mark.ray
@@ -52,5 +53,5 @@ def test_a_champion_of_other_data_is_not_compared(run_sweep: RunSweep) -> None:
     options = {"source": "synthetic", "documents": 70, "dim": 8, "map": "rotation", "train": 200, "dev": 30, "test": 30}
     run_sweep("other", options, rates=(0.01,), epochs=1)
     said: list[str] = []
-    assert "champion" not in confirm("other", seeds=1, model="small", say=said.append)
+    assert confirm("other", seeds=1, model="small", say=said.append).champion is None
     assert any("of other data" in line for line in said)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from nvf.cli.reproduce import lines
 from nvf.cli.reproduce import reproduce as command
 from nvf.errors import NvfError, SweepError, TaskError, UsageError
 from nvf.journal import events, replay
+from nvf.journal.facts import Clock
 from nvf.registry.agreement import compare
 from nvf.registry.reproduce import reproduce
 from nvf.sweep.conductor import Conductor, Place
@@ -26,7 +28,9 @@ from nvf.sweep.surroundings import commit, machine
 from nvf.sweep.worker import Worker
 from nvf.tracking import names, server
 from nvf.tracking.sync import sync
+from nvf.training.record import Record
 from tests.e2e.home import Home
+from tests.journal.written import write
 from tests.registry.conftest import rewrite
 
 SPEC = """\
@@ -62,18 +66,21 @@ def folder(tmp_path: Path, mlruns: Path) -> Path:
     folder = paths.sweep("small")
     with events.Journal.create(folder) as journal:
         stands = ground(tasks.open_snapshot(snapshot).fingerprint, SPEC)
-        started = journal.append(
+        started = write(
+            journal,
             "sweep_started",
-            format=events.FORMAT,
             sweep="small",
             spec=spec.model_dump(mode="json"),
-            task={"name": "t", "fingerprint": stands.pop("fingerprint"), "queries": {}, "leaks": [], "notes": []},
+            task={"name": "t", "fingerprint": stands.fingerprint},
             measures=spec.measures(),
             objectives=["nDCG@10"],
             seed=1,
             git=commit(),
             clock={"host": "here", "pid": 1, "snapshot": str(snapshot)},
-            **stands,
+            spec_text=SPEC,
+            nvf=stands.nvf,
+            versions=stands.versions,
+            code=stands.code,
         )
         state = replay.replay([started])
         study = SearchStudy(spec, Space(spec, fail), state)
@@ -81,10 +88,10 @@ def folder(tmp_path: Path, mlruns: Path) -> Path:
         while (order := conductor.next_order()) is not None:
             worker, goes_on = Worker(order), True
             while goes_on:
-                goes_on = conductor.on_report(replace(worker.step(), clock=machine()))
+                goes_on = conductor.on_report(replace(worker.step(), clock=Clock(**machine())))
                 if order.trial == 1 and state.trials[1].epoch == 1 and not state.trials[1].faults:
                     conductor.on_death(1, "killed", out_of_memory=True)
-                    worker = Worker(replace(order, **conductor.resume_point(1)))
+                    worker = Worker(conductor.order(1))
         conductor.close()
     return folder
 
@@ -167,7 +174,7 @@ def test_what_has_changed_since_is_told(folder: Path) -> None:
 
 
 def test_another_task_is_refused_with_both_fingerprints(folder: Path) -> None:
-    real = events.read(folder)[0]["task"]["fingerprint"]
+    real = events.read(folder)[0].task.fingerprint
     rewrite(folder, first(lambda event: event["task"].update(fingerprint="0123456789abcdef")))
     with pytest.raises(TaskError, match=rf"fingerprint 0123456789ab then, {real[:12]} now"):
         reproduce("small/0")
@@ -186,14 +193,12 @@ def test_what_is_no_trial_is_refused(folder: Path) -> None:
 
 
 def test_a_trial_without_records_is_refused(folder: Path) -> None:
-    kept = [event for event in events.read(folder) if event["kind"] in ("sweep_started", "trial_started")]
+    kept = [event for event in events.read(folder) if event.kind in ("sweep_started", "trial_started")]
     (folder / events.FILE).unlink()
     with events.Journal.create(folder) as journal:
         for event in kept:
-            journal.append(
-                event.pop("kind"), **{name: value for name, value in event.items() if name not in ("n", "t")}
-            )
-        journal.append("trial_ended", trial=0, outcome="failed", error="ValueError: no", attrs={})
+            journal.append(event)
+        write(journal, "trial_ended", trial=0, outcome="failed", error="ValueError: no", attrs={})
     with pytest.raises(
         SweepError, match="has no record, so there is nothing to compare with: it failed, ValueError: no"
     ):
@@ -215,8 +220,9 @@ def test_a_run_of_mlflow_is_found(folder: Path) -> None:
 
 
 def test_a_figure_that_is_gone_differs_and_a_new_one_is_not_looked_at() -> None:
-    journaled = [{"epoch": 0, "losses": {"a": 2000.0, "b": None}, "figures": {"all": {"R@5": 0.5}}}]
-    now = [{"epoch": 0, "losses": {"a": 2001.0, "b": None, "c": 1.0}, "figures": {"all": {"R@5": 0.5}}}]
+    figures = {"all": {"R@5": 0.5}}
+    journaled = [Record(epoch=0, losses={"a": 2000.0, "b": math.nan}, figures=figures)]
+    now = [Record(epoch=0, losses={"a": 2001.0, "b": math.nan, "c": 1.0}, figures=figures)]
     assert asdict(compare(journaled, now, 1e-3)) == {
         "verdict": "close",
         "tolerance": 1e-3,
@@ -224,8 +230,8 @@ def test_a_figure_that_is_gone_differs_and_a_new_one_is_not_looked_at() -> None:
         "differing": 1,
         "differences": [{"epoch": 0, "figure": "losses.a", "journaled": 2000.0, "found": 2001.0}],
     }
-    for gone in ({}, {"a": 2000.0, "b": 0.1}, {"a": None, "b": None}):
-        assert compare(journaled, [{**now[0], "losses": gone}]).verdict == "different"
+    for gone in ({}, {"a": 2000.0, "b": 0.1}, {"a": math.nan, "b": math.nan}):
+        assert compare(journaled, [replace(now[0], losses=gone)]).verdict == "different"
 
 
 @pytest.mark.ray

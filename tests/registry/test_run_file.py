@@ -83,7 +83,7 @@ def test_the_run_of_test_needs_a_confirmation_and_is_journaled(run_sweep: RunSwe
     promote("small", trial=0, model="early", alias="candidate")
     with pytest.raises(GateRefused, match="test stays sealed.*nvf confirm small --trial 0"):
         to_trec("models:/early/1", "test", out)
-    assert not out.exists() and "test_run" not in [event["kind"] for event in read(folder)]
+    assert not out.exists() and "test_run" not in [event.kind for event in read(folder)]
 
     confirmed(folder, {1: 0.2})
     promote("small")
@@ -91,7 +91,7 @@ def test_the_run_of_test_needs_a_confirmation_and_is_journaled(run_sweep: RunSwe
         to_trec("models:/early/1", "test", out)
     assert to_trec("small", "test", out).queries == 50
     last = read(folder)[-1]
-    assert (last["kind"], last["trial"], last["model"], last["version"]) == ("test_run", 1, "small", 1)
+    assert (last.kind, last.trial, last.model, last.version) == ("test_run", 1, "small", 1)
 
     task, (_, retriever) = task_of(folder), opened("small")
     split = task.split("test")
@@ -153,14 +153,14 @@ def test_a_head_answers_a_task_that_has_test_alone(run_sweep: RunSweep, tmp_path
 
     other, state = tasks.build(options), replay(read(folder))
     best = state.trials[1].checkpoints[int(versions.resolve(server.client(), "small").tags["nvf.best_epoch"])]
-    restored = checkpoint.restore_system(folder / best["folder"], other.corpus)
+    restored = checkpoint.restore_system(folder / best.folder, other.corpus)
     split = other.split("test")
     own = evaluate(rank_split(restored, split, 80), split, None, MEASURES).figures["all"]
     assert by_ir_measures(out, other, "test") == pytest.approx(own, abs=1e-6)
 
     (opening,) = openings(other.fingerprint)
     assert (opening.what, opening.judged) == ("run file of version 1 of small, which was trained on another task", True)
-    assert openings(state.started["task"]["fingerprint"]) == []
+    assert openings(state.started.task.fingerprint) == []
 
     folder.rename(tmp_path / "elsewhere")
     told = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "again.trec")])
@@ -178,7 +178,7 @@ def test_another_task_is_no_way_around_the_seal(run_sweep: RunSweep, tmp_path: P
     copy = only_test(tmp_path / "copy", queries=mixed)
     with pytest.raises(GateRefused, match="3 of the 8 test queries of .* stand in it; nvf confirm small --trial 1"):
         to_trec("small", None, out, other=copy)
-    assert not out.exists() and "test_run" not in [event["kind"] for event in read(folder)]
+    assert not out.exists() and "test_run" not in [event.kind for event in read(folder)]
     confirmed(folder, {1: 0.2})
     promote("small")
     assert to_trec("small", None, out, other=copy).queries == 8

@@ -44,6 +44,6 @@ def test_a_confirmation_that_is_stopped_goes_on_by_the_command_that_is_named(run
     code, _, told = home.run(*shlex.split(command)[1:])
     assert code == 0 and f"confirmation 1: going on, {len(stopped.replicates)} trainings are in" in told
     done = last()
-    assert done is not None and done.result is not None and (done.number, done.result["model"]) == (1, "other")
-    assert done.result["opened"] == 1 and done.result["seeds"] == SEEDS
+    assert done is not None and done.result is not None and (done.number, done.result.model) == (1, "other")
+    assert done.result.opened == 1 and done.result.seeds == SEEDS
     assert {part: done.replicates[part] for part in stopped.replicates} == stopped.replicates, "none twice"

@@ -118,7 +118,7 @@ def test_a_sweep_without_a_trial_gives_way_with_its_run() -> None:
         journals.start(journal, "tiny")
         with pytest.raises(beginning.NameTaken, match="nvf resume tiny"):
             beginning.check_name(folder, "tiny")  # somebody is at it
-    assert [event["n"] for event in events.read(folder)] == [0, 1], "sweep_started and floors"
+    assert [event.n for event in events.read(folder)] == [0, 1], "sweep_started and floors"
     mlflow = server.client()
     assert not list(runs.search(mlflow, server.experiment(mlflow), "tiny"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,6 +12,7 @@ import pytest
 
 from nvf.errors import NvfError, SweepError
 from nvf.journal import events, replay
+from nvf.journal.facts import Published
 from nvf.journal.leaderboard import leaderboard
 from nvf.spec.form import Spec
 from nvf.sweep.conductor import Conductor, Place
@@ -18,6 +20,9 @@ from nvf.sweep.failures import SAME
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.space import Space
 from nvf.sweep.study import SearchStudy
+from nvf.training.record import Record
+from tests.journal.equal import same
+from tests.journal.written import write
 
 SPEC: dict[str, Any] = {
     "name": "curves",
@@ -52,14 +57,9 @@ def curve(order: Order, epoch: int) -> float:
 
 def report(order: Order, epoch: int) -> Report:
     figures = {"all": {"nDCG@10": curve(order, epoch)}}
-    record = {
-        "epoch": epoch,
-        "losses": {},
-        "figures": figures,
-        "diagnoses": [],
-        "clock": {"seconds": 0.1, "latency_ms_p95": 1.0 + order.trial},
-    }
-    checkpoint = {"folder": f"{order.checkpoints}/epoch-{epoch:04d}", "digest": f"{order.trial}-{epoch}"}
+    clock = {"seconds": 0.1, "latency_ms_p95": 1.0 + order.trial}
+    record = Record(epoch=epoch, losses={}, figures=figures, clock=clock)
+    checkpoint = Published(f"{order.checkpoints}/epoch-{epoch:04d}", f"{order.trial}-{epoch}")
     return Report(trial=order.trial, record=record, checkpoint=checkpoint, final=epoch == order.epochs)
 
 
@@ -78,7 +78,8 @@ class Sweep:
             with events.Journal.create(self.folder) as journal:
                 queries = {"dev": {"all": 10}}
                 task = {"name": "curves", "fingerprint": "f", "queries": queries, "leaks": [], "notes": []}
-                journal.append(
+                write(
+                    journal,
                     "sweep_started",
                     format=events.FORMAT,
                     sweep="curves",
@@ -100,7 +101,7 @@ class Sweep:
         """Write down that a user goes on with it."""
         journal, _ = events.Journal.open(self.folder)
         with journal:
-            journal.append("sweep_resumed", spec=self.spec.model_dump(mode="json"))
+            write(journal, "sweep_resumed", spec=self.spec.model_dump(mode="json"))
 
     def _trial(self, conductor: Conductor, order: Order) -> None:
         epoch = -1 if order.resume is None else order.resume
@@ -136,17 +137,17 @@ def test_an_undisturbed_sweep(tmp_path: Path) -> None:
     assert outcomes == {"complete", "pruned"}
     assert state.trials[0].chosen == {"system": "linear", "lr": 0.001, "linear.heads": "shared"}
     for trial in state.trials.values():
-        assert [record["epoch"] for record in trial.records] == list(range(len(trial.records)))
+        assert [record.epoch for record in trial.records] == list(range(len(trial.records)))
         assert ("soft_attention.hidden" in trial.chosen) == (trial.chosen.get("soft_attention.transform") == "mlp")
         assert trial.outcome != "complete" or trial.epoch == 5
-    values = [row["value"] for row in leaderboard(state)["trials"]]
+    values = [row.value for row in leaderboard(state).trials]
     assert values == sorted(values, reverse=True)
 
 
 def test_two_runs_give_equal_journals_but_for_the_clock(tmp_path: Path) -> None:
     for name in ("one", "two"):
         Sweep(tmp_path / name).run()
-    one, two = (list(events.same(events.read(tmp_path / name))) for name in ("one", "two"))
+    one, two = (same(events.read(tmp_path / name)) for name in ("one", "two"))
     assert one == two
 
 
@@ -169,7 +170,7 @@ def test_a_driver_that_dies_again_and_again_changes_nothing(tmp_path: Path, samp
         except Killed:
             continue
     assert trials(state) == trials(undisturbed)
-    kinds = [event["kind"] for event in events.read(tmp_path / "disturbed")]
+    kinds = [event.kind for event in events.read(tmp_path / "disturbed")]
     assert kinds.count("trial_resumed") > 5, "the driver did die"
     assert kinds.count("trial_started") == 24
 
@@ -192,7 +193,7 @@ def conductor(tmp_path: Path) -> Iterator[Conductor]:
     with events.Journal.create(tmp_path) as journal:
         spec = Spec.model_validate(SPEC)
         task = {"name": "curves", "fingerprint": "f", "queries": {}, "leaks": [], "notes": []}
-        started = journal.append("sweep_started", sweep="curves", spec={}, objectives=["nDCG@10"], task=task)
+        started = write(journal, "sweep_started", sweep="curves", spec={}, objectives=["nDCG@10"], task=task)
         state = replay.replay([started])
         state.floors = {"raw": {"all": {"nDCG@10": 0.1}, "cold": {"nDCG@10": 0.1}}}
         study = SearchStudy(spec, Space(spec, fail), state)
@@ -206,17 +207,12 @@ def test_a_report_heard_twice_is_journaled_once(conductor: Conductor) -> None:
     assert conductor.on_report(report(order, 0))
     assert conductor.on_report(report(order, 0)), "a worker that died and came back tells again what it told"
     assert conductor.on_report(report(order, 1))
-    assert conductor.resume_point(0) == {
-        "params": order.params,
-        "resume": 1,
-        "digests": {0: "0-0", 1: "0-1"},
-        "best": (1, curve(order, 1)),
-        "halved": False,
-    }
+    again = replace(order, resume=1, digests={0: "0-0", 1: "0-1"}, best=(1, curve(order, 1)))
+    assert conductor.order(0) == again
     assert not conductor.on_report(Report(trial=0, error="Diverged: the loss is not finite"))
     assert not conductor.on_report(report(order, 2)), "a closed trial stays closed"
     state = conductor.state
-    assert [record["epoch"] for record in state.trials[0].records] == [0, 1]
+    assert [record.epoch for record in state.trials[0].records] == [0, 1]
     assert state.trials[0].outcome == "failed"
 
 
@@ -240,7 +236,7 @@ def test_the_exported_study_holds_every_trial(tmp_path: Path) -> None:
     study = optuna.load_study(study_name="curves", storage=f"sqlite:///{tmp_path / 'optuna.db'}")
     assert len(study.trials) == 24
     assert {trial.state.name for trial in study.trials} == {"COMPLETE", "PRUNED"}
-    assert study.best_value == leaderboard(state)["trials"][0]["value"]
+    assert study.best_value == leaderboard(state).trials[0].value
 
 
 def test_a_study_that_cannot_be_written_says_so(tmp_path: Path) -> None:
@@ -260,11 +256,11 @@ def test_what_shows_only_beside_the_floors_is_journaled_with_the_record(conducto
     assert order is not None
     first, second = report(order, 0), report(order, 1)
     assert first.record is not None and second.record is not None
-    first.record["figures"]["cold"] = {"nDCG@10": 0.1}
-    second.record["figures"]["cold"] = {"nDCG@10": 0.01}
+    first.record.figures["cold"] = {"nDCG@10": 0.1}
+    second.record.figures["cold"] = {"nDCG@10": 0.01}
     conductor.on_report(first)
     conductor.on_report(second)
-    named = [[each["name"] for each in record["diagnoses"]] for record in conductor.state.trials[0].records]
+    named = [[each.name for each in record.diagnoses] for record in conductor.state.trials[0].records]
     assert named == [[], ["buries_new_documents"]]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nvf.journal import events, replay
+from nvf.journal.facts import Published
 from nvf.journal.leaderboard import leaderboard
 from nvf.spec.form import Spec
 from nvf.sweep.conductor import LOSSES, Conductor, Place
@@ -18,6 +18,8 @@ from nvf.sweep.failures import SAME, Failures
 from nvf.sweep.orders import Fault, Order, Report
 from nvf.sweep.space import Space
 from nvf.sweep.study import SearchStudy
+from nvf.training.record import Record
+from tests.journal.written import write
 
 SPEC: dict[str, Any] = {
     "name": "faulty",
@@ -39,13 +41,19 @@ def conducting(folder: Path, **changes: Any) -> Iterator[Conductor]:
             task = {"name": "faulty", "fingerprint": "f", "queries": {}, "leaks": [], "notes": []}
             objectives = [str(each) for each in spec.objectives]
             plain = spec.model_dump(mode="json")
-            journal.append(
-                "sweep_started", format=events.FORMAT, sweep="faulty", spec=plain, objectives=objectives, task=task
+            write(
+                journal,
+                "sweep_started",
+                format=events.FORMAT,
+                sweep="faulty",
+                spec=plain,
+                objectives=objectives,
+                task=task,
             )
     journal, found = events.Journal.open(folder)
     with journal:
         if len(found) > 1:
-            found.append(journal.append("sweep_resumed", spec=spec.model_dump(mode="json")))
+            found.append(write(journal, "sweep_resumed", spec=spec.model_dump(mode="json")))
         state = replay.replay(found)
         study = SearchStudy(spec, Space(spec, _fail), state)
         yield Conductor(spec, state, journal, study, Place(Path("task"), folder / "checkpoints"))
@@ -66,14 +74,9 @@ def report(order: Order, epoch: int, value: float = 0.5, size: int = 10, **more:
     folder = Path(order.checkpoints) / f"epoch-{epoch:04d}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model").write_bytes(bytes(size))
-    record = {
-        "epoch": epoch,
-        "losses": {},
-        "figures": {"all": {"nDCG@10": value}},
-        "diagnoses": [],
-        "clock": {"seconds": 0.1, "latency_ms_p95": 1.0 + order.trial},
-    }
-    checkpoint = {"folder": str(folder), "digest": f"{order.trial}-{epoch}", "bytes": size}
+    clock = {"seconds": 0.1, "latency_ms_p95": 1.0 + order.trial}
+    record = Record(epoch=epoch, losses={}, figures={"all": {"nDCG@10": value}}, clock=clock)
+    checkpoint = Published(str(folder), f"{order.trial}-{epoch}", size)
     final = epoch == order.epochs
     return Report(**{"trial": order.trial, "record": record, "checkpoint": checkpoint, "final": final, **more})
 
@@ -130,20 +133,20 @@ def test_half_the_batch_after_a_worker_was_killed_for_memory_and_infeasible_afte
         conductor.on_report(report(order, 0))
         conductor.on_report(report(order, 1))
         conductor.on_death(0, "running low on memory", out_of_memory=True)
-        point = conductor.resume_point(0)
-        assert point["params"] == {**order.params, "batch_size": order.params["batch_size"] // 2}
-        assert point["halved"] and point["resume"] == 1
+        point = conductor.order(0)
+        assert point.params == {**order.params, "batch_size": order.params["batch_size"] // 2}
+        assert point.halved and point.resume == 1
         trial = conductor.state.trials[0]
         assert trial.params == order.params, "what it began with stays known"
-        assert [each["fault"] for each in trial.faults] == ["out_of_memory"]
+        assert [each.fault for each in trial.faults] == ["out_of_memory"]
         conductor.on_death(0, "running low on memory", out_of_memory=True)
         assert trial.outcome == "infeasible"
         assert not conductor.on_report(report(order, 2)), "a closed trial stays closed"
     with conducting(tmp_path, system="linear") as conductor:
         trial = conductor.state.trials[0]
         assert trial.settings["batch_size"] == order.params["batch_size"] // 2
-        row = leaderboard(conductor.state)["trials"][0]
-        assert (row["outcome"], row["settings"]["batch_size"]) == ("infeasible", trial.settings["batch_size"])
+        row = leaderboard(conductor.state).trials[0]
+        assert (row.outcome, row.settings["batch_size"]) == ("infeasible", trial.settings["batch_size"])
 
 
 def test_a_worker_that_is_lost_is_a_fault_and_no_failure(tmp_path: Path) -> None:
@@ -153,7 +156,7 @@ def test_a_worker_that_is_lost_is_a_fault_and_no_failure(tmp_path: Path) -> None
         conductor.on_death(0, "The actor died unexpectedly", out_of_memory=False)
         trial = conductor.state.trials[0]
         assert trial.outcome is None
-        assert [(each["fault"], each["epoch"]) for each in trial.faults] == [("worker_lost", 0)]
+        assert [(each.fault, each.epoch) for each in trial.faults] == [("worker_lost", 0)]
         assert conductor.on_report(report(order, 1))
 
 
@@ -168,7 +171,7 @@ def test_a_worker_that_dies_again_and_again_fails_its_trial_whoever_drives(tmp_p
                 conductor.on_death(0, "The actor died unexpectedly", out_of_memory=False)
                 conductor.on_lost(0)
                 if driver < drivers - 1 or conductor.state.trials[0].outcome is None:
-                    assert conductor.next_order() == replace(order, **conductor.resume_point(0))
+                    assert conductor.next_order() == order
     trial = replay.replay(events.read(tmp_path)).trials[0]
     assert (trial.outcome, trial.error) == ("failed", "the worker process died, and 3 more after it")
     assert len(trial.faults) == deaths
@@ -183,8 +186,8 @@ def test_a_full_disk_is_told_once_for_a_trial_and_it_goes_on_from_its_last_check
         conductor.on_report(report(order, 2, checkpoint=None, faults=full))
         conductor.on_report(report(order, 3, checkpoint=None, faults=full))
         assert len(conductor.state.trials[0].faults) == 1
-        point = conductor.resume_point(0)
-        assert (point["resume"], point["digests"]) == (3, {0: "0-0", 1: "0-1"})
+        point = conductor.order(0)
+        assert (point.resume, point.digests) == (3, {0: "0-0", 1: "0-1"})
 
 
 def test_the_best_trials_keep_their_best_checkpoint_and_no_other(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from nvf.errors import UsageError
-from nvf.journal.replay import SweepState
+from nvf.journal.replay import replay
 from nvf.spec.form import Spec
 from nvf.sweep.resuming import extended
+from tests.journal.written import event
 
 SPEC = Spec.model_validate({"name": "small", "task": {}, "system": "linear"})
-STATE = SweepState(started={"sweep": "small"}, spec={})
+STATE = replay([event("sweep_started")])
 
 
 def test_trials_and_time_become_others() -> None:

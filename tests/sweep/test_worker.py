@@ -14,6 +14,7 @@ import pytest
 
 from nvf import tasks
 from nvf.measures.objective import Objective
+from nvf.plain import plain
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.worker import Worker
 from nvf.training import checkpoint
@@ -35,15 +36,15 @@ def run(order: Order) -> list[Report]:
 
 def told(reports: list[Report]) -> list[dict[str, Any]]:
     return [
-        {**dataclasses.asdict(report), "record": {**(report.record or {}), "clock": None}, "faults": None}
+        {**dataclasses.asdict(report), "record": {**plain(report.record), "clock": None}, "faults": None}
         for report in reports
     ]
 
 
 def test_a_trial_from_its_start(order: Order) -> None:
     reports = run(order)
-    assert [report.record["epoch"] for report in reports if report.record] == [0, 1, 2, 3, 4, 5]
-    values = [report.record["figures"]["all"]["nDCG@10"] for report in reports if report.record]
+    assert [report.record.epoch for report in reports if report.record] == [0, 1, 2, 3, 4, 5]
+    values = [report.record.figures["all"]["nDCG@10"] for report in reports if report.record]
     kept = {int(path.name.removeprefix("epoch-")) for path in Path(order.checkpoints).glob("epoch-*")}
     best = max(range(1, 6), key=lambda epoch: (values[epoch], -epoch))
     assert kept == {3, 4, 5, best}
@@ -52,7 +53,7 @@ def test_a_trial_from_its_start(order: Order) -> None:
 def test_the_best_trained_epoch_is_kept_even_where_the_untrained_system_was_better(order: Order) -> None:
     hopeless = dataclasses.replace(order, params={"lr": 0.1, "heads": "separate"}, task=str(_without_map()))
     reports = run(hopeless)
-    values = [report.record["figures"]["all"]["nDCG@10"] for report in reports if report.record]
+    values = [report.record.figures["all"]["nDCG@10"] for report in reports if report.record]
     best = max(range(1, 6), key=lambda epoch: (values[epoch], -epoch))
     assert values[0] > values[best], "identity is best here"
     kept = {int(path.name.removeprefix("epoch-")) for path in Path(order.checkpoints).glob("epoch-*")}
@@ -69,9 +70,9 @@ def interrupted(order: Order, epochs: int) -> tuple[list[Report], Order]:
     """Run so many epochs; return their reports, and the order that goes on from there."""
     worker = Worker(order)
     first = [worker.step() for _ in range(epochs)]
-    values = {report.record["epoch"]: Objective.parse("nDCG@10").of(report.record) or 0.0 for report in first}
+    values = {report.record.epoch: Objective.parse("nDCG@10").of(report.record) or 0.0 for report in first}
     best = max((epoch for epoch in values if epoch), key=lambda epoch: values[epoch])
-    digests = {report.record["epoch"]: report.checkpoint["digest"] for report in first}
+    digests = {report.record.epoch: report.checkpoint.digest for report in first}
     kept = sorted({*sorted(digests)[-3:], best})
     later = dataclasses.replace(
         order, resume=epochs - 1, digests={each: digests[each] for each in kept}, best=(best, values[best])
@@ -122,7 +123,7 @@ def test_where_every_checkpoint_is_damaged_the_trial_is_trained_from_its_start(o
 
 
 def test_where_the_best_checkpoint_is_damaged_it_is_made_again(order: Order) -> None:
-    values = [report.record["figures"]["all"]["nDCG@10"] for report in run(order)]
+    values = [report.record.figures["all"]["nDCG@10"] for report in run(order)]
     _, later = interrupted(order, 6)
     assert later.best is not None
     folder = Path(order.checkpoints) / f"epoch-{later.best[0]:04d}"
@@ -143,6 +144,7 @@ def test_a_trial_that_does_not_come_out_the_same_again_is_given_up(order: Order)
 LIMITED = """
 import json, resource, sys
 import psutil
+from nvf.plain import plain
 from nvf.sweep.orders import Order
 from nvf.sweep.worker import Worker
 worker = Worker(Order(**json.loads(sys.argv[1])))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nvf.journal.events import FORMAT, Journal
+from nvf.journal.events import Journal
+from nvf.journal.kinds import Event, RecordTaken
 from nvf.tracking.names import figures
+from tests.journal.written import write
 
 NAME = "lexical-gap"
 SETTINGS = {"temperature": 0.05, "batch_size": 256, "reranker.hidden": 128, "frozen": False}
@@ -21,10 +23,10 @@ def figures_of(value: float) -> dict[str, Any]:
 
 
 def start(journal: Journal, name: str = NAME, objectives: tuple[str, ...] = ("nDCG@10",), **spec: Any) -> None:
-    journal.append(
+    write(
+        journal,
         "sweep_started",
         sync=True,
-        format=FORMAT,
         sweep=name,
         nvf="0.1.0",
         spec={
@@ -55,12 +57,13 @@ def start(journal: Journal, name: str = NAME, objectives: tuple[str, ...] = ("nD
         versions={},
         clock={"host": "here", "pid": 1, "snapshot": "/nowhere"},
     )
-    journal.append("floors", split="dev", floors={"raw": figures_of(0.45)}, ceilings={"oracle": figures_of(0.9)})
+    write(journal, "floors", split="dev", floors={"raw": figures_of(0.45)}, ceilings={"oracle": figures_of(0.9)})
 
 
 def start_trial(journal: Journal, trial: int, system: str = "linear", **params: Any) -> None:
     chosen = {"temperature": 0.05 * (trial + 1), "rank": 2**trial}
-    journal.append(
+    write(
+        journal,
         "trial_started",
         sync=True,
         trial=trial,
@@ -74,7 +77,8 @@ def start_trial(journal: Journal, trial: int, system: str = "linear", **params: 
 
 
 def record(journal: Journal, trial: int, epoch: int, value: float | None, decision: str = "continue") -> None:
-    journal.append(
+    write(
+        journal,
         "record",
         trial=trial,
         record={
@@ -91,7 +95,7 @@ def record(journal: Journal, trial: int, epoch: int, value: float | None, decisi
 
 
 def end_trial(journal: Journal, trial: int, outcome: str, error: str | None = None) -> None:
-    journal.append("trial_ended", sync=True, trial=trial, outcome=outcome, error=error, attrs={})
+    write(journal, "trial_ended", sync=True, trial=trial, outcome=outcome, error=error, attrs={})
 
 
 def sweep(folder: Path, trials: int = 4, epochs: int = 3, name: str = NAME) -> None:
@@ -104,7 +108,7 @@ def sweep(folder: Path, trials: int = 4, epochs: int = 3, name: str = NAME) -> N
             for epoch in range(epochs + 1 if outcome == "complete" else 2):
                 record(journal, trial, epoch, 0.4 + 0.02 * trial + 0.01 * min(epoch, 2) - 0.005 * (epoch == 3))
             end_trial(journal, trial, outcome, "ValueError: boom\n  in line 3" if outcome == "failed" else None)
-        journal.append("sweep_ended", sync=True, reason="trials", clock={})
+        write(journal, "sweep_ended", sync=True, reason="trials", clock={})
 
 
 def several_systems(folder: Path, name: str = "quick", trials: int = 8) -> None:
@@ -116,7 +120,8 @@ def several_systems(folder: Path, name: str = "quick", trials: int = 8) -> None:
             system = ("fused", "linear")[trial % 2]
             own = {"fused": {"weight": 0.1 * trial, "k1": 0.9 + trial}, "linear": {"lr": 0.001 * (trial + 1)}}[system]
             chosen = {"system": system, **{f"{system}.{each}": value for each, value in own.items()}}
-            journal.append(
+            write(
+                journal,
                 "trial_started",
                 sync=True,
                 trial=trial,
@@ -130,7 +135,7 @@ def several_systems(folder: Path, name: str = "quick", trials: int = 8) -> None:
             for epoch in range(4 if system == "linear" else 1):
                 record(journal, trial, epoch, 0.42 + 0.01 * trial + 0.01 * epoch)
             end_trial(journal, trial, "complete")
-        journal.append("sweep_ended", sync=True, reason="trials", clock={})
+        write(journal, "sweep_ended", sync=True, reason="trials", clock={})
 
 
 def confirmed(journal: Journal, number: int, trial: int, value: float) -> None:
@@ -146,16 +151,16 @@ def confirmed(journal: Journal, number: int, trial: int, value: float) -> None:
         "ceilings": {"oracle": figures_of(0.8)},
         "finalists": [row],
     }
-    journal.append("test_opened", confirmation=number, times=number, finalists=[trial], clock={})
-    journal.append("confirmed", confirmation=number, result=result)
+    write(journal, "test_opened", confirmation=number, times=number, finalists=[trial], clock={})
+    write(journal, "confirmed", confirmation=number, result=result)
 
 
-def expected_metrics(events: list[dict[str, Any]], trial: int) -> set[tuple[str, int, int, float]]:
+def expected_metrics(events: list[Event], trial: int) -> set[tuple[str, int, int, float]]:
     """Return (name, time in ms, step, value) of all that the journal says of a trial, best figures apart."""
     points = set()
     for event in events:
-        if event["kind"] == "record" and event["trial"] == trial:
-            one = event["record"]
-            named = dict(figures(one["figures"], "dev")) | {"loss/info_nce": one["losses"]["info_nce"]} | one["clock"]
-            points |= {(name, round(event["t"] * 1000), one["epoch"], value) for name, value in named.items()}
+        if isinstance(event, RecordTaken) and event.trial == trial:
+            one = event.record
+            named = dict(figures(one.figures, "dev")) | {"loss/info_nce": one.losses["info_nce"]} | dict(one.clock)
+            points |= {(name, round(event.t * 1000), one.epoch, value) for name, value in named.items()}
     return points

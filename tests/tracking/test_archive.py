@@ -16,6 +16,7 @@ from nvf.systems import create
 from nvf.tracking import archive
 from nvf.training import checkpoint
 from nvf.training.loop import Training
+from tests.journal.written import write
 from tests.s3 import S3, SECRET, s3
 from tests.tracking import journals
 
@@ -41,16 +42,14 @@ def folder(bucket: str) -> Path:
     training = Training(create("linear", {}, task.corpus), task, seed=0, epochs=2, measures=["nDCG@10"])
     with Journal.create(folder) as journal:
         journals.start(journal)
-        journal.append("sweep_resumed", spec={"name": "x", "storage": f"s3://{bucket}/team/sweeps/"}, clock=CLOCK)
+        write(journal, "sweep_resumed", spec={"name": "x", "storage": f"s3://{bucket}/team/sweeps/"}, clock=CLOCK)
         journals.start_trial(journal, 0)
         for record in (training.start(), training.epoch(1)):
             where = f"checkpoints/trial-0000/epoch-{record.epoch:04d}"
             published = {"folder": where, "digest": checkpoint.save(folder / where, training, record)}
-            journal.append(
-                "record", trial=0, record=record.to_json(), checkpoint=published, decision="continue", attrs={}
-            )
+            write(journal, "record", trial=0, record=record, checkpoint=published, decision="continue", attrs={})
         journals.end_trial(journal, 0, "complete")
-        journal.append("sweep_ended", sync=True, reason="trials", clock={})
+        write(journal, "sweep_ended", sync=True, reason="trials", clock={})
     shutil.rmtree(folder / "checkpoints" / "trial-0000" / "epoch-0000")
     return folder
 
@@ -68,7 +67,7 @@ def test_a_sweep_comes_back_as_it_was(folder: Path, bucket: str, s3: S3) -> None
     copied = archive.archive(folder)
     assert copied is not None and (copied.checkpoints, copied.added) == (1, 2)
     assert copied.where.startswith(where(bucket) + "/")
-    digest = replay(read(folder)).trials[0].checkpoints[1]["digest"]
+    digest = replay(read(folder)).trials[0].checkpoints[1].digest
     names = {key.rpartition("/")[2] for key in s3.keys(bucket)}
     assert names == {"journal-000008.jsonl", *(checkpoint.MODEL, checkpoint.OPTIMIZER, checkpoint.META)}
     lost = move(folder)
@@ -86,7 +85,7 @@ def test_twice_adds_nothing_and_what_came_since_comes_beside_it(folder: Path, bu
     assert s3.keys(bucket) == before
     journal, _ = Journal.open(folder)
     with journal:
-        journal.append("promoted", sync=True, trial=0, model="m", version=1, alias="champion", forced=None)
+        write(journal, "promoted", sync=True, trial=0, model="m", version=1, alias="champion", forced=None)
     more = archive.archive(folder)
     assert more is not None and more.added == 1
     assert set(before) < set(s3.keys(bucket))

@@ -13,6 +13,7 @@ from nvf.journal.events import Journal
 from nvf.tracking import dead, names
 from nvf.tracking.dead import Left
 from nvf.tracking.sync import sync
+from tests.journal.written import write
 from tests.tracking import journals
 from tests.tracking.test_projection import shown
 
@@ -28,7 +29,7 @@ def begun(folder: Path, *, pid: int, host: str = platform.node()) -> Journal:
     """A sweep within a trial, in MLflow as it is written while it runs."""
     journal = Journal.create(folder)
     journals.start(journal, folder.name)
-    journal.append("sweep_resumed", spec={}, clock={"host": host, "pid": pid})
+    write(journal, "sweep_resumed", spec={}, clock={"host": host, "pid": pid})
     journals.start_trial(journal, 0)
     journals.record(journal, 0, 0, 0.4)
     sync(folder)
@@ -57,8 +58,8 @@ def test_a_journal_that_nobody_holds_closes_its_runs_and_a_resumed_one_opens_the
     assert dead.close() == []
     journal, _ = Journal.open(folder)
     with journal:
-        journal.append("sweep_resumed", spec={}, clock={"host": platform.node(), "pid": os.getpid()})
-        journal.append("trial_resumed", trial=0, epoch=0)
+        write(journal, "sweep_resumed", spec={}, clock={"host": platform.node(), "pid": os.getpid()})
+        write(journal, "trial_resumed", trial=0, epoch=0)
         sync(folder)
         assert told("died") == {("RUNNING", "running"): 2}
         assert dead.close() == []

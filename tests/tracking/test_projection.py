@@ -18,6 +18,7 @@ from nvf.tracking import names, server, views
 from nvf.tracking.note import markdown
 from nvf.tracking.projection import Projection
 from nvf.tracking.sync import forget, sync
+from tests.journal.written import write
 from tests.tracking import journals
 
 
@@ -152,7 +153,7 @@ def test_a_confirmed_and_promoted_sweep_says_so_in_its_note(folder: Path) -> Non
     journal, _ = Journal.open(folder)
     with journal:
         journals.confirmed(journal, 1, 3, 0.5)
-        journal.append("promoted", trial=3, model="lexical-gap", version=2, alias="champion", forced=None)
+        write(journal, "promoted", trial=3, model="lexical-gap", version=2, alias="champion", forced=None)
     sync(folder)
     _, parent, trials = shown()
     note = parent.data.tags[names.NOTE]
@@ -209,6 +210,8 @@ def test_a_sweep_bears_the_figures_of_its_best_trial_and_how_it_was_searched(fol
         "systems": "fused, linear",
         "measure": "nDCG@10",
         "sampler": "tpe",
+        "pruner": "none",
+        "cold": "0.2",
         "seed": "7",
         "trials": "8",
         "epochs": "3",
@@ -253,8 +256,8 @@ def test_a_paused_trial_is_killed_and_runs_again_in_the_same_run(folder: Path) -
         journals.start_trial(journal, 0)
         journals.record(journal, 0, 0, 0.4)
         journals.record(journal, 0, 1, 0.5)
-        journal.append("trial_paused", trial=0)
-        journal.append("sweep_paused", reason="interrupt", clock={})
+        write(journal, "trial_paused", trial=0)
+        write(journal, "sweep_paused", reason="interrupt", clock={})
     sync(folder)
     _, parent, trials = shown()
     assert [(run.info.status, run.data.tags[names.OUTCOME]) for run in (parent, trials[0])] == [
@@ -263,8 +266,8 @@ def test_a_paused_trial_is_killed_and_runs_again_in_the_same_run(folder: Path) -
     first = trials[0].info.run_id
     journal, _ = Journal.open(folder)
     with journal:
-        journal.append("sweep_resumed", spec={}, clock={"host": "there", "pid": 2})
-        journal.append("trial_resumed", trial=0, epoch=1)
+        write(journal, "sweep_resumed", spec={}, clock={"host": "there", "pid": 2})
+        write(journal, "trial_resumed", trial=0, epoch=1)
         journals.record(journal, 0, 2, 0.6)
         sync(folder)
         _, parent, trials = shown()
@@ -272,7 +275,7 @@ def test_a_paused_trial_is_killed_and_runs_again_in_the_same_run(folder: Path) -
         assert trials[0].data.tags[names.OUTCOME] == "running"
         assert parent.data.tags[names.DRIVER] == "2@there"
         journals.end_trial(journal, 0, "complete")
-        journal.append("sweep_ended", reason="trials", clock={})
+        write(journal, "sweep_ended", reason="trials", clock={})
     sync(folder)
     mlflow, parent, trials = shown()
     assert (parent.info.status, trials[0].info.status, trials[0].info.run_id) == ("FINISHED", "FINISHED", first)
@@ -287,11 +290,11 @@ def test_nothing_stays_running_after_the_driver_died(folder: Path) -> None:
         journals.record(journal, 0, 0, 0.4)
         sync(folder)
         assert shown()[2][0].info.status == "RUNNING"
-        last = journal.append("trial_resumed", trial=0, epoch=0)
+        last = write(journal, "trial_resumed", trial=0, epoch=0)
     sync(folder)  # the lock is free and no sweep_paused was written: killed from outside
     _, parent, trials = shown()
     assert (parent.info.status, trials[0].info.status) == ("KILLED", "KILLED")
-    assert trials[0].info.end_time == round(last["t"] * 1000)
+    assert trials[0].info.end_time == round(last.t * 1000)
     assert trials[0].data.tags[names.OUTCOME] == "killed"
 
 
@@ -378,7 +381,7 @@ def test_what_test_gave_is_shown_with_how_often_it_was_opened(folder: Path) -> N
     assert {"test_clean/nDCG_at_10", "test_cold/nDCG_at_10"} <= set(trials[3].data.metrics)
     beside = {name: run.data.metrics["test/nDCG_at_10"] for name, run in untrained().items()}
     assert beside == {"raw": pytest.approx(0.3), "oracle": pytest.approx(0.8)}
-    assert parent.info.end_time == round(read(folder)[-5]["t"] * 1000), "it ended before it was confirmed"
+    assert parent.info.end_time == round(read(folder)[-5].t * 1000), "it ended before it was confirmed"
     for run in (parent, trials[3]):
         assert run.data.tags[names.CONFIRMED].endswith("UTC, test opened 2 times")
     assert names.CONFIRMED not in trials[0].data.tags

@@ -15,6 +15,7 @@ from nvf.journal.events import Journal, read
 from nvf.tracking import names, server
 from nvf.tracking.projector import LOCK, Projector
 from nvf.tracking.sync import sync
+from tests.journal.written import write
 from tests.tracking import journals
 from tests.tracking.test_projection import points, shown
 
@@ -57,7 +58,7 @@ def test_a_sweep_is_followed_to_its_end(folder: Path) -> None:
                 journals.record(journal, trial, epoch, 0.4 + 0.01 * epoch)
                 time.sleep(0.02)
             journals.end_trial(journal, trial, "complete")
-        journal.append("sweep_ended", reason="trials", clock={})
+        write(journal, "sweep_ended", reason="trials", clock={})
         assert projector.close(timeout=30) == 0
     mlflow, parent, trials = shown()
     events = read(folder)
@@ -122,7 +123,7 @@ def test_a_server_that_is_down_costs_the_driver_nothing_and_loses_nothing(
             costs.append(time.perf_counter() - before)
             time.sleep(0.005)
         journals.end_trial(journal, 0, "complete")
-        journal.append("sweep_ended", reason="trials", clock={})
+        write(journal, "sweep_ended", reason="trials", clock={})
         before = time.monotonic()
         missing = projector.close(timeout=2)
     assert time.monotonic() - before < 4
@@ -152,7 +153,7 @@ def test_a_server_that_comes_back_gets_everything(
                 journals.record(journal, trial, epoch, 0.5)
                 time.sleep(0.4)
             journals.end_trial(journal, trial, "complete")
-        journal.append("sweep_ended", reason="trials", clock={})
+        write(journal, "sweep_ended", reason="trials", clock={})
         assert projector.close(timeout=30) == 0
     mlflow, parent, trials = shown("back-again")
     assert len(trials) == 4
@@ -174,7 +175,7 @@ def test_a_server_that_comes_back_while_the_sweep_ends_gets_everything(folder: P
             journals.record(journal, trial, 0, 0.5)
             journals.end_trial(journal, trial, "complete")
             assert line.failed.wait(20)
-        journal.append("sweep_ended", reason="trials", clock={})
+        write(journal, "sweep_ended", reason="trials", clock={})
         assert projector.answered() and projector.link() is None
         threading.Timer(1.0, setattr, (line, "down", False)).start()
         assert projector.close(timeout=30) == 0
@@ -205,7 +206,7 @@ def test_a_run_deleted_during_the_sweep_holds_up_no_other(folder: Path) -> None:
         journals.record(journal, 0, 1, 0.5)
         journals.start_trial(journal, 1)
         journals.record(journal, 1, 0, 0.5)
-        journal.append("sweep_paused", reason="interrupt", clock={})
+        write(journal, "sweep_paused", reason="interrupt", clock={})
         assert projector.close(timeout=30) == 0
     _, parent, trials = shown()
     assert set(trials) == {1}

@@ -10,6 +10,7 @@ from nvf.journal.replay import replay
 from nvf.tracking import names, server, views
 from nvf.tracking.charts import Columns
 from nvf.tracking.sync import sync
+from tests.journal.written import write
 from tests.tracking import journals
 from tests.tracking.test_projection import shown
 
@@ -24,7 +25,7 @@ def saved() -> dict[str, str]:
 
 def state_of(folder: Path, view: str) -> dict[str, Any]:
     state = replay(read(folder))
-    text = saved()[views.view_id(state.name, state.started["t"], view)]
+    text = saved()[views.view_id(state.name, state.started.t, view)]
     found: dict[str, Any] = json.loads(json.loads(text)["state"])
     return found
 
@@ -51,7 +52,7 @@ def test_the_link_opens_the_leaderboard_of_this_sweep_best_first() -> None:
     journals.sweep(folder)
     link = sync(folder).link
     state = replay(read(folder))
-    place = views.view_id(state.name, state.started["t"], "leaderboard")
+    place = views.view_id(state.name, state.started.t, "leaderboard")
     assert f"viewStateShareKey={place}&" in link and link.endswith("compareRunsMode=TABLE")
     view = json.loads(json.loads(saved()[place])["state"])
     assert view["orderByKey"] == "metrics.`best/nDCG_at_10`" and view["orderByAsc"] is False
@@ -125,7 +126,8 @@ def test_views_of_many_long_parameters_fit(mlruns: Path) -> None:
     folder = paths.sweep(journals.NAME)
     with Journal.create(folder) as journal:
         journals.start(journal, objectives=("cold nDCG@10", "latency_ms_p95"))
-        journal.append(
+        write(
+            journal,
             "trial_started",
             trial=0,
             system="linear",

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from nvf.errors import CheckpointError
+from nvf.plain import plain
 from nvf.systems import SYSTEMS, create
 from nvf.tasks.base import Task
 from nvf.training import checkpoint
@@ -41,7 +42,7 @@ def fresh(name: str, task: Task, seed: int = 0) -> Training:
 
 
 def without_clock(record: Record) -> dict[str, object]:
-    return {**record.to_json(), "clock": None}
+    return {**plain(record), "clock": None}
 
 
 @pytest.fixture

@@ -1,0 +1,128 @@
+"""What several kinds of events say: where a sweep stands, on what, and what it published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from nvf.overlap import Overlap
+from nvf.params import Value
+
+Params = dict[str, Value]
+"""Name -> value of parameters, flattened."""
+Text = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
+Whole = Annotated[int | None, Field(exclude_if=lambda value: value is None)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clock:
+    """What is true of one process alone; none of it where it does not matter.
+
+    Attributes
+    ----------
+    host, pid
+        Which process.
+    folder, snapshot
+        Where it works, and where its task's snapshot lies.
+    node
+        Ray's id of the machine.
+    platform, instructions
+        The operating system, and torch's vector instructions.
+    """
+
+    host: Text = None
+    pid: Whole = None
+    folder: Text = None
+    snapshot: Text = None
+    node: Text = None
+    platform: Text = None
+    instructions: Text = None
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """The commit of nvf, and whether anything was changed since."""
+
+    commit: str
+    dirty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A checkpoint: its folder seen from the sweep's, the digest of what is in it, and its bytes."""
+
+    folder: str
+    digest: str
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One training of a finalist.
+
+    Attributes
+    ----------
+    trial
+        The finalist.
+    place
+        Which of the seeds, from 0; the same place has the same seed and the same draw for every finalist.
+    withheld
+        Whether the cold share is withheld from it, or all judgements are there.
+    seed, cold_seed
+        Of the training, and of the draw of withheld documents (None where there is none).
+    """
+
+    trial: int
+    place: int
+    withheld: bool
+    seed: int
+    cold_seed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A task by its name and the fingerprint of what it holds."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Searched:
+    """The task of a sweep.
+
+    Attributes
+    ----------
+    name, fingerprint, source
+        Which one, what it holds, and its options.
+    encoder
+        What made its vectors; None where it brings them.
+    documents
+        How many.
+    queries
+        Split -> view -> how many.
+    leaks, notes
+        What its splits share, and what else is to be known.
+    """
+
+    name: str
+    fingerprint: str
+    source: dict[str, JsonValue] = field(default_factory=dict)
+    encoder: str | None = None
+    documents: int = 0
+    queries: dict[str, dict[str, int]] = field(default_factory=dict)
+    leaks: list[Overlap] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """What a sweep stands on besides its journal: its task, its file, the code and the versions."""
+
+    fingerprint: str
+    spec_text: str = ""
+    nvf: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
