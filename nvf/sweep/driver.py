@@ -15,7 +15,7 @@ from nvf.journal import events, replay
 from nvf.journal.folders import find
 from nvf.journal.kinds import FloorsMeasured, SweepResumed
 from nvf.spec.form import KeyPath, Spec
-from nvf.sweep import beginning, ray_session, resuming, signals
+from nvf.sweep import beginning, looking, ray_session, resuming, signals
 from nvf.sweep.beginning import Say
 from nvf.sweep.conductor import LOSSES, Conductor, Place
 from nvf.sweep.ground import changes, ground
@@ -133,7 +133,7 @@ def resume(
     JournalError
         Where the journal is damaged, cut off, or held by another process.
     SweepError
-        Where what the sweep stands on has changed, and that was not accepted.
+        Where what the sweep stands on has changed, and that was not accepted; where a system cannot search the task.
     """
     folder = find(name)
     journal, found = events.Journal.open(folder)
@@ -151,6 +151,7 @@ def resume(
             with devices.using(spec.resources.gpu):
                 snapshot = resuming.snapshot(spec, state)
         task = open_snapshot(snapshot)
+        looking.check_systems(spec, task)
         now = ground(task.fingerprint, text)
         changed = changes(state.ground, now)
         if changed and not accept:
