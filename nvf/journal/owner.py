@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from nvf import atomic
 
 FILE = "owner.json"
 
@@ -48,12 +51,8 @@ class Owner:
 def sign(folder: Path, work: str) -> None:
     """Write down that this process holds the journal in `folder` now."""
     owner = Owner(platform.node(), os.getpid(), round(time.time()), work)
-    partial = folder / f".{FILE}-{os.getpid()}"
-    try:
-        partial.write_text(json.dumps(asdict(owner), allow_nan=False), encoding="utf-8")
-        partial.replace(folder / FILE)
-    except OSError:  # a full disk: the lock holds without it
-        partial.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a full disk: the lock holds without it
+        atomic.write(folder / FILE, json.dumps(asdict(owner), allow_nan=False))
 
 
 def of(folder: Path) -> Owner | None:

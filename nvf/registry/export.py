@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from huggingface_hub import ModelCard
 from mlflow.entities.model_registry import ModelVersion
 
+from nvf import atomic
 from nvf.errors import GateRefused, UsageError
 from nvf.registry import card, versions
 from nvf.registry.retriever import SPLIT, Retriever
@@ -103,13 +103,10 @@ def check_free(out: Path) -> None:
 
 @contextlib.contextmanager
 def beside(out: Path) -> Iterator[Path]:
-    """Yield a path on the same disk, which takes the place of `out` at the end: it is there whole or not at all."""
+    """Yield a path that takes the place of `out` at the end; see `nvf.atomic.whole`."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-            fresh = Path(temporary) / "fresh"
+        with atomic.whole(out) as fresh:
             yield fresh
-            fresh.replace(out)
     except OSError as error:
         raise UsageError(f"--out {out} cannot be written: {error.strerror or error}") from error
 

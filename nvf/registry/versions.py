@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 from pathlib import Path
 
 import mlflow.artifacts
@@ -12,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from nvf import paths
+from nvf import atomic, paths
 from nvf.errors import TrackingError, UsageError, nearest
 from nvf.registry.named import ALIAS, PROMOTED_AT, RETRIEVER, parse
 from nvf.tracking import moved, names, server
@@ -95,12 +94,13 @@ def fetch(client: MlflowClient, version: ModelVersion) -> Path:
         return here
     folder = paths.cache() / "models" / f"{version.name}-{version.version}-{version.creation_timestamp}"
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
-            mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=fresh, tracking_uri=server.tracking_uri())
-            (model,) = Path(fresh).rglob("MLmodel")
-            with contextlib.suppress(FileExistsError):  # another process was quicker
-                model.parent.rename(folder)
+        with contextlib.suppress(FileExistsError), atomic.whole(folder) as fresh:  # another process may be quicker
+            at = fresh.with_suffix(".download")
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=source, dst_path=str(at), tracking_uri=server.tracking_uri()
+            )
+            (model,) = at.rglob("MLmodel")
+            model.parent.rename(fresh)
     return folder
 
 

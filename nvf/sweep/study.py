@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import optuna
@@ -15,6 +14,7 @@ from pydantic import JsonValue
 from sqlalchemy import URL, event
 from sqlalchemy.exc import SQLAlchemyError
 
+from nvf import atomic
 from nvf.errors import SweepError
 from nvf.journal import replay
 from nvf.spec.form import Spec
@@ -94,14 +94,12 @@ class SearchStudy:
         Raises `SweepError` where it cannot be written; the study is made from the journal, and so can be made again.
         """
         try:
-            self._export(path.with_suffix(".partial"))
-            os.replace(path.with_suffix(".partial"), path)
+            with atomic.whole(path) as fresh:
+                self._export(fresh)
         except (OSError, SQLAlchemyError, StorageInternalError) as error:
-            path.with_suffix(".partial").unlink(missing_ok=True)
             raise SweepError(f"{path} cannot be written: {str(error).splitlines()[0]}") from None
 
     def _export(self, partial: Path) -> None:
-        partial.unlink(missing_ok=True)
         storage = RDBStorage(URL.create("sqlite", database=str(partial)).render_as_string())
         # The file is made anew from the journal at any time: waiting for the disk at every row buys nothing.
         event.listen(storage.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))

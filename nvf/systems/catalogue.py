@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvf import __version__, paths
+from nvf import __version__, atomic, paths
 from nvf.diagnostics import BESIDE
 from nvf.errors import UsageError, nearest
 from nvf.params import Bounds, bounds
@@ -125,9 +125,7 @@ def _keep(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in path.parent.glob("*.json"):  # of code that is no longer here
         old.unlink(missing_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.write_text(text)
-    fresh.replace(path)
+    atomic.write(path, text)
 
 
 def _key() -> str:

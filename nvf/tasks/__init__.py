@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from nvf import __version__, paths
+from nvf import __version__, atomic, paths
 from nvf.errors import ParamsError, TaskError, nearest
 from nvf.overlap import Overlap
 from nvf.params import make
@@ -151,10 +150,7 @@ def build_snapshot(options: Mapping[str, Any], progress: Progress | None = None)
     if (there := _built(known)) is not None:
         return there
     folder = snapshot(source.load(params, progress))
-    known.parent.mkdir(parents=True, exist_ok=True)
-    fresh = known.with_name(f"{known.name}.{os.getpid()}")
-    fresh.write_text(folder.name)
-    fresh.replace(known)
+    atomic.write(known, folder.name)
     return folder
 
 

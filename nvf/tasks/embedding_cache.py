@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from nvf import paths
+from nvf import atomic, paths
 from nvf.encoders import frozen
 from nvf.tasks import progress as reports
 from nvf.tasks import spill
@@ -108,10 +108,7 @@ class _Store:
 
     def append(self, keys: Sequence[bytes], vectors: FloatArray) -> None:
         if not self._dim.exists():
-            # Renamed into place, so that nobody ever reads half a number.
-            fresh = self._dim.with_suffix(".new")
-            fresh.write_text(str(vectors.shape[1]))
-            fresh.replace(self._dim)
+            atomic.write(self._dim, str(vectors.shape[1]))
         for path, content in ((self._vectors, vectors.tobytes()), (self._keys, b"".join(keys))):
             with path.open("ab") as file:
                 file.write(content)

@@ -11,14 +11,13 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
 
-from nvf import paths
+from nvf import atomic, paths
 from nvf.errors import TaskError
 from nvf.overlap import Overlap
 from nvf.tasks.base import Corpus, Qrels, Split, Task
@@ -44,7 +43,7 @@ def snapshot(task: Task, root: Path | None = None) -> Path:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f"{folder.name}.lock"):
             if not folder.exists():
-                for left_behind in root.glob(f".{folder.name}.*"):  # by a writer that was killed
+                for left_behind in root.glob(f".{folder.name}[.-]*"):  # by a writer that was killed
                     shutil.rmtree(left_behind)
                 save(task, folder)
     return folder
@@ -52,13 +51,9 @@ def snapshot(task: Task, root: Path | None = None) -> Path:
 
 def save(task: Task, folder: Path) -> None:
     """Write `task` as a snapshot to `folder`, which must not exist."""
-    fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    fresh.mkdir(parents=True)
-    try:
+    with atomic.whole(folder) as fresh:
+        fresh.mkdir()
         _write(task, fresh)
-        fresh.rename(folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _write(task: Task, folder: Path) -> None:

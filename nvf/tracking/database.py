@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import shutil
 import sqlite3
@@ -18,6 +17,7 @@ from mlflow.store.db.utils import _initialize_tables
 from sqlalchemy import URL, NullPool, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from nvf import atomic
 from nvf.errors import TrackingError
 from nvf.redaction import safe
 
@@ -91,13 +91,10 @@ def _parse(uri: str) -> URL:
 def _make(database: Path) -> None:
     """Give MLflow a database that appears at once or not at all: one that is half set up cannot be gone on with."""
     if not database.exists() or database.stat().st_size == 0:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        partial = database.with_name(f".{database.name}.partial")
-        partial.unlink(missing_ok=True)
-        engine = create_engine(address(partial), poolclass=NullPool)
-        _initialize_tables(engine)  # type: ignore[no-untyped-call]
-        engine.dispose()
-        os.replace(partial, database)
+        with atomic.whole(database) as fresh:
+            engine = create_engine(address(fresh), poolclass=NullPool)
+            _initialize_tables(engine)  # type: ignore[no-untyped-call]
+            engine.dispose()
     # the UI may read while a sweep writes; it also halves the time of a write
     with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(database)) as opened:
         opened.execute("PRAGMA journal_mode=WAL")

@@ -16,10 +16,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +27,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from nvf import __version__, systems
+from nvf import __version__, atomic, systems
 from nvf.errors import CheckpointError, NvfError
 from nvf.params import bounds, flatten
 from nvf.plain import adapter, plain
@@ -182,29 +179,10 @@ def _unbatched(params: Mapping[str, Any], halved: bool) -> dict[str, Any]:
 
 
 def _publish(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files beside `folder`, bring them to the disk, and give them their place by one rename."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
+    with atomic.whole(folder, instead=True) as fresh:
+        fresh.mkdir()
         for name, content in files.items():
-            with (fresh / name).open("wb") as file:
-                file.write(content)
-                os.fsync(file.fileno())
-        _sync(fresh)
-        if folder.exists():
-            shutil.rmtree(folder)
-        fresh.rename(folder)
-        _sync(folder.parent)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            (fresh / name).write_bytes(content)
 
 
 def _read(path: Path) -> bytes:

@@ -99,7 +99,16 @@ def test_a_server_holds_the_model_too(
     before = search("the danger of rockets", 2)
     assert before[0].id == "c9"
     shutil.rmtree(cached)
-    assert search("the danger of rockets", 2) == before
+    download = mlflow.artifacts.download_artifacts
+
+    def overtaken(*, dst_path: str, **options: Any) -> str:
+        there = download(dst_path=dst_path, **options)
+        shutil.copytree(next(Path(dst_path).rglob("MLmodel")).parent, cached)
+        return there
+
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", overtaken)
+    assert search("the danger of rockets", 2) == before, "another process fetched it meanwhile"
+    assert [path.name for path in cached.parent.iterdir()] == [cached.name]
 
 
 def test_a_damaged_corpus_is_named(champion: Path) -> None:

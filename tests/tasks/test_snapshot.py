@@ -84,14 +84,15 @@ def test_manifest_is_checked(folder: Path, tmp_path: Path) -> None:
 
 
 def test_interrupted_save_leaves_nothing(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
     with pytest.raises(OSError, match="no space"):
         save(task, tmp_path / "here")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_writer_left_is_removed(task: Task, folder: Path, tmp_path: Path) -> None:
-    left_behind = tmp_path / f".{folder.name}.0123"
+@pytest.mark.parametrize("tail", ["-0123", ".0123"])
+def test_what_a_killed_writer_left_is_removed(task: Task, folder: Path, tmp_path: Path, tail: str) -> None:
+    left_behind = tmp_path / f".{folder.name}{tail}"
     folder.rename(left_behind)
     assert tasks.snapshot(task, tmp_path) == folder
     assert not left_behind.exists()
