@@ -56,7 +56,7 @@ def rollback(
     from nvf.registry.rollback import rollback as run
 
     done = run(model, alias, reason)
-    print_json(asdict(done)) if json else print(f"{model}@{alias}: version {done.before} -> {done.after}")
+    print_json(done) if json else print(f"{model}@{alias}: version {done.before} -> {done.after}")
 
 
 def history(model: Registered, alias: Alias = "champion", json: AsJson = False) -> None:
@@ -67,12 +67,12 @@ def history(model: Registered, alias: Alias = "champion", json: AsJson = False) 
 
     found = moves(model, alias)
     if json:
-        print_json([asdict(move) for move in found])
+        print_json(found)
         return
     out = console()
     for move in found:
-        came = f"sweep {move.detail['sweep']}, trial {move.detail['trial']:04d}" if move.kind == "promote" else ""
-        why = f"forced: {move.forced}" if move.forced else move.detail.get("reason", "")
+        came = f"sweep {move.detail.sweep}, trial {move.detail.trial:04d}" if move.kind == "promote" else ""
+        why = f"forced: {move.forced}" if move.forced else move.detail.reason or ""
         from_to = f"{move.before or '-'} -> {move.after}"
         parts = (f"{move.number:>4}  {when(move.at)}  {move.who}  {move.kind:<8}  {from_to}", came, why)
         out.print("  ".join(part for part in parts if part), hang=6)

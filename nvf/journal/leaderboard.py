@@ -142,7 +142,7 @@ def leaderboard(state: SweepState) -> Leaderboard:
 
 def _row(state: SweepState, trial: TrialState) -> Row:
     best = trial.best(state.objectives[0])
-    values = [None if best is None else objective.of(best) for objective in state.objectives]
+    values = [objective.of(best) for objective in state.objectives]
     return Row(
         trial=trial.number,
         system=trial.system,

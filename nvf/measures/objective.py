@@ -70,8 +70,10 @@ class Objective:
         """1 where more is better, -1 where less is."""
         return -1 if self.name in LATENCIES else 1
 
-    def of(self, record: Measured) -> float | None:
-        """Return the objective's value in a record, or None where it has none."""
+    def of(self, record: Measured | None) -> float | None:
+        """Return the objective's value in a record, or None where there is none."""
+        if record is None:
+            return None
         return _number(record.clock.get(self.name)) if self.name in LATENCIES else self.of_figures(record.figures)
 
     def of_figures(self, figures: Figures) -> float | None:

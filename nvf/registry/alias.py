@@ -21,20 +21,20 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from nvf.errors import PromotionLost, UsageError, nearest
+from nvf.plain import adapter, plain
 from nvf.registry import named
 from nvf.registry.contention import insist
 from nvf.registry.introduction import HEAD, introduction
-from nvf.registry.moves import Move
+from nvf.registry.moves import NOTHING, Detail, Move
 from nvf.tracking import names
 
 TAG = "mlflow.nvf.move"
@@ -75,7 +75,12 @@ def recorded(model: RegisteredModel) -> Iterator[tuple[str, Move]]:
     """Yield the moves of every alias, each with its alias, an alias's first move first."""
     for name, text in sorted(model.tags.items()):
         if name.startswith(f"{TAG}."):
-            yield name.removeprefix(f"{TAG}.").rpartition(".")[0], Move(**json.loads(text))
+            yield name.removeprefix(f"{TAG}.").rpartition(".")[0], _move(text)
+
+
+def _move(text: str) -> Move:
+    move: Move = adapter(Move).validate_json(text)
+    return move
 
 
 def history(client: MlflowClient, model: str, alias: str) -> list[Move]:
@@ -97,7 +102,7 @@ def move(
     kind: str,
     *,
     forced: str | None = None,
-    detail: Mapping[str, Any] | None = None,
+    detail: Detail = NOTHING,
 ) -> Move:
     """Move `alias` of `model` to the version `after`, provided that it has not moved since `since`.
 
@@ -114,9 +119,9 @@ def move(
         at=time.time(),
         who=f"{getpass.getuser()}@{platform.node()}",
         forced=forced,
-        detail=detail or {},
+        detail=detail,
     )
-    text = json.dumps(asdict(own), allow_nan=False)
+    text = json.dumps(plain(own), allow_nan=False)
     if len(text.encode()) > KEPT:
         raise UsageError(f"the record of this move takes {len(text.encode())} bytes, {KEPT} is the most: say less")
     claim = _claim(model, alias, own.number)
@@ -183,7 +188,7 @@ def _finish(client: MlflowClient, model: str, alias: str, claim: str, number: in
     if number not in known:
         assert claimed is not None, "a claim goes only when its tag is there"
         insist(partial(client.set_registered_model_tag, model, f"{TAG}.{alias}.{number:06d}", claimed))
-        known[number] = Move(**json.loads(claimed))
+        known[number] = _move(claimed)
     try:
         insist(partial(client.delete_registered_model, claim))
     except MlflowException as error:

@@ -183,4 +183,4 @@ def _gap(state: SweepState, trial: TrialState, dev: Spread, judged: Judged) -> G
     own = state.objectives[0]
     searched = trial.best(own)
     test = mean(judged.withheld) if judged.withheld else judged.figures
-    return Gap(None if searched is None else own.of(searched), dev.mean, own.of_figures(test))
+    return Gap(own.of(searched), dev.mean, own.of_figures(test))

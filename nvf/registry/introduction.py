@@ -31,8 +31,8 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cells(alias: str, move: Move) -> list[str]:
-    trial = f"{move.detail['sweep']}/{move.detail['trial']:04d}" if "sweep" in move.detail else "-"
-    name, value = next(iter(move.detail.get("figures", {}).items()), ("", None))
+    trial = f"{move.detail.sweep}/{move.detail.trial:04d}" if move.detail.sweep else "-"
+    name, value = next(iter((move.detail.figures or {}).items()), ("", None))
     figure = f"{name} {number(value)}" if name else "-"
     version = f"{move.before or '-'} to {move.after}"
     kind = move.kind + " (forced)" * (move.forced is not None)

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from nvf.journal.facts import Text, Whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """Of a promotion: sweep, trial, system, and its first figures on dev or test; of a rollback: why."""
+
+    sweep: Text = None
+    trial: Whole = None
+    system: Text = None
+    figures: Annotated[dict[str, float] | None, Field(exclude_if=lambda value: value is None)] = None
+    reason: Text = None
+
+
+NOTHING = Detail()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +43,7 @@ class Move:
     forced
         The reason, where a gate was overruled.
     detail
-        Of a promotion: sweep, trial, system, and its first figures on dev or test; of a rollback: why.
+        More on it.
     """
 
     number: int
@@ -36,4 +53,4 @@ class Move:
     at: float
     who: str
     forced: str | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Detail = NOTHING

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
@@ -25,6 +24,7 @@ from nvf.registry.cautions import cautions
 from nvf.registry.findings import measure_of
 from nvf.registry.gates import Verdict
 from nvf.registry.gating import confirmed_first, verdicts
+from nvf.registry.moves import Detail
 from nvf.registry.register import register, remove
 from nvf.tracking import archive, server, views
 from nvf.tracking.sync import sync
@@ -199,13 +199,13 @@ def _alone(folder: Path) -> Iterator[bool]:
         yield not folders.running(folder)
 
 
-def _detail(candidate: Candidate) -> dict[str, Any]:
+def _detail(candidate: Candidate) -> Detail:
     """What the history says of a version: where it comes from, and its first figures."""
     measure = measure_of(candidate.state)
     split, views = ("dev", candidate.record.figures) if candidate.test is None else ("test", candidate.test)
-    return {
-        "sweep": candidate.state.name,
-        "trial": candidate.trial.number,
-        "system": candidate.trial.system,
-        "figures": {f"{split} {view} {measure}": round(by[measure], 6) for view, by in views.items()},
-    }
+    return Detail(
+        sweep=candidate.state.name,
+        trial=candidate.trial.number,
+        system=candidate.trial.system,
+        figures={f"{split} {view} {measure}": round(by[measure], 6) for view, by in views.items()},
+    )

@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 from nvf.errors import UsageError
 from nvf.registry import named, versions
 from nvf.registry.alias import history, look, move
-from nvf.registry.moves import Move
+from nvf.registry.moves import Detail, Move
 from nvf.tracking import server
 
 
@@ -44,7 +44,7 @@ def rollback(model: str, alias: str = named.ALIAS, reason: str | None = None) ->
         if before is None:
             raise UsageError(f"nothing stood behind alias '{alias}' of model '{model}' before version {since.version}")
         client.get_model_version(model, str(before))
-        return move(client, model, alias, since, before, "rollback", detail={"reason": reason} if reason else {})
+        return move(client, model, alias, since, before, "rollback", detail=Detail(reason=reason or None))
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             raise UsageError(f"version {before} of model '{model}' was deleted: nothing to go back to") from None

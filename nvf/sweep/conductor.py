@@ -15,23 +15,10 @@ from pathlib import Path
 
 from nvf import seeding
 from nvf.errors import JournalError
-from nvf.journal import replay
+from nvf.journal import kinds, replay
 from nvf.journal.events import Journal
 from nvf.journal.facts import Published
-from nvf.journal.kinds import (
-    CheckpointsDeleted,
-    Decision,
-    Event,
-    FaultTaken,
-    Outcome,
-    RecordTaken,
-    SweepEnded,
-    SweepPaused,
-    TrialEnded,
-    TrialPaused,
-    TrialResumed,
-    TrialStarted,
-)
+from nvf.journal.kinds import Event
 from nvf.spec.form import Spec
 from nvf.sweep import shelf
 from nvf.sweep.beside import beside, stopping
@@ -123,13 +110,13 @@ class Conductor:
             return None
         if self._waiting:
             trial = self.state.trials[self._waiting.pop(0)]
-            self._write(TrialResumed(trial=trial.number, epoch=trial.epoch))
+            self._write(kinds.TrialResumed(trial=trial.number, epoch=trial.epoch))
             return self.order(trial.number)
         number = len(self.state.trials)
         if number >= self._spec.search.trials:
             return None
         setting, distributions = self._study.ask(number)
-        started = TrialStarted(
+        started = kinds.TrialStarted(
             trial=number,
             system=setting.system,
             params=setting.params,
@@ -158,7 +145,7 @@ class Conductor:
         record = replace(report.record, diagnoses=diagnoses)
         prune, attrs = self._study.report(trial.number, record)
         decision = self._decision(prune=prune, stop=bool(stopping(record, self._spec.stop)), final=report.final)
-        taken = RecordTaken(
+        taken = kinds.RecordTaken(
             trial=trial.number,
             record=record,
             checkpoint=self._relative(report.checkpoint),
@@ -214,7 +201,7 @@ class Conductor:
         """Return what a worker is told of a trial: from the start, or to go on after its last journaled epoch."""
         trial, objective, spec = self.state.trials[number], self.state.objectives[0], self._spec
         best = trial.best(objective)
-        value = None if best is None else objective.of(best)
+        value = objective.of(best)
         known = [] if best is None else shelf.live(trial, objective)
         return Order(
             trial=number,
@@ -240,7 +227,7 @@ class Conductor:
         """Pause what still runs and write down how the sweep ended: at its end, or paused for `reason`."""
         for trial in self.state.trials.values():
             if trial.outcome is None and not trial.paused:
-                self._write(TrialPaused(trial=trial.number))
+                self._write(kinds.TrialPaused(trial=trial.number))
         error = None
         if reason is None and self._interrupted:
             reason = "interrupt"
@@ -250,11 +237,11 @@ class Conductor:
         if reason is None and not complete:
             reason = "time" if self.out_of_time else "error"
         if reason is None:
-            self._write(SweepEnded(reason="trials"), sync=True)
+            self._write(kinds.SweepEnded(reason="trials"), sync=True)
         else:
-            self._write(SweepPaused(reason=reason, error=error), sync=True)
+            self._write(kinds.SweepPaused(reason=reason, error=error), sync=True)
 
-    def _decision(self, *, prune: bool, stop: bool, final: bool) -> Decision:
+    def _decision(self, *, prune: bool, stop: bool, final: bool) -> kinds.Decision:
         if final:
             return "complete"
         if stop:
@@ -272,7 +259,7 @@ class Conductor:
             case "prune":
                 self._end(trial.number, "pruned")
             case "pause":
-                self._write(TrialPaused(trial=trial.number))
+                self._write(kinds.TrialPaused(trial=trial.number))
 
     def _relative(self, checkpoint: Published | None) -> Published | None:
         """Return where a checkpoint lies seen from the sweep's folder, so that mlruns/ may be moved."""
@@ -291,9 +278,9 @@ class Conductor:
                 self._clear(trial)
         self._make_room()
 
-    def _end(self, number: int, outcome: Outcome, error: str | None = None) -> None:
+    def _end(self, number: int, outcome: kinds.Outcome, error: str | None = None) -> None:
         trial = self.state.trials[number]
-        self._write(TrialEnded(trial=number, outcome=outcome, error=error, attrs=trial.attrs), sync=True)
+        self._write(kinds.TrialEnded(trial=number, outcome=outcome, error=error, attrs=trial.attrs), sync=True)
         self._study.tell(trial)
         self._count(trial)
         self._clear(trial)
@@ -310,7 +297,7 @@ class Conductor:
         if fault.kind == "disk_full" and any(each.fault == fault.kind for each in trial.faults):
             return
         self._write(
-            FaultTaken(
+            kinds.FaultTaken(
                 trial=trial.number, fault=fault.kind, epoch=trial.epoch, detail=fault.detail, params=fault.params
             )
         )
@@ -318,7 +305,7 @@ class Conductor:
     def _make_room(self) -> None:
         """Keep the checkpoints within the spec's limits; where the best and the running ones are too many, halt."""
         for number in shelf.surplus(self.state, self._spec.checkpoints):
-            self._write(CheckpointsDeleted(trial=number))
+            self._write(kinds.CheckpointsDeleted(trial=number))
             self._clear(self.state.trials[number])
         limit = self._spec.checkpoints.bytes
         if limit is not None and (taken := shelf.occupied(self.state)) > limit and self._halt is None:

@@ -66,8 +66,7 @@ def _bytes(trial: TrialState, epoch: int) -> int:
 
 
 def _standing(trial: TrialState, objective: Objective) -> tuple[tuple[bool, float], int]:
-    best = trial.best(objective)
-    return objective.standing(None if best is None else objective.of(best)), trial.number
+    return objective.standing(objective.of(trial.best(objective))), trial.number
 
 
 def _dominated(trial: TrialState, others: Sequence[TrialState], objectives: Sequence[Objective]) -> bool:
@@ -81,8 +80,5 @@ def _dominated(trial: TrialState, others: Sequence[TrialState], objectives: Sequ
 
 def _values(trial: TrialState, objectives: Sequence[Objective]) -> list[float]:
     best = trial.best(objectives[0])
-    values = [None if best is None else objective.of(best) for objective in objectives]
-    return [
-        float("-inf") if value is None else objective.sign * value
-        for objective, value in zip(objectives, values, strict=True)
-    ]
+    values = [(objective.sign, objective.of(best)) for objective in objectives]
+    return [float("-inf") if value is None else sign * value for sign, value in values]

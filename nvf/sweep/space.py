@@ -14,6 +14,7 @@ from optuna.trial import BaseTrial
 
 from nvf import params
 from nvf.errors import NvfError, ParamsError, nearest
+from nvf.journal.facts import Params
 from nvf.spec.domain import Domain
 from nvf.spec.form import KeyPath, Spec
 from nvf.systems import catalogue
@@ -37,8 +38,8 @@ class Setting:
     """
 
     system: str
-    params: dict[str, Any]
-    chosen: dict[str, Any]
+    params: Params
+    chosen: Params
 
 
 class Space:
@@ -71,10 +72,10 @@ class Space:
         for place, start in enumerate(spec.start):
             self._check_start(place, start)
 
-    def settings(self, chosen: Mapping[str, Any]) -> Setting:
+    def settings(self, chosen: Params) -> Setting:
         """Return the trial that `chosen` stands for."""
         system = str(chosen.get(SYSTEM, self.systems[0]))
-        values: dict[str, Any] = {}
+        values: Params = {}
         for source in (self._fixed, chosen):
             for name in sorted(source, key=lambda name: self._split(name)[0] is not None):
                 owner, param = self._split(name)
@@ -82,9 +83,9 @@ class Space:
                     values[param] = source[name]
         return Setting(system, params.complete(self._bounds[system], values), dict(chosen))
 
-    def suggest(self, trial: BaseTrial) -> dict[str, Any]:
+    def suggest(self, trial: BaseTrial) -> Params:
         """Draw one point from an Optuna trial."""
-        chosen: dict[str, Any] = {}
+        chosen: Params = {}
         if len(self.systems) > 1:
             chosen[SYSTEM] = trial.suggest_categorical(SYSTEM, self.systems)
         for name in self._order:
@@ -96,7 +97,7 @@ class Space:
         """Return how many different settings there are, at most `most`: a range of floats without a step has more."""
         return min(most, self._count(0, {}, most, None))
 
-    def _count(self, depth: int, chosen: dict[str, Any], most: int, system: str | None) -> int:
+    def _count(self, depth: int, chosen: Params, most: int, system: str | None) -> int:
         if system is None and len(self.systems) > 1:
             found = 0
             for each in self.systems:
@@ -211,13 +212,13 @@ class Space:
             waiting = [name for name in waiting if name not in ready]
         return order
 
-    def _active(self, name: str, chosen: Mapping[str, Any]) -> bool:
+    def _active(self, name: str, chosen: Params) -> bool:
         system = str(chosen.get(SYSTEM, self.systems[0]))
         if system not in self._owners(name):
             return False
         return all(self._value(other, system, chosen) in wanted for other, wanted in self._domains[name].when.items())
 
-    def _value(self, name: str, system: str, chosen: Mapping[str, Any]) -> Any:
+    def _value(self, name: str, system: str, chosen: Params) -> Any:
         if name == SYSTEM:
             return system
         if name in self._domains:

@@ -139,8 +139,8 @@ class SearchStudy:
         if state is not TrialState.COMPLETE:
             return state, None
         best = trial.best(self._objectives[0])
-        values = [] if best is None else [objective.of(best) for objective in self._objectives]
-        if any(value is None for value in values) or not values:
+        values = [objective.of(best) for objective in self._objectives]
+        if any(value is None for value in values):
             return TrialState.FAIL, None
         return state, [value for value in values if value is not None]
 

@@ -8,23 +8,8 @@ from dataclasses import dataclass, field
 from mlflow.entities import Metric
 
 from nvf.errors import JournalError
-from nvf.journal import leaderboard
-from nvf.journal.kinds import (
-    Confirmed,
-    Event,
-    FloorsMeasured,
-    OfConfirmation,
-    OfTrial,
-    Promoted,
-    RecordTaken,
-    RunFileWritten,
-    SweepEnded,
-    SweepPaused,
-    SweepResumed,
-    SweepStarted,
-    TrialEnded,
-    TrialStarted,
-)
+from nvf.journal import kinds, leaderboard
+from nvf.journal.kinds import Event
 from nvf.journal.replay import SweepState, apply, replay
 from nvf.journal.result import ConfirmationResult
 from nvf.tracking import names, runs
@@ -32,7 +17,7 @@ from nvf.tracking.charts import Columns
 from nvf.tracking.runs import Key
 from nvf.types import Figures
 
-AFTERWARDS = OfConfirmation | Promoted
+AFTERWARDS = kinds.OfConfirmation | kinds.Promoted
 """Events of a sweep that has ended: no run ends later for them."""
 
 
@@ -95,34 +80,34 @@ class Content:
             apply(self._state, event)
         self._at = round(event.t * 1000)
         self.taken += 1
-        number = event.trial if isinstance(event, OfTrial | RunFileWritten) else None
+        number = event.trial if isinstance(event, kinds.OfTrial | kinds.RunFileWritten) else None
         pending = self.touch(number, lived=not isinstance(event, AFTERWARDS))
         match event:
-            case SweepStarted():
+            case kinds.SweepStarted():
                 pending.texts["spec.yaml"] = (event.n, event.spec_text)
-            case FloorsMeasured():
+            case kinds.FloorsMeasured():
                 self._floors(event)
-            case TrialStarted():
+            case kinds.TrialStarted():
                 self.columns.add(event.system, event.chosen, runs.params(self.state, number))
                 for name, value in event.params.items():
                     if len(str(value)) > names.PARAM_LENGTH:
                         pending.texts[f"params/{names.clean(name)}.txt"] = (event.n, str(value))
-            case RecordTaken():
+            case kinds.RecordTaken():
                 self._record(event)
-            case TrialEnded():
+            case kinds.TrialEnded():
                 if event.error:
                     pending.texts["error.txt"] = (event.n, event.error)
                 self._lead(event)
-            case Confirmed():
+            case kinds.Confirmed():
                 self._confirmation(event)
-            case Promoted():
+            case kinds.Promoted():
                 where = f"{event.model}/{event.version}@{event.alias}"
                 self._promoted[event.trial] = where
                 forced = f", though a gate refused: {event.forced}" if event.forced else ""
                 self.promotions.append(f"promoted {names.date(event.t)}: trial {event.trial:04d} as {where}{forced}")
-            case SweepPaused() | SweepResumed() | SweepEnded():
+            case kinds.SweepPaused() | kinds.SweepResumed() | kinds.SweepEnded():
                 self.touch_open()
-        if isinstance(event, SweepStarted | SweepResumed):
+        if isinstance(event, kinds.SweepStarted | kinds.SweepResumed):
             self._driver = f"{event.clock.pid}@{event.clock.host}"
 
     def settle(self) -> None:
@@ -143,7 +128,7 @@ class Content:
         pending.through = self.taken - 1
         return pending
 
-    def _floors(self, event: FloorsMeasured) -> None:
+    def _floors(self, event: kinds.FloorsMeasured) -> None:
         """Show each floor and ceiling as a run: at the first and the last epoch, so that charts draw it as a line."""
         last = self.state.spec.budget.epochs
         for name, figures in {**event.floors, **event.ceilings}.items():
@@ -151,7 +136,7 @@ class Content:
             for step in (0, last):
                 self._metrics(name, event, step, [*names.figures(figures, "dev"), *best.items()])
 
-    def _record(self, event: RecordTaken) -> None:
+    def _record(self, event: kinds.RecordTaken) -> None:
         trial, record = self.state.trials[event.trial], event.record
         objective = self.state.objectives[0]
         best = trial.best(objective)
@@ -163,11 +148,11 @@ class Content:
         trial.records[:] = [record] if best is None or best is record else [best, record]
         trial.checkpoints.clear()
 
-    def _lead(self, event: TrialEnded) -> None:
+    def _lead(self, event: kinds.TrialEnded) -> None:
         """Show the best trial of those that ended on the sweep's run; the step is how many have."""
         state, objective = self.state, self.state.objectives[0]
         best = state.trials[event.trial].best(objective)
-        value = None if best is None else objective.of(best)
+        value = objective.of(best)
         if value is not None and names.finite(value):
             self._values[event.trial] = objective.sign * value
         if not self._values:
@@ -181,7 +166,7 @@ class Content:
             named[names.GAIN] = self._values[leader] - max(known)
         self._metrics(None, event, state.finished, named.items())
 
-    def _confirmation(self, event: Confirmed) -> None:
+    def _confirmation(self, event: kinds.Confirmed) -> None:
         """Show test figures on the runs of finalists, floors and ceilings; the step is the confirmation's number."""
         result, step = event.result, event.confirmation
         if result is None:

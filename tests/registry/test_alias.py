@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict
 
 import pytest
 from mlflow import MlflowClient
 
 from nvf.errors import PromotionLost, UsageError
+from nvf.plain import plain
 from nvf.registry import alias as moving
 from nvf.registry import named
 from nvf.registry.alias import history, look, move
 from nvf.registry.introduction import LENGTH
-from nvf.registry.moves import Move
+from nvf.registry.moves import Detail, Move
 from nvf.registry.rollback import rollback
 from nvf.tracking import names, server
 
@@ -90,7 +90,7 @@ def test_who_looked_long_ago_changes_nothing(client: MlflowClient) -> None:
         move(client, MODEL, ALIAS, long_ago, 2, "promote")
     assert history(client, MODEL, ALIAS) == [first] and shown(client) == 1 and claims(client) == []
     kept = client.get_registered_model(MODEL).tags["mlflow.nvf.move.champion.000001"]
-    assert json.loads(kept) == asdict(first)
+    assert json.loads(kept) == plain(first)
 
 
 def test_rollback_goes_back_and_further_back(client: MlflowClient) -> None:
@@ -102,7 +102,7 @@ def test_rollback_goes_back_and_further_back(client: MlflowClient) -> None:
         rollback(MODEL)
     found = history(client, MODEL, ALIAS)
     assert [each.kind for each in found] == ["promote"] * 3 + ["rollback"] * 2
-    assert found[3].detail == {"reason": "slow on Mondays"}
+    assert found[3].detail == Detail(reason="slow on Mondays")
     assert [each.before for each in found[1:]] == [each.after for each in found[:-1]]
 
 
@@ -129,7 +129,7 @@ def test_a_reason_that_does_not_fit_is_refused(client: MlflowClient) -> None:
 
 
 def test_people_read_the_history_in_the_description_and_no_json_among_the_tags(client: MlflowClient) -> None:
-    detail = {"sweep": "quickstart", "trial": 7, "system": "fused", "figures": {"test all nDCG@10": 0.80125}}
+    detail = Detail(sweep="quickstart", trial=7, system="fused", figures={"test all nDCG@10": 0.80125})
     move(client, MODEL, ALIAS, look(client, MODEL, ALIAS), 1, "promote", detail=detail)
     move(client, MODEL, "staging", look(client, MODEL, "staging"), 2, "promote", forced="a demo")
     moved = move(client, MODEL, ALIAS, look(client, MODEL, ALIAS), 3, "promote")

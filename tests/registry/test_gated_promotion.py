@@ -28,8 +28,8 @@ def test_the_finalist_that_is_best_on_dev_passes_and_is_not_called_unconfirmed(r
     assert {verdict.outcome for verdict in done.gates} == {"passes"} and done.test is not None
     assert not any("not confirmed" in line for line in done.cautions)
     (first,) = moves("small")
-    assert (first.before, first.after, first.detail["sweep"], first.detail["trial"]) == (None, 1, "small", 1)
-    assert first.detail["figures"]["test clean nDCG@10"] == 0.484375, "the checkpoint's own"
+    assert (first.before, first.after, first.detail.sweep, first.detail.trial) == (None, 1, "small", 1)
+    assert first.detail.figures["test clean nDCG@10"] == 0.484375, "the checkpoint's own"
 
 
 def test_a_refusal_leaves_nothing_and_force_is_written_down(run_sweep: RunSweep) -> None:
