@@ -11,7 +11,6 @@ import typer
 from nvf.cli.complete import models, sweeps
 from nvf.errors import UsageError
 from nvf.journal.folders import find
-from nvf.plain import plain
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="a sweep file, e.g. search_spaces/quickstart.yaml")]
 
@@ -73,4 +72,6 @@ def chosen(columns: str | None) -> list[str] | None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output; a number that is not finite becomes null."""
+    from nvf.plain import plain
+
     print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))

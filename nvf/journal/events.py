@@ -19,12 +19,12 @@ from typing import Self, TypeVar
 from pydantic import ValidationError
 
 from nvf.errors import JournalError
-from nvf.journal import owner
+from nvf.journal import folders, owner
 from nvf.journal.kinds import FORMAT, Event, Happened, Journaled
 from nvf.journal.reserve import AHEAD, NO_ROOM, ahead
 from nvf.plain import adapter
 
-FILE = "journal.jsonl"
+FILE = folders.FILE
 LOOKED_AT = 0.5
 """Seconds to wait for the lock: longer than anybody looks whether it is held."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -12,6 +13,8 @@ from nvf.params import Value
 
 Params = dict[str, Value]
 """Name -> value of parameters, flattened."""
+Options = Mapping[str, JsonValue]
+"""Options of a task, as a sweep file gives them."""
 Text = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
 Whole = Annotated[int | None, Field(exclude_if=lambda value: value is None)]
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from nvf import paths
 from nvf.errors import JournalError, UnknownName, nearest
-from nvf.journal.events import FILE
+
+FILE = "journal.jsonl"
+"""The journal, in the folder of its sweep."""
 
 
 def names() -> list[str]:

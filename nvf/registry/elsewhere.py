@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from nvf import tasks
+from nvf.journal.facts import Options
 from nvf.journal.result import FloorsElsewhere, OnTasks, OnTasksOf, Transferred
 from nvf.measures.comparison import Comparison
 from nvf.measures.evaluate import Evaluation, depth, evaluate
@@ -46,9 +46,7 @@ class Elsewhere:
         Where a task has other vectors than the one that was trained on.
     """
 
-    def __init__(
-        self, home: Task, options: Sequence[Mapping[str, Any]], measures: Sequence[str], split: str = SPLIT
-    ) -> None:
+    def __init__(self, home: Task, options: Sequence[Options], measures: Sequence[str], split: str = SPLIT) -> None:
         self._measures, self._split = list(measures), split
         opened = (tasks.open_snapshot(tasks.build_snapshot(each)) for each in options)
         self._tasks = [tasks.carry(home, each, split) for each in opened]

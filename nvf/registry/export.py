@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from huggingface_hub import ModelCard
@@ -14,6 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from nvf import atomic
 from nvf.errors import GateRefused, UsageError
+from nvf.journal.facts import Options
 from nvf.registry import card, versions
 from nvf.registry.retriever import SPLIT, Retriever
 from nvf.registry.shown import show
@@ -89,7 +89,7 @@ def _describe(path: Path, version: ModelVersion) -> None:
     made.save(path)
 
 
-def opened(model: str | None, other: Mapping[str, Any] | None = None) -> tuple[ModelVersion, Retriever]:
+def opened(model: str | None, other: Options | None = None) -> tuple[ModelVersion, Retriever]:
     """Return the version that `model` means, and the retriever in it, as `Retriever.open` has it."""
     version, folder = versions.locate(model)
     return version, Retriever.open(folder / "artifacts", other)

@@ -82,7 +82,7 @@ def stage(checkpoint_folder: Path, task: Task, folder: Path, gpu: float = 0) -> 
     save_task(dataclasses.replace(task, splits={SPLIT: few}, truth={}, leaks=(), cold=None), folder / CORPUS)
 
 
-def save(checkpoint_folder: Path, task: Task, folder: Path, metadata: dict[str, Any], gpu: float = 0) -> None:
+def save(checkpoint_folder: Path, task: Task, folder: Path, metadata: dict[str, str], gpu: float = 0) -> None:
     """Write the MLflow model to `folder`, which must not exist.
 
     Parameters

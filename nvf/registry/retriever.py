@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,7 @@ import numpy as np
 from nvf import devices, tasks
 from nvf.encoders import frozen
 from nvf.errors import CheckpointError, UsageError
+from nvf.journal.facts import Options
 from nvf.systems import SYSTEMS, catalogue
 from nvf.systems.base import System
 from nvf.tasks.base import Task
@@ -65,7 +66,7 @@ class Retriever:
         self.task = task
 
     @classmethod
-    def open(cls, folder: Path, other: Mapping[str, Any] | None = None) -> Self:
+    def open(cls, folder: Path, other: Options | None = None) -> Self:
         """Return the retriever in `folder` (`checkpoint` and `corpus`); executes none of the files.
 
         It encodes and ranks on a GPU where its sweep asked for one (`resources.json`) and torch sees one.
@@ -83,7 +84,7 @@ class Retriever:
             return cls._open(folder, other)
 
     @classmethod
-    def _open(cls, folder: Path, other: Mapping[str, Any] | None) -> Self:
+    def _open(cls, folder: Path, other: Options | None) -> Self:
         home = open_snapshot(folder / CORPUS, verify=True)
         if other is None:
             return cls(checkpoint.restore_system(folder / CHECKPOINT, home.corpus), home)

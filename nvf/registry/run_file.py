@@ -16,17 +16,17 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mlflow.entities.model_registry import ModelVersion
 
 from nvf.errors import GateRefused, TaskError, UsageError
 from nvf.journal import folders
 from nvf.journal.events import Journal, read
-from nvf.journal.facts import Clock, Named
+from nvf.journal.facts import Clock, Named, Options
 from nvf.journal.kinds import Event, RunFileWritten
 from nvf.journal.replay import replay
 from nvf.registry.confirmations import confirmations
@@ -70,7 +70,7 @@ class RunFile:
 
 
 def to_trec(
-    model: str | None, split: str | None, out: Path, depth: int = DEPTH, other: Mapping[str, Any] | None = None
+    model: str | None, split: str | None, out: Path, depth: int = DEPTH, other: Options | None = None
 ) -> RunFile:
     """Write the answers of a model version to every query of a split of its task, or of another.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from nvf.errors import UsageError
+from nvf.journal.facts import Options
 from nvf.registry import named
 from nvf.registry.retriever import TEXT_LENGTH, Hit, Retriever
 
@@ -32,7 +31,7 @@ class Search:
         Where MLflow does not answer.
     """
 
-    def __init__(self, model: str | None = None, other: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, model: str | None = None, other: Options | None = None) -> None:
         self._retriever = Retriever.open((named.folder(model) or _fetched(model)) / "artifacts", other)
         self._retriever.encode([], light=True)
 

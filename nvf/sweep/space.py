@@ -228,7 +228,7 @@ class Space:
         bound = self._bounds[system].get(self._split(name)[1])
         return _NOTHING if bound is None else bound.default
 
-    def _check_start(self, place: int, start: Mapping[str, Any]) -> None:
+    def _check_start(self, place: int, start: Params) -> None:
         system = start.get(SYSTEM, self.systems[0])
         if system not in self.systems:
             self._fail(

@@ -170,8 +170,8 @@ class Worker:
         value = self._objective.of(record)
         if value is None or (record.epoch == 0 and self._best is not None):
             return
-        sign = self._objective.sign
-        if self._best is None or self._best[0] == 0 or value * sign > self._best[1] * sign:
+        standing = self._objective.standing
+        if self._best is None or self._best[0] == 0 or standing(value) < standing(self._best[1]):
             self._best = (record.epoch, value)
 
     def _clear(self) -> None:

@@ -59,7 +59,7 @@ def charts(view: str, state: SweepState, columns: Columns) -> Iterator[Chart]:
     match view:
         case "learning curves":
             keys = [key(measure, "dev", kind) for kind in ("all", "cold")]
-            keys += [key(str(other), "dev") for other in state.started.measures if str(other) != measure]
+            keys += [key(other, "dev") for other in state.started.measures if other != measure]
             yield from map(_line, keys[:CURVES])
         case "all against cold":
             yield _scatter(key(measure, "best", "cold"), key(measure, "best"))
@@ -112,5 +112,4 @@ def chart(kind: str, section: str) -> Chart:
 
 def first_measure(state: SweepState) -> str:
     """Return the first measure that is searched; with latencies alone, the first that is measured."""
-    searched = [objective.name for objective in state.objectives if objective.name not in LATENCIES]
-    return searched[0] if searched else str(state.started.measures[0])
+    return state.measure.name if state.measure else state.started.measures[0]
