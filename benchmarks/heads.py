@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=[16, 128])
     parser.add_argument("--shares", nargs="+", type=float, default=[1.0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=500)
     options = parser.parse_args()
     task, known = open_task(options.task), done()
     results().parent.mkdir(parents=True, exist_ok=True)

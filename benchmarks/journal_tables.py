@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import SweepState, replay
 from nvf.journal.result import ConfirmationResult, Finalist, OnTasks, OnTasksOf
 from nvf.registry.confirmations import last_result
+from nvf.registry.findings import each_pair
 from nvf.registry.markdown import number, table
 from nvf.types import Figures
 
@@ -156,6 +158,24 @@ def windows(rows: Sequence[Row], against: str) -> str:
     return table((f"{result.seeds} seeds", *head), lines)
 
 
+def pairs(rows: Sequence[Row]) -> str:
+    """Return a confirmed sweep's finalists against each other on test: the row minus the column, p in brackets.
+
+    Bold where they differ significantly; p is adjusted for the pairs (Holm).
+    """
+    result = confirmation(rows[0].sweep)
+    labels = {
+        picked(result["finalists"], row.pick, lambda each: each["dev"]["mean"])["trial"]: row.label for row in rows
+    }
+    lines: dict[int, dict[int, str]] = defaultdict(dict)
+    for one, other, by_view in each_pair(result["pairwise"]):
+        line = by_view["all"]
+        cell = f"{line.difference:+.3f} ({line.p:.2g})"
+        lines[one][other] = cell if line.outcome() == "undecided" else f"**{cell}**"
+    body = [(label, *(lines[one].get(other, "") for other in labels)) for one, label in labels.items()]
+    return table((f"{result['compared']}, row minus column", *labels.values()), body)
+
+
 def runs(task: str, **asked: Any) -> list[Mapping[str, Any]]:
     """Return what `heads.py` found on a task with these settings; raises `UsageError` where that is nothing."""
     rows = [row for row in heads.done().values() if row["run"].items() >= {"task": task, **asked}.items()]
@@ -173,31 +193,35 @@ def spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
 
 
-def by_batch_size(task: str, points: Sequence[str] = (), steps: int = 1000) -> str:
-    """Return the best epoch on dev of each point at each batch size, means over seeds, trained as many steps each."""
+def by_batch_size(task: str, points: Sequence[str] = (), steps: int = 500) -> str:
+    """Return the best epoch on dev of each point at each batch size, means over seeds, trained as many steps each.
+
+    In brackets what is diagnosed there, in so many of the seeds.
+    """
     best: dict[str, dict[int, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for row in runs(task, share=1.0, steps=steps):
         run = row["run"]
-        if points and run["point"] not in points:
-            continue
-        record = max(row["records"][1:], key=lambda each: each["figures"]["all"])
-        best[run["point"]][run["batch_size"]].append(record)
+        if not points or run["point"] in points:
+            record = max(row["records"][1:], key=lambda each: each["figures"]["all"])
+            best[run["point"]][run["batch_size"]].append(record)
     sizes = sorted({size for by in best.values() for size in by})
-    views = [view for view in ("all", "cold") if any(view in each["figures"] for each in next(_records(best)))]
+    views = [view for view in ("all", "cold") if all(view in each["figures"] for each in _records(best))]
     lines = []
     for point, by in best.items():
-        cells = [
-            spread([each["figures"][view] for each in by[size]]) if by[size] else "-"
-            for size in sizes
-            for view in views
-        ]
-        common = sorted({name for several in by.values() for each in several for name in each["diagnoses"]})
-        lines.append((point, *cells, ", ".join(common)))
-    return table(("", *(f"{size}, {view}" for size in sizes for view in views), "diagnoses at the best"), lines)
+        cells = []
+        for size in sizes:
+            cells += [spread([each["figures"][view] for each in by[size]]) if by[size] else "-" for view in views]
+            counts = Counter(name for each in by[size] for name in each["diagnoses"])
+            cells.append(", ".join(f"`{name}` {count} of {len(by[size])}" for name, count in counts.items()))
+        lines.append((point, *cells))
+    head = [
+        f"{size} a batch: {views[0]}" if view == views[0] else view for size in sizes for view in (*views, "diagnosed")
+    ]
+    return table(("", *head), lines)
 
 
-def _records(best: Mapping[str, Mapping[int, list[Mapping[str, Any]]]]) -> Iterator[list[Mapping[str, Any]]]:
-    yield from (several for by in best.values() for several in by.values())
+def _records(best: Mapping[str, Mapping[int, list[Mapping[str, Any]]]]) -> Iterator[Mapping[str, Any]]:
+    yield from itertools.chain.from_iterable(several for by in best.values() for several in by.values())
 
 
 def by_epoch(task: str, batch_size: int, steps: int, epochs: Sequence[int] = (0, 1, 2, 3, 5, 10)) -> str:
@@ -226,3 +250,19 @@ def by_share(task: str, batch_size: int, steps: int) -> str:
     shares = sorted({share for by in several.values() for share in by})
     lines = [(point, *(spread(by[share]) for share in shares)) for point, by in several.items()]
     return table((f"{batch_size} a batch", *(f"{share:.0%} of the questions" for share in shares)), lines)
+
+
+def residuals(asked: Sequence[tuple[str, int, int]], points: Sequence[str], epochs: Sequence[int] = (1, 2, 3)) -> str:
+    """Return what respred adds to a query on dev, on each (task, batch size, steps), means over seeds."""
+    lines = []
+    for (task, size, steps), point in itertools.product(asked, points):
+        several = runs(task, batch_size=size, point=point, share=1.0, steps=steps)
+        for epoch in epochs:
+            found = [row["records"][epoch]["statistics"] for row in several]
+            mean = {key: float(np.mean([each[key] for each in found])) for key in found[0]}
+            small = [number(mean[f"residual_{key}"], ".2g") for key in ("mean", "max")]
+            rest = [number(mean["alpha"], ".3f"), f"{mean['residual_share']:.1%}"]
+            ranks = f"{mean['query_rank']:.0f} / {mean['document_rank']:.0f}"
+            lines.append((f"{point}, {task}, {size} a batch", epoch, *small, *rest, ranks))
+    head = ("", "epoch", "mean", "max", "alpha", "share of the query's length", "rank of queries / documents")
+    return table(head, lines)

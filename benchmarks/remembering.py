@@ -9,6 +9,7 @@ prints nDCG@10 on dev (test is not touched), in a minute and a half on 1 core:
   cold ones. In the last row the judgements are permuted over the training queries: what is left is no memory's merit.
 - nearness: dev in quarters by the cosine of the nearest training query. A leak by near-duplicates would show in the
   last quarter alone.
+- draws: how much cold figures, and their differences to raw, depend on which fifth is withheld.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from nvf.tasks.base import Task
 from nvf.tasks.leakage import unit_rows
 
 MEASURE = "nDCG@10"
+VIEWS = ("all", "cold")
 DRAWS = 5
 SETTING: dict[str, Any] = {
     "recall": "ridge", "ridge.temperature": 1.0, "ridge.penalty": 0.1, "lexical": 0.3, "weight": 1.0,
@@ -43,9 +45,19 @@ PARTS: dict[str, dict[str, Any]] = {
 }
 
 
-def judged(task: Task, params: dict[str, Any]) -> Evaluation:
-    """Return how `memory` with `params` beside the setting does on dev."""
-    system, split = create("memory", SETTING | params, task.corpus), task.split("dev")
+DRAWN: dict[str, tuple[str, dict[str, Any]]] = {
+    "raw": ("raw", {}),
+    "bm25": ("bm25", {}),
+    "hybrid": ("hybrid", {}),
+    "memory": ("memory", {}),
+    "memory, no diffusion, nudged": ("memory", {"diffusion": False, "nudge.gamma": 0.3}),
+    "nudge": ("nudge", {}),
+}
+
+
+def judged(task: Task, params: dict[str, Any], name: str = "memory") -> Evaluation:
+    """Return how a system does on dev."""
+    system, split = create(name, params, task.corpus), task.split("dev")
     system.prepare(task, 0)
     return evaluate(rank_split(system, split, depth([MEASURE], split)), split, task.cold, [MEASURE])
 
@@ -62,9 +74,9 @@ def parts(task: Task) -> str:
     withheld = [task.withhold(0.2, seed) for seed in range(DRAWS)]
 
     def row(name: str, params: dict[str, Any], full: Task, drawn: list[Task]) -> tuple[str, ...]:
-        draws = [judged(each, params).figures for each in drawn]
-        means = [np.mean([each[view][MEASURE] for each in draws]) for view in ("all", "cold")]
-        return (name, *(f"{figure:.3f}" for figure in (judged(full, params).figures["all"][MEASURE], *means)))
+        draws = [judged(each, SETTING | params).figures for each in drawn]
+        means = [np.mean([each[view][MEASURE] for each in draws]) for view in VIEWS]
+        return (name, *(f"{figure:.3f}" for figure in (judged(full, SETTING | params).figures["all"][MEASURE], *means)))
 
     rows = [row(name, params, task, withheld) for name, params in PARTS.items()]
     rows.append(
@@ -77,7 +89,7 @@ def nearness(task: Task) -> str:
     """Return the figures in quarters of dev by the cosine of the nearest training query."""
     asked, held = (unit_rows(task.split(name).queries.vectors) for name in ("dev", "train"))
     nearest = (asked @ held.T).max(axis=1)
-    sums, memory = (judged(task, params).per_query["all"][MEASURE] for params in (PARTS["cosine + BM25"], {}))
+    sums, memory = (judged(task, SETTING | params).per_query["all"][MEASURE] for params in (PARTS["cosine + BM25"], {}))
     ends = np.quantile(nearest, [0, 0.25, 0.5, 0.75, 1])
     quarter = np.clip(np.searchsorted(ends, nearest, side="right") - 1, 0, 3)
     rows = [
@@ -91,6 +103,21 @@ def nearness(task: Task) -> str:
     return table(("nearest training query", "queries", "no memory", "memory"), rows)
 
 
+def draws(task: Task) -> str:
+    """Return all and cold figures over draws of what is withheld, and how far cold lies from raw on the same draw."""
+    withheld = [task.withhold(0.2, seed) for seed in range(DRAWS)]
+    figures = {
+        label: np.array([[judged(each, params, name).figures[view][MEASURE] for view in VIEWS] for each in withheld])
+        for label, (name, params) in DRAWN.items()
+    }
+    rows = []
+    for label, of in figures.items():
+        beyond = (of - figures["raw"])[:, 1]
+        ends = (f"{beyond.min():+.3f} to {beyond.max():+.3f}", f"{beyond.std(ddof=1):.4f}")
+        rows.append((label, *(f"{column.mean():.4f} ± {column.std(ddof=1):.4f}" for column in of.T), *ends))
+    return table((f"{MEASURE} on dev", *VIEWS, "cold minus raw", "its deviation"), rows)
+
+
 def nfcorpus() -> Task:
     """Return NFCorpus with its stored vectors."""
     vectors = f"{paths.data()}/embeddings/minilm-256/nfcorpus"
@@ -98,4 +125,4 @@ def nfcorpus() -> Task:
 
 
 if __name__ == "__main__":
-    print(parts(nfcorpus()), nearness(nfcorpus()), sep="\n\n")
+    print(*(make(nfcorpus()) for make in (parts, nearness, draws)), sep="\n\n")

@@ -52,11 +52,19 @@ class Table:
 NFCORPUS_ON_SCIFACT = (
     "--set task.path='${NVF_DATA}/beir/scifact' --set task.vectors='${NVF_DATA}/embeddings/minilm-256/scifact'"
 )
+MPNET = (
+    "--set task.path=mlruns/cache/medquad-part --set task.encoder='${NVF_MPNET}' --set task.max_length=128 "
+    "--set task.vectors=null "
+    '--set evaluate=\'[{source: beir, path: "${NVF_DATA}/beir/scifact", encoder: "${NVF_MPNET}", max_length: 384}, '
+    '{source: beir, path: "${NVF_DATA}/beir/nfcorpus", encoder: "${NVF_MPNET}", max_length: 384, '
+    'vectors: "${NVF_DATA}/embeddings/mpnet-384/nfcorpus"}]\''
+)
 CASCADE = ("raw", "bm25", "hybrid", "linear", "nudge", "memory")
 VARIANTS = (
     "AR only", "phase 1", "option 1 (T 0.07)", "option 2 (T 0.05)", "option 2 (T 0.10)", "option 2 (T 0.15)",
     "option 3: InfoNCE alone",
 )  # fmt: skip
+BACKBONES = ("gru", "transformer", "state space")
 NEXT_VECTOR = ("amn", "two_tower", "siamese", "lvm", "lvm_rerank")
 PUBLISHED = ("jepa", "projection", "respred", "respred, no penalty", "asymmetric", "asymmetric, predictor")
 REMEDIES = tuple(name for name in heads.POINTS if name.startswith("asymmetric"))
@@ -92,9 +100,10 @@ def transfer(name: str) -> str:
     return tables.transferred([*starts(name, points), *best])
 
 
-def variants() -> str:
-    """Return the named variants of lvm on each backbone, with their pairwise differences."""
-    return tables.windows(starts("lvm-variants", [f"lvm, {name}" for name in VARIANTS]), "context_mean")
+LVM_VARIANTS = sweep(
+    "lvm_scifact", "lvm-variants", "--trials 7 --set budget.epochs=6 --set pruner.kind=none", "--top 7 --seeds 5"
+)
+LVM_BACKBONES = sweep("lvm_backbones", confirm="--top 3 --seeds 5")
 
 
 TABLES: dict[str, Table] = {
@@ -108,15 +117,10 @@ TABLES: dict[str, Table] = {
         lambda: cascade("cascade-scifact"),
         sweep("cascade_nfcorpus", "cascade-scifact", f"{NFCORPUS_ON_SCIFACT} --trials 16"),
     ),
-    "lvm-variants": Table(
-        variants,
-        sweep(
-            "lvm_scifact",
-            "lvm-variants",
-            "--trials 7 --set budget.epochs=6 --set pruner.kind=none",
-            "--top 7 --seeds 5",
-        ),
-    ),
+    "lvm-variants": Table(lambda: tables.windows(starts("lvm-variants", VARIANTS), "context_mean"), LVM_VARIANTS),
+    "lvm-pairs": Table(lambda: tables.pairs(starts("lvm-variants", VARIANTS)), LVM_VARIANTS),
+    "lvm-backbones": Table(lambda: tables.windows(starts("lvm-backbones", BACKBONES), "context_mean"), LVM_BACKBONES),
+    "lvm-backbone-pairs": Table(lambda: tables.pairs(starts("lvm-backbones", BACKBONES)), LVM_BACKBONES),
     "next-vector": Table(
         lambda: tables.windows(
             [Row("next-vector-scifact", name, f"{name}, best on dev") for name in NEXT_VECTOR], "context_mean"
@@ -125,8 +129,8 @@ TABLES: dict[str, Table] = {
     ),
     "heads-nfcorpus": Table(lambda: tables.by_batch_size("nfcorpus"), ("python benchmarks/heads.py nfcorpus",)),
     "asymmetric": Table(
-        lambda: tables.by_batch_size("nfcorpus", REMEDIES, 500),
-        (f"python benchmarks/heads.py nfcorpus --steps 500 --points {shlex.join(REMEDIES)}",),
+        lambda: tables.by_batch_size("nfcorpus", REMEDIES),
+        (f"python benchmarks/heads.py nfcorpus --points {shlex.join(REMEDIES)}",),
     ),
     "heads-nfcorpus-mpnet": Table(
         lambda: tables.by_batch_size("nfcorpus-mpnet"), ("python benchmarks/heads.py nfcorpus-mpnet",)
@@ -136,15 +140,23 @@ TABLES: dict[str, Table] = {
         (f"python benchmarks/heads.py medquad --batch-sizes 128 --steps 860 --points {shlex.join(PUBLISHED)}",),
     ),
     "training-size": Table(
-        lambda: tables.by_share("medquad", 128, 860),
+        lambda: tables.by_share("medquad", 128, 430),
         (
-            "python benchmarks/heads.py medquad --batch-sizes 128 --steps 860 --shares 0.1 0.3 1 "
+            "python benchmarks/heads.py medquad --batch-sizes 128 --steps 430 --shares 0.1 0.3 1 "
             "--points jepa projection 'linear, query'",
         ),
+    ),
+    "residuals": Table(
+        lambda: tables.residuals([("medquad", 128, 860), ("nfcorpus", 16, 500)], ("respred", "respred, no penalty")),
+        ("the commands of `epochs` and `heads-nfcorpus`",),
     ),
     "transfer": Table(
         lambda: transfer("medquad"),
         sweep("medquad", confirm="--seeds 3 --trial ..., all starts, the best of each system"),
+    ),
+    "transfer-mpnet": Table(
+        lambda: transfer("medquad-mpnet"),
+        sweep("medquad", "medquad-mpnet", MPNET, "--seeds 3 --trial ..., all starts, the best of each system"),
     ),
     "nfcorpus": Table(
         lambda: tables.confirmed(
@@ -152,13 +164,15 @@ TABLES: dict[str, Table] = {
                 *starts("memory-nfcorpus", [f"memory, {label}" for label in REMEMBERED]),
                 Row("memory-nfcorpus", "best", "memory, best on dev"),
                 Row("nudge-nfcorpus", "best", "nudge, best on dev"),
-                Row("pareto-nfcorpus", 2, "memory, a point of the front"),
+                Row("pareto-nfcorpus", 56, "memory, a point of the front"),
+                Row("linear-nfcorpus", "best", "linear, best on dev"),
             ]
         ),
         (
             *sweep("memory_nfcorpus", confirm="--trial 0 --trial 1 --trial 2 --trial ..., the best on dev"),
             *sweep("nudge_nfcorpus", confirm="--top 1"),
-            *sweep("pareto_nfcorpus", confirm="--trial 2 --trial 0"),
+            *sweep("linear_nfcorpus", confirm="--top 1"),
+            *sweep("pareto_nfcorpus", confirm="--trial ..., by the rule in the file's head"),
         ),
     ),
     "scifact": Table(
@@ -179,6 +193,7 @@ TABLES: dict[str, Table] = {
     ),
     "remembering": Table(lambda: remembering.parts(remembering.nfcorpus())),
     "nearness": Table(lambda: remembering.nearness(remembering.nfcorpus())),
+    "draws": Table(lambda: remembering.draws(remembering.nfcorpus())),
     "leaked-split": Table(leaked_split.table),
     "fused-scifact": Table(
         lambda: tables.confirmed(
