@@ -17,9 +17,8 @@ from nvf.journal import cold, events, folders
 from nvf.journal import leaderboard as boards
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import SweepState, replay
-from nvf.journal.result import ConfirmationResult, Finalist, OnTasks, OnTasksOf
+from nvf.journal.result import ConfirmationResult, Finalist, OnTasks, OnTasksOf, both_ways
 from nvf.registry.confirmations import last_result
-from nvf.registry.findings import each_pair
 from nvf.registry.markdown import number, table
 from nvf.types import Figures
 
@@ -164,16 +163,14 @@ def pairs(rows: Sequence[Row]) -> str:
     Bold where they differ significantly; p is adjusted for the pairs (Holm).
     """
     result = confirmation(rows[0].sweep)
-    labels = {
-        picked(result["finalists"], row.pick, lambda each: each["dev"]["mean"])["trial"]: row.label for row in rows
-    }
+    labels = {picked(result.finalists, row.pick, lambda each: each.dev.mean).trial: row.label for row in rows}
     lines: dict[int, dict[int, str]] = defaultdict(dict)
-    for one, other, by_view in each_pair(result["pairwise"]):
+    for one, other, by_view in both_ways(result.pairwise):
         line = by_view["all"]
         cell = f"{line.difference:+.3f} ({line.p:.2g})"
         lines[one][other] = cell if line.outcome() == "undecided" else f"**{cell}**"
     body = [(label, *(lines[one].get(other, "") for other in labels)) for one, label in labels.items()]
-    return table((f"{result['compared']}, row minus column", *labels.values()), body)
+    return table((f"{result.compared}, row minus column", *labels.values()), body)
 
 
 def runs(task: str, **asked: Any) -> list[Mapping[str, Any]]:
