@@ -97,10 +97,11 @@ def seen(system: System) -> Seen:
     if isinstance(system, Embedding):
         system.network.eval()
         return lambda vectors: system._query(F.normalize(vectors)), True
+    trained: Any = system.module()
     if isinstance(system, SoftAttention):
-        return system.module().eval().transform, False
+        return trained.eval().transform, False
     if isinstance(system, TwoStage):
-        pipeline = system.module().eval()
+        pipeline = trained.eval()
         if not pipeline.reranks:
             return pipeline.first.transform, False
         return lambda vectors: F.normalize(pipeline.first.transform(vectors) + pipeline.best.view(vectors)), False

@@ -83,7 +83,7 @@ def on_dev(rows: Sequence[Row], views: Sequence[str] = ("all", "cold")) -> str:
     def cells(figures: Figures) -> list[str]:
         return [number(figures.get(view, {}).get(measure)) for view in views]
 
-    lines = [(f"floor {name}", *cells(of), "", "") for name, of in board.floor_figures.items()]
+    lines: list[Sequence[Any]] = [(f"floor {name}", *cells(of), "", "") for name, of in board.floor_figures.items()]
     for row in rows:
         trial = picked(leaderboard(state(row.sweep)).trials, row.pick, lambda each: each.value)
         lines.append((row.label, *cells(trial.figures), trial.best_epoch, ", ".join(trial.diagnoses)))
@@ -99,7 +99,7 @@ def confirmed(rows: Sequence[Row], against: str = RAW) -> str:
         return [number(figures.get(view, {}).get(measure)) for view in VIEWS]
 
     dev = state(rows[0].sweep).floors
-    lines = [
+    lines: list[Sequence[Any]] = [
         (f"floor {name}", number(dev.get(name, {}).get("all", {}).get(measure)), *cells(of), *[""] * (1 + len(VIEWS)))
         for name, of in first.floors.items()
     ]
@@ -129,7 +129,7 @@ def transferred(rows: Sequence[Row]) -> str:
     def cells(own: Figures, of: OnTasks | OnTasksOf) -> list[str]:
         return [number(figures["all"][measure]) for figures in (own, *of.figures, of.average)]
 
-    lines = [(f"floor {name}", *cells(result.floors[name], of), "") for name, of in found.floors.items()]
+    lines: list[Sequence[Any]] = [(f"floor {name}", *cells(result.floors[name], of), "") for name, of in found.floors.items()]
     for row in rows:
         finalist = picked(result.finalists, row.pick, lambda each: each.dev.mean)
         elsewhere = next(each for each in found.finalists if each.trial == finalist.trial)
@@ -146,7 +146,7 @@ def windows(rows: Sequence[Row], against: str) -> str:
         of = figures["all"]
         return [*(number(of.get(name), ".3f") for name in names), number(of["R@5"] / of["R@50"], ".2f")]
 
-    lines = [(f"floor {name}", *cells(of), "", "", "") for name, of in result.floors.items()]
+    lines: list[Sequence[Any]] = [(f"floor {name}", *cells(of), "", "", "") for name, of in result.floors.items()]
     for row in rows:
         found = picked(confirmation(row.sweep).finalists, row.pick, lambda each: each.dev.mean)
         said = found.statistics
@@ -173,7 +173,7 @@ def pairs(rows: Sequence[Row]) -> str:
     return table((f"{result.compared}, row minus column", *labels.values()), body)
 
 
-def runs(task: str, **asked: Any) -> list[Mapping[str, Any]]:
+def runs(task: str, **asked: Any) -> list[dict[str, Any]]:
     """Return what `heads.py` found on a task with these settings; raises `UsageError` where that is nothing."""
     rows = [row for row in heads.done().values() if row["run"].items() >= {"task": task, **asked}.items()]
     if not rows:
@@ -195,7 +195,7 @@ def by_batch_size(task: str, points: Sequence[str] = (), steps: int = 500) -> st
 
     In brackets what is diagnosed there, in so many of the seeds.
     """
-    best: dict[str, dict[int, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    best: dict[str, dict[int, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for row in runs(task, share=1.0, steps=steps):
         run = row["run"]
         if not points or run["point"] in points:
@@ -217,13 +217,13 @@ def by_batch_size(task: str, points: Sequence[str] = (), steps: int = 500) -> st
     return table(("", *head), lines)
 
 
-def _records(best: Mapping[str, Mapping[int, list[Mapping[str, Any]]]]) -> Iterator[Mapping[str, Any]]:
+def _records(best: Mapping[str, Mapping[int, list[dict[str, Any]]]]) -> Iterator[dict[str, Any]]:
     yield from itertools.chain.from_iterable(several for by in best.values() for several in by.values())
 
 
 def by_epoch(task: str, batch_size: int, steps: int, epochs: Sequence[int] = (0, 1, 2, 3, 5, 10)) -> str:
     """Return each point after so many epochs, means over seeds, in brackets the loss on dev."""
-    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in runs(task, batch_size=batch_size, share=1.0, steps=steps):
         found[row["run"]["point"]].append(row)
     lines = []
@@ -234,7 +234,7 @@ def by_epoch(task: str, batch_size: int, steps: int, epochs: Sequence[int] = (0,
             figures = [each["figures"]["all"] for each in here]
             cells.append(f"{spread(figures)} ({np.mean([each['held_out'] for each in here]):.3f})" if here else "-")
         lines.append((point, *cells))
-    return table((f"{batch_size} a batch", *("untrained" if epoch == 0 else epoch for epoch in epochs)), lines)
+    return table((f"{batch_size} a batch", *("untrained" if epoch == 0 else str(epoch) for epoch in epochs)), lines)
 
 
 def by_share(task: str, batch_size: int, steps: int) -> str:

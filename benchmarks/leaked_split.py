@@ -13,6 +13,7 @@ dev's windows; what differs is what was learned from besides the training docume
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ import numpy as np
 from nvf import paths, systems, tasks
 from nvf.overlap import sentences
 from nvf.registry import markdown
-from nvf.tasks.assemble import Judged, assemble
-from nvf.tasks.base import Qrels, Split, Task
+from nvf.tasks.assemble import assemble
+from nvf.tasks.base import Judged, Qrels, Split, Task
 from nvf.training.loop import Training
 from nvf.types import BoolArray, Queries
 
@@ -84,7 +85,7 @@ def table(epochs: int = 2) -> str:
     """Return the best figures after each training, and what the leak report says of it."""
     path = str(paths.data() / "embeddings" / "minilm-256" / "scifact_sentences")
     cases = splits(tasks.build({"source": "sequences", "path": path}))
-    rows = []
+    rows: list[Sequence[Any]] = []
     for name in ("raw", "context_mean"):
         made = systems.create(name, {}, cases["clean"].corpus)
         record = Training(made, cases["clean"], seed=0, epochs=0, measures=[MEASURE]).start()
