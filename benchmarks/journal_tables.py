@@ -129,7 +129,9 @@ def transferred(rows: Sequence[Row]) -> str:
     def cells(own: Figures, of: OnTasks | OnTasksOf) -> list[str]:
         return [number(figures["all"][measure]) for figures in (own, *of.figures, of.average)]
 
-    lines: list[Sequence[Any]] = [(f"floor {name}", *cells(result.floors[name], of), "") for name, of in found.floors.items()]
+    lines: list[Sequence[Any]] = [
+        (f"floor {name}", *cells(result.floors[name], of), "") for name, of in found.floors.items()
+    ]
     for row in rows:
         finalist = picked(result.finalists, row.pick, lambda each: each.dev.mean)
         elsewhere = next(each for each in found.finalists if each.trial == finalist.trial)
