@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nvf import devices
 from nvf.errors import UsageError, nearest
-from nvf.params import make
+from nvf.params import make, nested, param
 
 if TYPE_CHECKING:
     import torch
 
-    from nvf.params import nested, param
     from nvf.systems.base import Inspection, Role, System
     from nvf.systems.pair_system import DualSystem, PairSystem, QuerySystem, TrainParams
     from nvf.systems.pairs import PairBatch
@@ -59,7 +58,6 @@ _OFFERED = {
     "pair_system": ("DualSystem", "PairSystem", "QuerySystem", "TrainParams"),
     "pairs": ("PairBatch",),
     "reranking": ("RerankSystem",),
-    "..params": ("nested", "param"),
     "..tasks.base": ("Corpus", "Split", "Task"),
     "..types": ("Diagnosis", "Queries", "Ranking"),
 }
@@ -148,15 +146,19 @@ def register(
     Raises
     ------
     UsageError
-        Where another class has that name.
+        Where that is no name, another module has it, or the class does not say its parameters.
     """
 
     def registered(kind: Kind) -> Kind:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise UsageError(f"'{name}' is no name of a system: use a-z, 0-9 and '_'")
+        if kind.Params is None:
+            raise UsageError(f"{kind.__qualname__} does not say its parameters: write {kind.__base__.__name__}[Params]")
+        SYSTEMS.add(name, kind)
         kind.name, kind.source, kind.role = name, source, role or kind.role
         kind.summary = summary or (kind.__doc__ or name).strip().splitlines()[0]
         kind.transfers = kind.transfers if transfers is None else transfers
         kind.diagnoses = tuple(dict.fromkeys([*kind.diagnoses, *diagnoses]))
-        SYSTEMS.add(name, kind)
         return kind
 
     return registered

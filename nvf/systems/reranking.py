@@ -84,7 +84,7 @@ class RerankSystem(System[P]):
         whole stays sorted; what they tie in then, in float32, goes by id.
         """
         found = self.stage_one(queries, max(k, self._depth + 1))
-        self._answered = queries, found
+        self._answered = queries, Ranking(*(part[:, : self._depth + 1].clone() for part in (found.scores, found.rows)))
         if not self.reranks:
             return cut(found, k)
         scores, known = self.rescored(self.asked(queries), cut(found, self._depth), self.rerank)
@@ -125,7 +125,7 @@ class RerankSystem(System[P]):
         answered = self._answered
         if answered is None or answered[0] is not split.queries:
             answered = split.queries, self.stage_one(split.queries, self._depth + 1)
-        return drop_own(cut(answered[1], self._depth + 1), split, self._depth), ranking
+        return drop_own(answered[1], split, self._depth), ranking
 
     def unit(self, rows: Tensor) -> Tensor:
         """Return (B, K, D) candidates of length 1; any document where there is none."""

@@ -10,7 +10,7 @@ import torch
 
 from nvf.errors import SpecError, UsageError
 from nvf.sweep.spec import load
-from nvf.systems import SYSTEMS, create, register
+from nvf.systems import SYSTEMS, PairSystem, create, register
 from nvf.systems.base import System
 from nvf.systems.catalogue import catalogue, diagnoses
 from nvf.tasks.base import Task
@@ -102,6 +102,15 @@ def test_its_diagnosis_shows(vectors: Task) -> None:
     assert found.name == "one_code_does_it_all"
 
 
-def test_a_name_is_given_once(brought: type[System]) -> None:
+def test_what_cannot_be_registered_is_refused(brought: type[System]) -> None:
     with pytest.raises(UsageError, match="'linear' is a system of nvf.systems.linear already"):
         register("linear", source="nowhere")(brought)
+    with pytest.raises(UsageError, match="'my.poly' is no name of a system"):
+        register("my.poly", source="nowhere")(brought)
+
+    class Bare(PairSystem):
+        pass
+
+    with pytest.raises(UsageError, match=r"Bare does not say its parameters: write PairSystem\[Params\]"):
+        register("bare", source="nowhere")(Bare)
+    assert "bare" not in SYSTEMS and brought.name == "poly"
