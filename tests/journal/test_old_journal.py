@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from nvf import tasks
 from nvf.errors import NvfError
 from nvf.journal import events, replay
-from nvf.plain import adapter
+from nvf.journal.kinds import Event, Journaled
+from nvf.plain import adapter, plain
 from nvf.registry.retriever import Retriever
 from nvf.sweep.conductor import Conductor, Place
 from nvf.sweep.space import Space
@@ -36,6 +38,23 @@ def test_every_event_is_written_as_it_was_read() -> None:
         assert adapter(type(event)).dump_python(event, mode="json") == json.loads(line.partition(b" ")[2])
     kinds = {event.kind for event in found}
     assert {"record", "trial_ended", "replicate", "confirmed", "test_run", "promoted"} <= kinds
+    assert kinds | OTHERS.keys() == {of.default for kind in get_args(Event) for of in fields(kind) if of.name == "kind"}
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "fault": {"trial": 0, "fault": "out_of_memory", "epoch": 2, "detail": "killed", "params": {"batch_size": 32}},
+    "trial_paused": {"trial": 0},
+    "trial_resumed": {"trial": 0, "epoch": 2},
+    "checkpoints_deleted": {"trial": 0},
+    "sweep_paused": {"reason": "room", "error": "the disk is full"},
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_kinds_that_it_lacks_are_written_as_they_are_read_too(kind: str) -> None:
+    line = {"n": 7, "t": 1.5, "kind": kind, **OTHERS[kind]}
+    event = adapter(Journaled).validate_python(line)
+    assert plain(event) == line and not isinstance(event, dict)
 
 
 def fail(at: object, error: NvfError | str) -> NoReturn:
