@@ -143,7 +143,7 @@ def main() -> None:
         if json.dumps(run, sort_keys=True) not in known:
             # Trained on all judgements where the answers of dev are new anyway.
             withheld = task.withhold(COLD, seed) if options.task.startswith("nfcorpus") else task
-            row = {"run": run, "task": task.fingerprint, "records": [*trained(withheld, run)]}
+            row: dict[str, Any] = {"run": run, "task": task.fingerprint, "records": [*trained(withheld, run)]}
             with results().open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(point, batch_size, share, seed, row["records"][-1]["figures"], flush=True)

@@ -88,7 +88,8 @@ def trained(task: Task, params: Mapping[str, Any], seed: int, stage_one: TwoStag
     training.start()
     first = 1
     if stage_one is not None:
-        system.module().stage_one.load_state_dict(stage_one.module().stage_one.state_dict())
+        pipeline: Any = system.module()
+        pipeline.stage_one.load_state_dict(stage_one.module().get_submodule("stage_one").state_dict())
         first = 1 + system.params.stage_one.epochs
     for epoch in range(first, training.epochs + 1):
         if not training.epoch(epoch).losses:
