@@ -92,7 +92,7 @@ def _describe(path: Path, version: ModelVersion) -> None:
 def opened(model: str | None, other: Options | None = None) -> tuple[ModelVersion, Retriever]:
     """Return the version that `model` means, and the retriever in it, as `Retriever.open` has it."""
     version, folder = versions.locate(model)
-    return version, Retriever.open(folder / "artifacts", other)
+    return version, Retriever.of_model(folder, other)
 
 
 def check_free(out: Path) -> None:

@@ -117,7 +117,7 @@ def against(client: MlflowClient, model: str, reigning: int, candidate: Candidat
         said = f"against version {reigning}, which was trained on other data ({task}): choose another --model"
         yield Verdict("champion", "undecided", said)
         return
-    theirs = Retriever.open(versions.fetch(client, version) / "artifacts").system
+    theirs = Retriever.of_model(versions.fetch(client, version)).system
     ours = checkpoint.restore_system(candidate.folder, candidate.task.corpus, digest=candidate.digest)
     line = compare(_per_query(ours, candidate), _per_query(theirs, candidate))
     other = f"version {reigning}, {measure_of(candidate.state)} of one checkpoint each"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
-from mlflow.exceptions import MlflowException
 
 from nvf import devices
 from nvf.errors import NvfError, UsageError
@@ -139,8 +138,7 @@ def promote(
             confirmed_first(state, chosen, events, alias, again, running=folders.running(folder))
 
     candidate = choose(folder, events, trial, check)
-    client = server.client(retries=1, timeout=versions.TIMEOUT)
-    try:
+    with versions.connected() as client:
         since = look(client, registered, alias)
         with _alone(folder) as idle:
             if idle:
@@ -162,8 +160,6 @@ def promote(
         except NvfError:
             remove(client, version)
             raise
-    except MlflowException as error:
-        raise server.unreachable(error) from error
     with _alone(folder) as idle:
         if idle:
             journal, _ = Journal.open(folder, "promotion")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlflow.exceptions import MlflowException
-
 from nvf.errors import NvfError
 from nvf.registry import named, versions
 from nvf.registry.alias import look
 from nvf.registry.retriever import Retriever
 from nvf.systems.base import System
 from nvf.tasks.base import Task
-from nvf.tracking import names, server
+from nvf.tracking import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +49,15 @@ def reigning(model: str, task: Task, say: Callable[[str], None]) -> Reigning | N
         Told in a line where there is a champion, and it cannot stand beside the finalists.
     """
     try:
-        client = server.client(retries=1, timeout=versions.TIMEOUT)
-        number = look(client, model, named.ALIAS).version
-        if number is None:
-            return None
-        version = client.get_model_version(model, str(number))
-        if version.tags.get(names.FINGERPRINT) != task.fingerprint:
-            say(f"champion: version {number} of {model} is of other data, and not compared")
-            return None
-        return Reigning(model, number, Retriever.open(versions.fetch(client, version) / "artifacts").system)
-    except (MlflowException, NvfError) as error:
-        said = server.unreachable(error) if isinstance(error, MlflowException) else error
-        say(f"champion: not compared with that of {model}: {said}")
+        with versions.connected() as client:
+            number = look(client, model, named.ALIAS).version
+            if number is None:
+                return None
+            version = client.get_model_version(model, str(number))
+            if version.tags.get(names.FINGERPRINT) != task.fingerprint:
+                say(f"champion: version {number} of {model} is of other data, and not compared")
+                return None
+            return Reigning(model, number, Retriever.of_model(versions.fetch(client, version)).system)
+    except NvfError as error:
+        say(f"champion: not compared with that of {model}: {error}")
         return None

@@ -84,6 +84,11 @@ class Retriever:
             return cls._open(folder, other)
 
     @classmethod
+    def of_model(cls, folder: Path, other: Options | None = None) -> Self:
+        """Return the retriever of a registered model, given the model's folder; see `open`."""
+        return cls.open(folder / "artifacts", other)
+
+    @classmethod
     def _open(cls, folder: Path, other: Options | None) -> Self:
         home = open_snapshot(folder / CORPUS, verify=True)
         if other is None:

@@ -54,8 +54,5 @@ def rollback(model: str, alias: str = named.ALIAS, reason: str | None = None) ->
 def moves(model: str, alias: str = named.ALIAS) -> list[Move]:
     """Return the history of an alias, the first move first; raises as `rollback` does."""
     versions.check_names(model, alias)
-    client = server.client(retries=1, timeout=versions.TIMEOUT)
-    try:
+    with versions.connected() as client:
         return history(client, model, alias)
-    except MlflowException as error:
-        raise server.unreachable(error) from error

@@ -32,7 +32,7 @@ class Search:
     """
 
     def __init__(self, model: str | None = None, other: Options | None = None) -> None:
-        self._retriever = Retriever.open((named.folder(model) or _fetched(model)) / "artifacts", other)
+        self._retriever = Retriever.of_model(named.folder(model) or _fetched(model), other)
         self._retriever.encode([], light=True)
 
     def ask(self, text: str, k: int = 10, length: int = TEXT_LENGTH) -> list[Hit]:

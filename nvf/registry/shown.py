@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from nvf.errors import UsageError
 from nvf.registry import versions
@@ -16,7 +15,7 @@ from nvf.registry.alias import recorded
 from nvf.registry.card import FILE
 from nvf.registry.markdown import table, when
 from nvf.registry.openings import openings
-from nvf.tracking import names, server
+from nvf.tracking import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +60,9 @@ def show(model: str | None) -> Shown:
     TrackingError
         Where MLflow does not answer.
     """
-    client = server.client(retries=1, timeout=versions.TIMEOUT)
-    try:
+    with versions.connected() as client:
         version = versions.resolve(client, model)
         text = written(versions.fetch(client, version), version) + since(client, version)
-    except MlflowException as error:
-        raise server.unreachable(error) from error
     tags = version.tags
     return Shown(
         model=version.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import mlflow.artifacts
@@ -104,14 +105,16 @@ def fetch(client: MlflowClient, version: ModelVersion) -> Path:
     return folder
 
 
+def connected() -> AbstractContextManager[MlflowClient]:
+    """Yield a client that is patient enough for files; see `server.connected`."""
+    return server.connected(retries=1, timeout=TIMEOUT)
+
+
 def locate(model: str | None) -> tuple[ModelVersion, Path]:
     """Return the version that `model` means, and its folder on this machine; raises as `resolve` and `fetch` do."""
-    client = server.client(retries=1, timeout=TIMEOUT)
-    try:
+    with connected() as client:
         version = resolve(client, model)
         return version, fetch(client, version)
-    except MlflowException as error:
-        raise server.unreachable(error) from error
 
 
 def all_lost(client: MlflowClient) -> list[str]:

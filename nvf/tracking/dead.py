@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
 from nvf.errors import JournalError
 from nvf.journal import folders
@@ -54,14 +53,11 @@ def close() -> list[Left]:
     TrackingError
         Where MLflow does not answer.
     """
-    mlflow = server.client()
-    try:
+    with server.connected() as mlflow:
         by_sweep: dict[tuple[str, str], list[Run]] = defaultdict(list)
         for run in runs.running(mlflow, server.experiment(mlflow)):
             by_sweep[run.data.tags[names.SWEEP], run.data.tags[names.STARTED]].append(run)
         found = [_look(mlflow, name, started, open_) for (name, started), open_ in by_sweep.items()]
-    except MlflowException as error:
-        raise server.unreachable(error) from error
     return [left for left in found if left is not None]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -75,6 +77,16 @@ def client(*, retries: int = 0, timeout: int = 3) -> MlflowClient:
         raise
     except Exception as error:
         raise unreachable(error) from None
+
+
+@contextmanager
+def connected(*, retries: int = 0, timeout: int = 3) -> Iterator[MlflowClient]:
+    """Yield a client as `client` returns it; what MLflow raises within the block becomes a `TrackingError`."""
+    mlflow = client(retries=retries, timeout=timeout)
+    try:
+        yield mlflow
+    except MlflowException as error:
+        raise unreachable(error) from error
 
 
 def _opened(uri: str) -> MlflowClient:

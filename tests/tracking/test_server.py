@@ -76,3 +76,11 @@ def test_a_deleted_experiment_is_named_with_the_way_out(mlruns: Path) -> None:
     mlflow.delete_experiment(server.experiment(mlflow))
     with pytest.raises(TrackingError, match="mlflow experiments restore --experiment-id 1"):
         server.experiment(mlflow)
+
+
+def test_what_mlflow_raises_while_it_is_used_names_the_way_out(own_tracking: None) -> None:
+    with pytest.raises(TrackingError, match=r"does not answer \(Run .* not found\); check MLFLOW"):
+        with server.connected() as mlflow:
+            mlflow.get_run("0" * 32)
+    with pytest.raises(ZeroDivisionError), server.connected():
+        raise ZeroDivisionError
