@@ -12,7 +12,6 @@ import pytest
 
 from nvf.encoders import frozen
 from nvf.errors import EncoderError
-from nvf.journal.events import read
 from tests import tiny_encoder
 from tests.e2e.home import Home
 
@@ -104,5 +103,5 @@ def test_a_sweep(mlruns: Path, here: Path) -> None:
     assert code == 0, err
     (ended,) = home.state("folder").trials.values()
     assert ended.outcome == "complete" and "floor  raw" in out
-    started = read(home.sweep("folder"))[0]
-    assert started["task"]["encoder"] == started["spec"]["task"]["encoder"] == str(here / "models" / "tiny")
+    started = home.state("folder").started
+    assert started.task.encoder == home.state("folder").spec.task["encoder"] == str(here / "models" / "tiny")
