@@ -128,7 +128,7 @@ def test_one_worker_gives_equal_journals_and_a_stop_changes_nothing(home: Any) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_sweep_within_ten_seconds(home: Any, number: signal.Signals) -> None:
+def test_a_signal_ends_a_sweep_long_before_its_trials(home: Any, number: signal.Signals) -> None:
     spec = home.spec(slots=2, **{"epochs: 4": "epochs: 1000", "kind: successive_halving": "kind: none"})
     process = home.start("sweep", spec)
     took = home.interrupt(
@@ -136,7 +136,7 @@ def test_a_signal_ends_a_sweep_within_ten_seconds(home: Any, number: signal.Sign
     )
     out, err = process.communicate()
     assert process.returncode == 130, err
-    assert took < 10
+    assert took < 60  # 3.5 s on an idle machine; the trials would take many minutes
     assert "nvf resume small" in err
     state = home.state("small")
     assert (state.status, state.reason) == ("paused", "interrupt")
