@@ -21,7 +21,7 @@ from tests.cluster.local_cluster import LocalCluster, Node
 pytestmark = pytest.mark.ray
 
 ROOT = Path(__file__).parents[2]
-EPOCHS = 40
+EPOCHS = 150  # long enough that the first trial still runs when the second node's worker has started
 
 
 @pytest.fixture(scope="module")
@@ -136,10 +136,10 @@ def test_a_killed_worker_costs_no_epoch_and_an_interrupt_leaves_the_cluster_alon
 @pytest.mark.slow
 def test_the_trials_of_a_killed_node_go_on_on_another(home: Any, started: Any, cluster: LocalCluster) -> None:
     process = sweep(home, cluster, budget__epochs=EPOCHS, search__trials=3)
-    home.wait(process, "small", lambda state: len([trial for trial in state.trials.values() if trial.epoch >= 2]) == 2)
+    home.wait(process, "small", lambda state: [trial.epoch >= 2 for trial in state.trials.values()] == [True, True])
     markers = [mark(home, number) for number in (0, 1)]
     started[1].crash()
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
 
     state = home.state("small")
