@@ -241,9 +241,10 @@ def test_the_exported_study_holds_every_trial(tmp_path: Path) -> None:
 
 def test_a_study_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     state = Sweep(tmp_path).run()
-    spec = Spec.model_validate(SPEC)
-    with pytest.raises(SweepError, match="optuna.db cannot be written: .*unable to open database file"):
-        SearchStudy(spec, Space(spec, fail), state).export(tmp_path / "nowhere" / "optuna.db")
+    spec, taken = Spec.model_validate(SPEC), tmp_path / "taken" / "optuna.db"
+    (taken / "inside").mkdir(parents=True)
+    with pytest.raises(SweepError, match="optuna.db cannot be written: .*Is a directory"):
+        SearchStudy(spec, Space(spec, fail), state).export(taken)
 
 
 def test_a_pareto_search(tmp_path: Path) -> None:

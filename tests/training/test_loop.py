@@ -37,13 +37,13 @@ def test_a_record_per_epoch(small: Task) -> None:
 
 
 def test_the_same_seed_gives_the_same_records(small: Task) -> None:
-    def plain(seed: int) -> list[object]:
-        return [{**plain(record), "clock": None} for record in train(small, seed)]
+    def records(seed: int) -> list[Record]:
+        return [dataclasses.replace(record, clock={}) for record in train(small, seed)]
 
-    first = plain(0)
+    first = records(0)
     torch.rand(3)
-    assert plain(0) == first
-    assert plain(1) != first
+    assert records(0) == first
+    assert records(1) != first
 
 
 def test_losses_are_means_over_queries_not_over_batches(small: Task) -> None:
