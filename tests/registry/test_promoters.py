@@ -75,6 +75,6 @@ def test_one_wins_and_seven_are_told(promoters: list[subprocess.Popen[str]], tmp
         left = {int(found.version) for found in client.search_model_versions("name='small'")}
         assert left == set(winners), "the losers' versions are gone"
         assert [each.name for each in client.search_registered_models()] == ["small"], "no claim is left"
-        promoted = [event["version"] for event in read(paths.sweep("small")) if event.kind == "promoted"]
+        promoted = [event.version for event in read(paths.sweep("small")) if event.kind == "promoted"]
         assert promoted == winners
     assert "Traceback" not in (tmp_path / "stderr").read_text()
