@@ -126,7 +126,7 @@ def test_every_other_file_damaged_at_once_changes_nothing(
     assert code == 0, err
     same(copy, undisturbed)
     (again,) = [each for each in copy.state("small").trials.values() if each.number == trial.number]
-    assert [each["fault"] for each in again.faults] == ["checkpoint_damaged"]
+    assert [each.fault for each in again.faults] == ["checkpoint_damaged"]
 
 
 def test_a_change_that_is_accepted_is_gone_on_with_and_said_ever_after(copy: Home) -> None:

@@ -36,7 +36,7 @@ def test_half_the_batch_where_ray_kills_for_memory(tmp_path: Path) -> None:
     code, out, err = home.run("sweep", spec)
     (trial,) = home.state("greedy").trials.values()
     assert code == 0 and "Traceback" not in err, err
-    assert trial.faults[0]["fault"] == "out_of_memory", trial
+    assert trial.faults[0].fault == "out_of_memory", trial
     assert trial.settings["batch_size"] == 5000
     assert trial.outcome in ("infeasible", "complete"), "by what else the machine does meanwhile"
     assert "out of memory" in out and "batch_size = 5000" in " ".join(out.split())
