@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,17 +142,15 @@ def test_a_trial_that_does_not_come_out_the_same_again_is_given_up(order: Order)
 
 
 LIMITED = """
-import json, resource, sys
+import pickle, resource, sys
 import psutil
-from nvf.plain import plain
-from nvf.sweep.orders import Order
 from nvf.sweep.worker import Worker
-worker = Worker(Order(**json.loads(sys.argv[1])))
-print(worker.step().to_json())
+worker = Worker(pickle.load(sys.stdin.buffer))
+reports = [worker.step()]
 limit = psutil.Process().memory_info().vms + (300 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-for _ in range(2):
-    print(worker.step().to_json())
+reports += [worker.step() for _ in range(2)]
+pickle.dump(reports, sys.stdout.buffer)
 """
 
 
@@ -160,9 +158,11 @@ def limited(order: Order, **changes: Any) -> list[Report]:
     """Run three epochs of a greedy trial in a process that gets 300 MiB more memory than it has after the first."""
     params = {**order.params, "batch_size": 2000}
     greedy = dataclasses.replace(order, params=params, task=str(_large()), **changes)
-    command = [sys.executable, "-c", LIMITED, json.dumps(greedy.to_config())]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return [Report.from_json(line) for line in done.stdout.splitlines()]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], input=pickle.dumps(greedy), stdout=subprocess.PIPE, check=True
+    )
+    reports: list[Report] = pickle.loads(done.stdout)
+    return reports
 
 
 @pytest.mark.slow
