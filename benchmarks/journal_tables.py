@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 from collections import Counter, defaultdict
@@ -46,6 +47,7 @@ class Row:
     label: str
 
 
+@functools.cache
 def state(sweep: str) -> SweepState:
     """Return a sweep as journaled; raises `UnknownName` where there is none."""
     found = replay(events.read(folders.find(sweep)))
@@ -54,6 +56,7 @@ def state(sweep: str) -> SweepState:
     return found
 
 
+@functools.cache
 def confirmation(sweep: str) -> ConfirmationResult:
     """Return the last confirmation of a sweep, or end the command."""
     result = last_result(events.read(folders.find(sweep)))
@@ -73,6 +76,11 @@ def picked(found: Sequence[R], pick: int | str, value: Callable[[R], float | Non
     if not rows:
         raise SystemExit(f"there is no trial for {pick!r}; there are {sorted({row.trial for row in found})}")
     return max(rows, key=lambda row: value(row) or 0.0)
+
+
+def finalist(row: Row) -> Finalist:
+    """Return the finalist that a row asks for, by dev, from the last confirmation of its sweep."""
+    return picked(confirmation(row.sweep).finalists, row.pick, lambda each: each.dev.mean)
 
 
 def on_dev(rows: Sequence[Row], views: Sequence[str] = ("all", "cold")) -> str:
@@ -104,7 +112,7 @@ def confirmed(rows: Sequence[Row], against: str = RAW) -> str:
         for name, of in first.floors.items()
     ]
     for row in rows:
-        found = picked(confirmation(row.sweep).finalists, row.pick, lambda each: each.dev.mean)
+        found = finalist(row)
         beside = found.against[against]
         lines.append(
             (
@@ -133,9 +141,9 @@ def transferred(rows: Sequence[Row]) -> str:
         (f"floor {name}", *cells(result.floors[name], of), "") for name, of in found.floors.items()
     ]
     for row in rows:
-        finalist = picked(result.finalists, row.pick, lambda each: each.dev.mean)
-        elsewhere = next(each for each in found.finalists if each.trial == finalist.trial)
-        lines.append((row.label, *cells(finalist.test, elsewhere), elsewhere.against[RAW]))
+        own = finalist(row)
+        elsewhere = next(each for each in found.finalists if each.trial == own.trial)
+        lines.append((row.label, *cells(own.test, elsewhere), elsewhere.against[RAW]))
     return table((f"{measure} on test", result.task, *found.tasks, "average", f"against {RAW}"), lines)
 
 
@@ -150,7 +158,7 @@ def windows(rows: Sequence[Row], against: str) -> str:
 
     lines: list[Sequence[Any]] = [(f"floor {name}", *cells(of), "", "", "") for name, of in result.floors.items()]
     for row in rows:
-        found = picked(confirmation(row.sweep).finalists, row.pick, lambda each: each.dev.mean)
+        found = finalist(row)
         said = found.statistics
         cosines = [number(said[each], ".3f") for each in ("cosine_test", "cosine_projected_test") if each in said]
         line = found.against[against]["all"]
@@ -165,7 +173,7 @@ def pairs(rows: Sequence[Row]) -> str:
     Bold where they differ significantly; p is adjusted for the pairs (Holm).
     """
     result = confirmation(rows[0].sweep)
-    labels = {picked(result.finalists, row.pick, lambda each: each.dev.mean).trial: row.label for row in rows}
+    labels = {finalist(row).trial: row.label for row in rows}
     lines: dict[int, dict[int, str]] = defaultdict(dict)
     for one, other, by_view in both_ways(result.pairwise):
         line = by_view["all"]

@@ -15,8 +15,10 @@ Params = dict[str, Value]
 """Name -> value of parameters, flattened."""
 Options = Mapping[str, JsonValue]
 """Options of a task, as a sweep file gives them."""
-Text = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
-Whole = Annotated[int | None, Field(exclude_if=lambda value: value is None)]
+Absent = Field(exclude_if=lambda value: value is None)
+"""Marks a field that is not written where it is None."""
+Text = Annotated[str | None, Absent]
+Whole = Annotated[int | None, Absent]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

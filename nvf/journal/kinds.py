@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from nvf.journal.facts import Clock, Git, Named, Params, Part, Provenance, Published, Searched, Text
+from nvf.journal.facts import Absent, Clock, Git, Named, Params, Part, Provenance, Published, Searched, Text
 from nvf.journal.result import ConfirmationResult
 from nvf.spec.form import Spec
 from nvf.training.record import Record
@@ -244,7 +244,7 @@ class RunFileWritten(Happened):
     trial: int
     model: str
     version: int
-    task: Annotated[Named | None, Field(exclude_if=lambda value: value is None)] = None
+    task: Annotated[Named | None, Absent] = None
     clock: Clock = Clock()
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer
 
-from nvf.journal.facts import Params, Published, Text
+from nvf.journal.facts import Absent, Params, Published, Text
 from nvf.measures.comparison import Comparison
 from nvf.measures.objective import Objective
 from nvf.measures.parse import VIEWS
@@ -33,7 +33,6 @@ def _written(by_view: dict[str, Comparison]) -> dict[str, Any]:
 
 ByView = Annotated[dict[str, Comparison], BeforeValidator(_by_view), PlainSerializer(_written)]
 """View -> comparison."""
-Absent = Field(exclude_if=lambda value: value is None)
 
 
 @dataclass(frozen=True, slots=True)

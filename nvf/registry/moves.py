@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field
-
-from nvf.journal.facts import Text, Whole
+from nvf.journal.facts import Absent, Text, Whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +15,7 @@ class Detail:
     sweep: Text = None
     trial: Whole = None
     system: Text = None
-    figures: Annotated[dict[str, float] | None, Field(exclude_if=lambda value: value is None)] = None
+    figures: Annotated[dict[str, float] | None, Absent] = None
     reason: Text = None
 
 
