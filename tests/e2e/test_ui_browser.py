@@ -179,7 +179,7 @@ def test_sweeps_stand_beside_each_other(experiment: str, tmp_path: Path) -> None
     params = [f"params.`{name}`" for name in ("systems", "sampler", "seed", "trials", "measure")]
     assert cells(grid, "metrics.`value`", *params) == [
         (SEVERAL, "0.52", "fused, linear", "tpe", "7", "8", "nDCG@10"),
-        (ONE, "0.51", "-", "-", "7", "4", "nDCG@10"),
+        (ONE, "0.51", "linear", "tpe", "7", "4", "nDCG@10"),
     ]
 
 
