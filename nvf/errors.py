@@ -38,6 +38,10 @@ class MeasureError(UsageError):
     """A measure that does not parse."""
 
 
+class PluginError(UsageError):
+    """Something of another package that does not load, or is not what it is offered as."""
+
+
 class CheckpointError(NvfError):
     """A checkpoint that is missing, damaged, or belongs to something else."""
 

@@ -15,6 +15,7 @@ from nvf.cli.columns import GAP, Column, fit, lines
 from nvf.journal import cold
 from nvf.journal.leaderboard import Leaderboard, Row, highest
 from nvf.journal.result import Finalist
+from nvf.measures.parse import BESIDE
 from nvf.overlap import sentences
 from nvf.types import Figures
 
@@ -161,7 +162,7 @@ def _columns(
     kinds = ["ceiling" if name in board.ceiling_figures else "floor" for name in floors]
     blank = [""] * len(floors)
     of = [*(row.figures for row in rows), *floors.values()]
-    main, *others = dict.fromkeys([board.shown, "R@5"])
+    main, *others = dict.fromkeys([board.shown, BESIDE])
 
     def own(name: str, cells: Iterable[str], rank: int | None = 0, *, right: bool = False, header: str = "") -> Column:
         return Column(name=name, header=header or name, cells=[*cells, *blank], rank=rank, right=right)

@@ -20,7 +20,7 @@ from nvf.journal.result import (
     Transferred,
 )
 from nvf.measures.comparison import Comparison, probability
-from nvf.measures.parse import VIEWS
+from nvf.measures.parse import BESIDE, VIEWS
 from nvf.overlap import sentences
 
 LISTED = 3
@@ -85,7 +85,7 @@ def _columns(result: ConfirmationResult, views: Sequence[str]) -> list[Column]:
         Column(name="trial", header="trial", cells=[*(f"{row.trial:04d}" for row in rows), *(o[0] for o in others)]),
         Column(name="system", header="system", cells=[*(row.system for row in rows), *(o[1] for o in others)]),
         *figures(every, result.compared, views, 0),
-        *(figures(every, "R@5", views, 3) if result.compared != "R@5" else []),
+        *(figures(every, BESIDE, views, 3) if result.compared != BESIDE else []),
         Column(name="dev", header="dev", cells=[*dev, *blank], rank=2),
         Column(name="setting", header="setting", cells=[*(setting(row.params) for row in rows), *blank], rank=9),
     ]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nvf.measures.parse import Measure, parse
+from nvf.measures.parse import parse
 from nvf.tasks.base import Qrels
 from nvf.types import FloatArray, IntArray, Ranking
 
@@ -31,32 +31,7 @@ def per_query(ranking: Ranking, qrels: Qrels, measures: Sequence[str]) -> dict[s
     parsed = {text: parse(text) for text in measures}
     grades, ranks = _judged_hits(ranking, qrels)
     relevant, ideal = _ideal(qrels, max((measure.cutoff for measure in parsed.values()), default=0))
-    return {text: _value(measure, grades, ranks, relevant, ideal) for text, measure in parsed.items()}
-
-
-def _value(measure: Measure, grades: IntArray, ranks: IntArray, relevant: IntArray, ideal: IntArray) -> FloatArray:
-    gains = np.where(ranks <= measure.cutoff, grades, 0)
-    found = gains > 0
-    match measure.name:
-        case "nDCG":
-            best = ideal[:, : measure.cutoff]
-            return _ratio(_dcg(gains, ranks), _dcg(best, np.arange(best.shape[1]) + 1))
-        case "R":
-            return _ratio(found.sum(1), relevant)
-        case "Success":
-            return np.asarray(found.any(1), dtype=np.float64)
-        case "RR":
-            return np.asarray((found / ranks).max(1, initial=0.0), dtype=np.float64)
-    raise AssertionError(f"{measure} parses, but has no formula")
-
-
-def _dcg(gains: IntArray, ranks: IntArray) -> FloatArray:
-    """Add up one rank after the other, as trec_eval does: a perfect ranking has 1 to the bit, however deep it is."""
-    return np.asarray(sum((gains / np.log2(ranks + 1)).T, start=np.zeros(len(gains))))
-
-
-def _ratio(part: FloatArray | IntArray, whole: FloatArray | IntArray) -> FloatArray:
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+    return {text: measure.of(grades, ranks, relevant, ideal) for text, measure in parsed.items()}
 
 
 def _judged_hits(ranking: Ranking, qrels: Qrels) -> tuple[IntArray, IntArray]:

@@ -12,20 +12,19 @@ import numpy as np
 from nvf.errors import MeasureError
 from nvf.measures import fast
 from nvf.measures.evaluate import PerQuery
-from nvf.measures.parse import Measure, parse
+from nvf.measures.measure import Measure
+from nvf.measures.parse import parse
 from nvf.tasks.base import Qrels
 from nvf.types import FloatArray, Ranking
 
 Lists = dict[str, dict[str, float]]
 Figures = dict[str, FloatArray]
-TREC = {"nDCG": "ndcg_cut{}{}", "R": "recall{}{}", "Success": "success{}{}", "RR": "recip_rank"}
-"""trec_eval's names, with a cutoff where it has one; asked for with a point before it, answered with an underscore."""
 TOLERANCE = 1e-9
 """Between two ways to add up the same numbers."""
 
 
 def per_query(ranking: Ranking, qrels: Qrels, ids: Sequence[str], measures: Sequence[str]) -> Figures:
-    """Return each measure's value for every query, (Q,) float64 in [0, 1], as trec_eval has it.
+    """Return each measure's value for every query, (Q,) float64 in [0, 1], as trec_eval has it; of those that it has.
 
     Parameters
     ----------
@@ -89,12 +88,12 @@ def agreed(ids: Sequence[str], queries: Sequence[str]) -> PerQuery:
 def _values(asked: Mapping[str, Measure], run: Lists, judged: dict[str, dict[str, int]], queries: int) -> Figures:
     import pytrec_eval
 
-    wanted = {TREC[measure.name].format(".", measure.cutoff) for measure in asked.values()}
-    found = pytrec_eval.RelevanceEvaluator(judged, wanted).evaluate(run)
+    named = {text: measure.trec.format(measure.cutoff) for text, measure in asked.items() if measure.trec}
+    found = pytrec_eval.RelevanceEvaluator(judged, {*named.values()}).evaluate(run) if named else {}
     values = {}
-    for text, measure in asked.items():
-        name = TREC[measure.name].format("_", measure.cutoff)
-        values[text] = np.array([found.get(str(query), {}).get(name, 0.0) for query in range(queries)])
-        if measure.name == "RR":
-            values[text][values[text] < 1 / measure.cutoff] = 0
+    for text, name in named.items():
+        answered = name.replace(".", "_")
+        values[text] = np.array([found.get(str(query), {}).get(answered, 0.0) for query in range(queries)])
+        if asked[text].name == "RR":  # trec_eval's has no cutoff
+            values[text][values[text] < 1 / asked[text].cutoff] = 0
     return values

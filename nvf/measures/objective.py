@@ -8,7 +8,7 @@ from math import isnan
 from typing import Protocol, TypeVar
 
 from nvf.errors import MeasureError
-from nvf.measures.parse import VIEWS, parse
+from nvf.measures.parse import VIEWS, parts
 from nvf.types import Figures
 
 LATENCIES = ("latency_ms_p50", "latency_ms_p95")
@@ -50,7 +50,7 @@ class Objective:
 
     @classmethod
     def parse(cls, text: str) -> Objective:
-        """Return the objective written as in a sweep file, or raise `MeasureError`.
+        """Return the objective written as in a sweep file, or raise `MeasureError`; the measure itself is not loaded.
 
         >>> Objective.parse("cold nDCG@10"), str(Objective.parse("nDCG@10"))
         (Objective(view='cold', name='nDCG@10'), 'nDCG@10')
@@ -60,7 +60,8 @@ class Objective:
         view, _, measure = text.rpartition(" ")
         if view and view not in VIEWS:
             raise MeasureError(f"'{text}': '{view}' is not one of {', '.join(VIEWS)}")
-        return cls(view or "all", str(parse(measure)))
+        name, cutoff = parts(measure)
+        return cls(view or "all", f"{name}@{cutoff}")
 
     def __str__(self) -> str:
         return self.name if self.view in ("", "all") else f"{self.view} {self.name}"

@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from nvf.errors import MeasureError, NvfError, SpecError, nearest
+from nvf.errors import NvfError, SpecError, UsageError, nearest
 from nvf.measures.objective import Objective
+from nvf.measures.parse import parse
 from nvf.spec.form import KeyPath, Spec
 from nvf.sweep.yaml_lines import Document
 
@@ -76,8 +77,10 @@ def _check(spec: Spec, document: Document) -> None:
 
     for place, measure in enumerate(spec.measure):
         try:
-            Objective.parse(measure)
-        except MeasureError as error:
+            objective = Objective.parse(measure)
+            if objective.view:
+                parse(objective.name)
+        except UsageError as error:
             fail(("measure",) if len(spec.measure) == 1 else ("measure", place), error)
     for key, named in (("system", spec.system), ("measure", tuple(map(str, spec.objectives)))):
         if len(set(named)) < len(named):

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 
 from nvf.journal.replay import SweepState
 from nvf.measures.objective import LATENCIES, Objective
-from nvf.measures.parse import key
+from nvf.measures.parse import BESIDE, key
 from nvf.tracking import names
 from nvf.tracking.charts import Chart, Columns, chart, charts, first_measure
 from nvf.tracking.server import ui_address
@@ -202,10 +202,10 @@ def _columns(state: SweepState, columns: Columns, *, confirmed: bool) -> list[st
 
 
 def _best(state: SweepState) -> Iterator[str]:
-    """Metrics of the best epoch: R@5, and each view of what is searched; more columns would hide them."""
+    """Metrics of the best epoch: `BESIDE`, and each view of what is searched; more columns would hide them."""
     own = first_measure(state)
-    if "R@5" in state.started.measures and own != "R@5":
-        yield key("R@5", "best")
+    if BESIDE in state.started.measures and own != BESIDE:
+        yield key(BESIDE, "best")
     for view in ("all", "clean", "cold"):
         if view != "clean" or any("clean" in figures for figures in state.floors.values()):
             yield key(own, "best", view)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nvf.errors import TaskError
 from nvf.measures.evaluate import depth, evaluate
-from nvf.measures.parse import Measure
+from nvf.measures.measure import Measure
 from nvf.systems import baseline, baselines
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task

@@ -18,7 +18,7 @@ from torch import Tensor
 from nvf import seeding
 from nvf.errors import Diverged
 from nvf.measures.evaluate import depth, evaluate
-from nvf.measures.parse import Measure
+from nvf.measures.measure import Measure
 from nvf.systems.base import INSPECTED, System
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task

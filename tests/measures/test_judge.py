@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import ir_measures
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvf.errors import MeasureError
+from nvf.errors import MeasureError, SpecError
 from nvf.indexes.exact import top_k
 from nvf.measures import fast, judge
+from nvf.measures.measure import Judged, Measure
+from nvf.measures.parse import MEASURES as KNOWN
+from nvf.measures.parse import parse
+from nvf.sweep.spec import load
 from nvf.tasks.base import Qrels
-from nvf.types import Ranking
+from nvf.types import FloatArray, Ranking
 
-MEASURES = [f"{name}@{cutoff}" for name in ("nDCG", "R", "Success", "RR") for cutoff in (1, 2, 3, 10)]
+MEASURES = [f"{name}@{cutoff}" for name in ("nDCG", "R", "Success", "RR", "MAP", "P") for cutoff in (1, 2, 3, 10)]
 
 
 @dataclass
@@ -95,10 +101,24 @@ Success@1 0      0   0   0
 Success@2 1      0   0   0
 RR@1    0        0   0   0
 RR@10   0.500000 0   0   0
+P@3     0.666667 0   0   0
+P@10    0.200000 0   0   0
+MAP@2   0.125000 0   0   0
+MAP@10  0.291667 0   0   0
 """
+# MAP@10 = (1 / 2 + 2 / 3) / 4
 
 
-@pytest.mark.parametrize("source", ["fast", "judge"])
+def by_ir_measures(run: judge.Lists, judged: dict[str, dict[str, int]], measures: list[str]) -> dict[str, list[float]]:
+    asked = {text: ir_measures.parse_measure(text.replace("MAP", "AP")) for text in measures}
+    values = {text: [0.0] * 4 for text in measures}
+    for text, measure in asked.items():
+        for each in ir_measures.iter_calc([measure], judged, run):
+            values[text][int(each.query_id)] = each.value
+    return values
+
+
+@pytest.mark.parametrize("source", ["fast", "judge", "ir_measures"])
 def test_golden(source: str) -> None:
     ids = ["d1", "d2", "d3", "d4", "d5", "d9"]
     table = torch.full((4, 6), -torch.inf)
@@ -112,6 +132,8 @@ def test_golden(source: str) -> None:
     measures = [line[0] for line in expected]
     if source == "fast":
         found = fast.per_query(ranking, qrels, measures)
+    elif source == "ir_measures":
+        found = by_ir_measures(judge.as_run(ranking, ids), judge.as_qrels(qrels, ids), measures)
     else:
         found = judge.per_query(ranking, qrels, ids, measures)
     for measure, *values in expected:
@@ -122,3 +144,60 @@ def test_a_measure_that_does_not_parse() -> None:
     ranking = Ranking(torch.ones(1, 1), torch.zeros(1, 1, dtype=torch.int64))
     with pytest.raises(MeasureError, match=r"did you mean 'nDCG@10'"):
         fast.per_query(ranking, Qrels.from_triples(1, []), ["ndcg@10"])
+
+
+ONE = Ranking(torch.ones(1, 2), torch.tensor([[1, 0]]))
+JUDGED = Qrels.from_triples(1, [(0, 0, 1)])
+
+
+class Half(Measure):
+    name = "Half"
+    wrong = ""
+
+    def values(self, judged: Judged) -> FloatArray:
+        found = judged.found.any(1) / 2
+        return {"shape": found[:0], "range": found + 1, "nan": found * np.nan}.get(self.wrong, found)
+
+
+@pytest.fixture
+def half(monkeypatch: pytest.MonkeyPatch) -> type[Half]:
+    monkeypatch.setitem(KNOWN._loaded, "Half", Half)
+    monkeypatch.setattr(Half, "wrong", "")
+    return Half
+
+
+def test_a_measure_sees_no_further_than_its_cutoff(half: type[Half]) -> None:
+    assert {text: of.tolist() for text, of in fast.per_query(ONE, JUDGED, ["Half@1", "R@2", "Half@2"]).items()} == {
+        "Half@1": [0.0],
+        "R@2": [1.0],
+        "Half@2": [0.5],
+    }
+    assert str(parse("Half@20")) == "Half@20"
+
+
+def test_trec_eval_judges_what_it_has(half: type[Half]) -> None:
+    assert [*judge.per_query(ONE, JUDGED, ["a", "b"], ["Half@2", "P@2"])] == ["P@2"]
+    assert [*judge.agreed(["a", "b"], ["q"])(ONE, JUDGED, ["Half@2"])] == ["Half@2"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [("shape", r"values of shape \(0,\) for 1 queries"), ("range", "to 1.5"), ("nan", r"outside of \[0, 1\]: nan")],
+)
+def test_a_measure_that_does_not_measure(
+    half: type[Half], monkeypatch: pytest.MonkeyPatch, wrong: str, said: str
+) -> None:
+    monkeypatch.setattr(half, "wrong", wrong)
+    with pytest.raises(MeasureError, match=f"Half@2 has .*{said}"):
+        fast.per_query(ONE, JUDGED, ["Half@2"])
+
+
+def test_a_sweep_file_may_ask_for_map_and_precision(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    text = "name: m\ntask: {source: synthetic}\nsystem: linear\n"
+    text += "measure: [MAP@100, cold P@3]\ngates: {least: {MAP@100: 0.2}}\n"
+    file.write_text(text)
+    assert load(file)[0].measures()[:2] == ["MAP@100", "P@3"]
+    file.write_text(text.replace("P@3", "Map@3"))
+    with pytest.raises(SpecError, match="did you mean 'MAP@3'"):
+        load(file)
