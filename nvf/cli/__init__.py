@@ -9,6 +9,7 @@ import typer
 
 from nvf import __version__
 from nvf.cli import cluster, describe, export, read, registry, reproduce, restore, search, sweep
+from nvf.cli.narration import narrated
 from nvf.errors import NvfError
 from nvf.redaction import safe
 
@@ -48,7 +49,8 @@ def main() -> None:
     Exit codes: 0 done, 1 failed, 2 wrong usage or an invalid file, 3 refused by a gate, 130 interrupted.
     """
     try:
-        result = app(standalone_mode=False)
+        with narrated():
+            result = app(standalone_mode=False)
     except NvfError as error:
         from nvf.cli.render import console
 

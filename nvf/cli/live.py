@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Self
 
 from rich.cells import cell_len
 from rich.live import Live
 from rich.text import Text
 
+from nvf.cli.narration import above
 from nvf.cli.render import console
 from nvf.journal.leaderboard import highest, leaderboard
 from nvf.journal.replay import SweepState
-from nvf.tasks.progress import Pace, clock
+from nvf.progress import Pace, clock
 
 OFTEN = 0.2
 """Seconds between two looks at the state on a terminal."""
 
 
-class Progress:
+class Progress(ExitStack):
     """Shows a sweep's state; `watch` is handed to the driver. Prints to standard error."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._console = console(stderr=True)
         self._live = (
             Live(console=self._console, refresh_per_second=4, transient=True) if self._console.is_terminal else None
@@ -33,16 +35,9 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self._live is not None:
-            self._live.start()
+            self.enter_context(self._live)
+        self.enter_context(above(self._console))
         return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def say(self, line: str) -> None:
-        """Print one line above the progress."""
-        self._console.print(line, style="dim")
 
     def watch(self, state: SweepState) -> None:
         """Show `state`, not more often than is of use."""

@@ -23,7 +23,7 @@ def promote(
     json: AsJson = False,
 ) -> None:
     """Put the best finalist through the gates and move the alias. It is registered, and has to rank as it did."""
-    from nvf.cli.render import aside, console
+    from nvf.cli.render import console
     from nvf.journal import events
     from nvf.journal.folders import find
     from nvf.journal.replay import replay
@@ -31,7 +31,7 @@ def promote(
     from nvf.registry.promote import promote as run
 
     folder = find(name)
-    done = run(name, trial=trial, model=model, alias=alias, force=force, say=aside())
+    done = run(name, trial=trial, model=model, alias=alias, force=force)
     if json:
         print_json(asdict(done))
         return
@@ -108,24 +108,13 @@ def confirm(
 
     from nvf.cli import verdicts
     from nvf.cli.ending import ending, report
-    from nvf.cli.render import aside, console
+    from nvf.cli.render import console
     from nvf.registry.confirm import confirm as run
     from nvf.sweep.signals import raising
-    from nvf.tasks.progress import show
 
     try:
         with raising():
-            result = run(
-                name,
-                top=top,
-                seeds=seeds,
-                trials=trial or (),
-                model=model,
-                again=again,
-                address=address,
-                say=aside(),
-                progress=show,
-            )
+            result = run(name, top=top, seeds=seeds, trials=trial or (), model=model, again=again, address=address)
     except KeyboardInterrupt:
         print("interrupted; what was trained is kept, and the same command goes on", file=sys.stderr)
         return 130

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -64,12 +64,6 @@ def console(*, stderr: bool = False, wide: bool = False) -> Page:
     if wide or not (made.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
         return Page(stderr=stderr, highlight=False, markup=False, width=WHOLE)
     return made
-
-
-def aside() -> Callable[[str], None]:
-    """Return what tells on stderr, dimly, how a command gets on."""
-    to = console(stderr=True)
-    return lambda line: to.print(line, style="dim")
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -19,10 +19,10 @@ Tolerance = Annotated[float, typer.Option(min=0, help="by how much a figure may 
 
 def reproduce(run: Run, tolerance: Tolerance = 1e-3, json: AsJson = False) -> int:
     """Train a trial again from its record. Compares every journaled figure; exit code 1 where they differ."""
-    from nvf.cli.render import aside, console
+    from nvf.cli.render import console
     from nvf.registry.reproduce import reproduce as train
 
-    report = train(run, tolerance=tolerance, say=aside())
+    report = train(run, tolerance=tolerance)
     if json:
         print_json(asdict(report))
     else:

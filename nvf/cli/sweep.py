@@ -43,9 +43,7 @@ def sweep(
     loaded, document = load(spec, overrides)
     try:
         with Progress() as progress:
-            result = driver.start(
-                loaded, document.text, overrides, address=address, watch=progress.watch, say=progress.say
-            )
+            result = driver.start(loaded, document.text, overrides, address=address, watch=progress.watch)
     except KeyboardInterrupt as interrupt:
         again = shlex.join(["nvf", "sweep", str(spec), *(f"--set={override}" for override in overrides)])
         print(f"interrupted ({interrupt or 'SIGINT'}) before the first trial; go on with: {again}", file=sys.stderr)
@@ -73,7 +71,6 @@ def resume(
             accept=accept_changes,
             address=address,
             watch=progress.watch,
-            say=progress.say,
         )
     return _finish(result, as_json=json)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from nvf.journal import cold, folders
@@ -10,6 +11,8 @@ from nvf.journal.kinds import Event
 from nvf.journal.replay import TrialState
 from nvf.registry.confirmations import Confirmation, confirmations
 from nvf.registry.markdown import when
+
+log = logging.getLogger(__name__)
 
 
 def already(
@@ -39,11 +42,11 @@ def already(
     return None
 
 
-def tell(known: Confirmation, events: Sequence[Event], name: str, say: Callable[[str], None]) -> None:
+def tell(known: Confirmation, events: Sequence[Event], name: str) -> None:
     """Say that there is nothing to confirm, and why."""
     trials = ", ".join(f"{number:04d}" for number in known.finalists)
-    say(f"confirmed {when(known.at or 0)} UTC: trials {trials}, {known.seeds} seeds; test stays closed")
+    log.info(f"confirmed {when(known.at or 0)} UTC: trials {trials}, {known.seeds} seeds; test stays closed")
     if known.number < (last := [each for each in confirmations(events) if each.at is not None][-1]).number:
         others = ", ".join(f"{number:04d}" for number in last.finalists)
-        say(f"nvf promote asks the last confirmation: of trials {others} over {last.seeds} seeds")
-    say(f"once more, with the same options: nvf confirm {name} --again")
+        log.info(f"nvf promote asks the last confirmation: of trials {others} over {last.seeds} seeds")
+    log.info(f"once more, with the same options: nvf confirm {name} --again")

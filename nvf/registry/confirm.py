@@ -6,14 +6,15 @@ and that is journaled, only when every training is in.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nvf import devices
+from nvf import devices, progress
 from nvf.errors import SweepError, TrackingError
 from nvf.journal import cold, folders
 from nvf.journal.events import Journal
@@ -34,18 +35,17 @@ from nvf.sweep.orders import Report
 from nvf.sweep.replicate import carry_out
 from nvf.systems import SYSTEMS
 from nvf.tasks.base import Task
-from nvf.tasks.progress import Progress, quiet
 from nvf.tracking import archive
 from nvf.tracking.sync import sync
 from nvf.training import checkpoint
 from nvf.training.record import Record
 
+log = logging.getLogger(__name__)
+
 FOLDER = "confirmed"
 """Below a sweep's folder: the checkpoints of what was trained again."""
 WINDOWS = "R@50"
 """Measured besides where queries are windows: the research notes' Contain@50."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,13 @@ class Bench:
     champion: Reigning | None
 
     @classmethod
-    def of(cls, state: SweepState, task: Task, folder: Path, model: str, say: Say) -> Bench:
+    def of(cls, state: SweepState, task: Task, folder: Path, model: str) -> Bench:
         """Return the bench of a sweep; raises `TaskError` where a task of `evaluate` cannot be judged."""
         spec = state.spec
         measures = [*spec.measures(), *([WINDOWS] if task.split(SPLIT).queries.vectors.ndim == 3 else [])]
         elsewhere = Elsewhere(task, spec.evaluate, measures) if spec.evaluate else None
         judge = Judge(task, measures, spec.cold)
-        return cls(state, task, folder, judge, elsewhere, model, reigning(model, task, say))
+        return cls(state, task, folder, judge, elsewhere, model, reigning(model, task))
 
 
 def confirm(
@@ -79,8 +79,6 @@ def confirm(
     model: str | None = None,
     again: bool = False,
     address: str | None = None,
-    say: Say = lambda line: None,
-    progress: Progress = quiet,
 ) -> ConfirmationResult:
     """Confirm the finalists of a sweep and return the result.
 
@@ -102,10 +100,6 @@ def confirm(
         Whether to train and judge them once more though they were confirmed.
     address
         A running Ray cluster, or None.
-    say
-        Told of each step in a line.
-    progress
-        Shows how many trainings are done.
 
     Raises
     ------
@@ -122,19 +116,19 @@ def confirm(
     journal, events = Journal.open(folder, "confirmation")
     with journal:
         state = replay(events)
-        finalists = choose(state, top, trials, say)
+        finalists = choose(state, top, trials)
         if not again:
             known = already(folder, events, finalists, seeds, model or name)
             if known is not None and known.result is not None:
-                tell(known, events, name, say)
+                tell(known, events, name)
                 return known.result
-        _warn(state, finalists, say)
+        _warn(state, finalists)
         snapshot, task = snapshot_of(events, state)
         with devices.using(state.spec.resources.gpu):
-            bench = Bench.of(state, task, folder, model or name, say)
-        current = _begin(journal, events, [trial.number for trial in finalists], seeds, bench.model, say)
-        _train(journal, state, current, plan(state, finalists, seeds), snapshot, address, say, progress)
-        times = _open_test(journal, events, current, say)
+            bench = Bench.of(state, task, folder, model or name)
+        current = _begin(journal, events, [trial.number for trial in finalists], seeds, bench.model)
+        _train(journal, state, current, plan(state, finalists, seeds), snapshot, address)
+        times = _open_test(journal, events, current)
         with devices.using(state.spec.resources.gpu):
             result = _judge(bench, current, finalists, times)
         journal.append(Confirmed(confirmation=current.number, result=result), sync=True)
@@ -142,22 +136,20 @@ def confirm(
     try:
         sync(folder)
     except TrackingError as error:
-        say(f"MLflow is behind, which nvf sync {name} mends: {error}")
-    archive.keep(folder, state.spec.storage, say)
+        log.warning(f"MLflow is behind, which nvf sync {name} mends: {error}")
+    archive.keep(folder, state.spec.storage)
     return result
 
 
-def _warn(state: SweepState, finalists: Sequence[TrialState], say: Say) -> None:
-    """Say where no finalist beats the floors on dev, before anything is trained."""
+def _warn(state: SweepState, finalists: Sequence[TrialState]) -> None:
+    """Warn where no finalist beats the floors on dev, before anything is trained."""
     best = [trial.best(state.objectives[0]) for trial in finalists]
     floor = best_floor(state)
     if floor is not None and not any(record and beats_floors(state, record) is not False for record in best):
-        say(f"no finalist beats the floor {floor[0]} on dev: the gates will hardly let one through")
+        log.warning(f"no finalist beats the floor {floor[0]} on dev: the gates will hardly let one through")
 
 
-def _begin(
-    journal: Journal, events: list[Event], finalists: list[int], seeds: int, model: str, say: Say
-) -> Confirmation:
+def _begin(journal: Journal, events: list[Event], finalists: list[int], seeds: int, model: str) -> Confirmation:
     """Return the confirmation to go on with: the last one where it is unfinished and the same, else a new one."""
     known, asked = confirmations(events), (finalists, seeds, cold.RULE)
     last = known[-1] if known else None
@@ -168,7 +160,7 @@ def _begin(
             for part, event in last.replicates.items()
             if event.checkpoint is not None and (folder / event.checkpoint.folder).is_dir()
         }
-        say(f"confirmation {last.number}: going on, {len(last.replicates)} trainings are in")
+        log.info(f"confirmation {last.number}: going on, {len(last.replicates)} trainings are in")
         return last
     number = len(known) + 1
     started = ConfirmationStarted(
@@ -185,8 +177,6 @@ def _train(
     parts: Sequence[Part],
     snapshot: Path,
     address: str | None,
-    say: Say,
-    progress: Progress,
 ) -> None:
     """Train what is not in yet and journal it; raises where a training failed or a signal came."""
     place = journal.path.parent / FOLDER / str(current.number)
@@ -211,14 +201,14 @@ def _train(
         journal.append(event, sync=True)
         if error is not None:
             failed.append((part, error))
-            say(f"trial {part.trial:04d}, seed {part.place}: the training failed")
+            log.warning(f"trial {part.trial:04d}, seed {part.place}: the training failed")
         else:
             current.replicates[part] = event
         advance(1)
 
-    say(f"{len(left)} trainings of {len(current.finalists)} finalists, {current.seeds} seeds each")
-    with progress("trainings", len(left)) as advance:
-        if not carry_out([order(part, state, snapshot, place) for part in left], done, address=address, say=say):
+    log.info(f"{len(left)} trainings of {len(current.finalists)} finalists, {current.seeds} seeds each")
+    with progress.reported("trainings", len(left)) as advance:
+        if not carry_out([order(part, state, snapshot, place) for part in left], done, address=address):
             raise KeyboardInterrupt
     if failed:
         part, error = failed[0]
@@ -238,16 +228,16 @@ def _best(state: SweepState, part: Part, reports: Sequence[Report], folder: Path
     return best, replace(published, folder=Path(published.folder).relative_to(folder).as_posix())
 
 
-def _open_test(journal: Journal, events: Sequence[Event], current: Confirmation, say: Say) -> int:
+def _open_test(journal: Journal, events: Sequence[Event], current: Confirmation) -> int:
     """Journal the opening of test, once for each confirmation, and return how often it has been opened."""
     times = sum(isinstance(event, SealOpened) for event in events)
     if current.opened:
-        say("test: it was opened when this confirmation was interrupted; judging now")
+        log.info("test: it was opened when this confirmation was interrupted; judging now")
         return times
     times += 1
     opened = SealOpened(confirmation=current.number, times=times, finalists=current.finalists, clock=_clock())
     journal.append(opened, sync=True)
-    say(f"test: opened for the {_nth(times)} time by this sweep; judging")
+    log.info(f"test: opened for the {_nth(times)} time by this sweep; judging")
     return times
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from nvf import seeding
@@ -13,13 +14,13 @@ from nvf.journal.replay import SweepState, TrialState
 from nvf.measures.objective import Objective
 from nvf.sweep.orders import Order
 
+log = logging.getLogger(__name__)
 
-def choose(
-    state: SweepState, top: int, trials: Sequence[int], say: Callable[[str], None] = lambda line: None
-) -> list[TrialState]:
+
+def choose(state: SweepState, top: int, trials: Sequence[int]) -> list[TrialState]:
     """Return the finalists: the trials named, or the best `top` different settings on dev.
 
-    Where the sweep's gates ask for a record without a diagnosis, a trial that has one is left out, and `say` is told:
+    Where the sweep's gates ask for a record without a diagnosis, a trial that has one is left out, and that is logged:
     to open test for what will be refused anyway is a waste. Where every trial has one, all are taken.
 
     Raises
@@ -46,7 +47,7 @@ def choose(
         return found
     before = judged[: judged.index(found[:top][-1].number)]
     if left_out := [f"{number:04d} ({ailing[number]})" for number in before if number in ailing and pool is not judged]:
-        say(f"left out for what was diagnosed: {', '.join(left_out)}; --trial {before[0]} takes one all the same")
+        log.info(f"left out for what was diagnosed: {', '.join(left_out)}; --trial {before[0]} takes one all the same")
     return found[:top]
 
 

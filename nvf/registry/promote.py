@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,6 @@ def promote(
     model: str | None = None,
     alias: str = named.ALIAS,
     force: str | None = None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> Promotion:
     """Ask the gates, register the checkpoint as a model version, check that it ranks as it did, move the alias.
 
@@ -106,8 +105,6 @@ def promote(
         The alias that shall point to the new version.
     force
         A reason to overrule the gates; it is written down. That the model ranks as it did is never overruled.
-    say
-        Told of the copy on the sweep's storage, where it has one.
 
     Raises
     ------
@@ -167,7 +164,7 @@ def promote(
                 at = Promoted(trial=candidate.trial.number, model=registered, version=number, alias=alias, forced=force)
                 journal.append(at, sync=True)
             sync(folder)
-            archive.keep(folder, candidate.state.spec.storage, say)
+            archive.keep(folder, candidate.state.spec.storage)
     return Promotion(
         sweep=name,
         trial=candidate.trial.number,

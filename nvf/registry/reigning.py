@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass
 
 from nvf.errors import NvfError
@@ -12,6 +12,8 @@ from nvf.registry.retriever import Retriever
 from nvf.systems.base import System
 from nvf.tasks.base import Task
 from nvf.tracking import names
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Reigning:
         return f"models:/{self.model}/{self.version}"
 
 
-def reigning(model: str, task: Task, say: Callable[[str], None]) -> Reigning | None:
-    """Return the champion of `model`, or None where there is none that can be judged on `task`; `say` is told why.
+def reigning(model: str, task: Task) -> Reigning | None:
+    """Return the champion of `model`, or None where there is none that can be judged on `task`; why is logged.
 
     Parameters
     ----------
@@ -45,8 +47,6 @@ def reigning(model: str, task: Task, say: Callable[[str], None]) -> Reigning | N
         Name of a registered model; there may be none of this name yet.
     task
         What is judged on: a champion of another task is not compared.
-    say
-        Told in a line where there is a champion, and it cannot stand beside the finalists.
     """
     try:
         with versions.connected() as client:
@@ -55,9 +55,9 @@ def reigning(model: str, task: Task, say: Callable[[str], None]) -> Reigning | N
                 return None
             version = client.get_model_version(model, str(number))
             if version.tags.get(names.FINGERPRINT) != task.fingerprint:
-                say(f"champion: version {number} of {model} is of other data, and not compared")
+                log.info(f"champion: version {number} of {model} is of other data, and not compared")
                 return None
             return Reigning(model, number, Retriever.of_model(versions.fetch(client, version)).system)
     except NvfError as error:
-        say(f"champion: not compared with that of {model}: {error}")
+        log.warning(f"champion: not compared with that of {model}: {error}")
         return None

@@ -8,9 +8,10 @@ Nothing is written but to a folder that is deleted again.
 
 from __future__ import annotations
 
+import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from nvf.sweep.surroundings import commit, machine
 from nvf.sweep.worker import Worker
 from nvf.tracking import names, runs, server
 
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Reproduction:
     changed: list[str]
 
 
-def reproduce(run: str, *, tolerance: float = TOLERANCE, say: Say = lambda line: None) -> Reproduction:
+def reproduce(run: str, *, tolerance: float = TOLERANCE) -> Reproduction:
     """Train a trial again, through the last epoch that is journaled, and compare every figure.
 
     Parameters
@@ -73,8 +74,6 @@ def reproduce(run: str, *, tolerance: float = TOLERANCE, say: Say = lambda line:
         `SWEEP/TRIAL`, or the id of a trial's MLflow run.
     tolerance
         By how much figures may differ and still be close.
-    say
-        Told of each epoch in a line.
 
     Raises
     ------
@@ -99,7 +98,7 @@ def reproduce(run: str, *, tolerance: float = TOLERANCE, say: Say = lambda line:
     now = ground(task.fingerprint, then.ground.spec_text)
     with tempfile.TemporaryDirectory(prefix="nvf-reproduce-") as scratch:
         order = _order(then, trial, snapshot, Path(scratch) / "checkpoints")
-        reports = [_told(report, order, say) for report in _again(order, trial, _halved(trial))]
+        reports = [_told(report, order) for report in _again(order, trial, _halved(trial))]
     pairs = [
         (event.checkpoint.digest, report.checkpoint.digest)
         for event, report in zip(records, reports, strict=True)
@@ -191,12 +190,12 @@ def _again(order: Order, trial: TrialState, halved: int) -> Iterator[Report]:
         yield worker.step()
 
 
-def _told(report: Report, order: Order, say: Say) -> Report:
+def _told(report: Report, order: Order) -> Report:
     if report.record is None:
         raise SweepError(f"trial {order.trial} does not train here as it did: {report.error}")
     if any(fault.params for fault in report.faults):
         raise SweepError(f"trial {order.trial} does not train here as it did: {report.faults[0].detail}")
-    say(f"epoch {report.record.epoch} of {order.epochs}")
+    log.info(f"epoch {report.record.epoch} of {order.epochs}")
     return report
 
 

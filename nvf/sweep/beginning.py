@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from nvf import tasks
@@ -25,7 +26,7 @@ from nvf.tasks.snapshot import open_snapshot
 from nvf.tracking.sync import forget
 from nvf.training.floors import Floors, measure_floors
 
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
 
 
 class NameTaken(SpecError):
@@ -51,7 +52,7 @@ def check_name(folder: Path, name: str) -> None:
         )
 
 
-def begin(folder: Path, name: str, say: Say) -> events.Journal:
+def begin(folder: Path, name: str) -> events.Journal:
     """Return the empty journal of a new sweep; one that never came to a trial is taken back, with its run in MLflow."""
     if not (folder / events.FILE).exists():
         return events.Journal.create(folder)
@@ -63,26 +64,26 @@ def begin(folder: Path, name: str, say: Say) -> events.Journal:
         journal.close()
         check_name(folder, name)
     journal.clear()
-    say(f"the sweep '{name}' that was begun before never came to a trial: this one takes its place")
+    log.info(f"the sweep '{name}' that was begun before never came to a trial: this one takes its place")
     return journal
 
 
-def prepare(spec: Spec, say: Say) -> tuple[Path, Task, Floors]:
+def prepare(spec: Spec) -> tuple[Path, Task, Floors]:
     """Return the task's snapshot, the task as it is searched, and its floors; everything named by them is there."""
     if not all(map(tasks.is_built, (spec.task, *spec.evaluate))):
         looking.look(spec)
-    say(f"task: {spec.task['source']}")
+    log.info(f"task: {spec.task['source']}")
     snapshot = tasks.build_snapshot(spec.task)
     task = open_snapshot(snapshot).withhold(spec.cold, spec.search.seed)
     check_searchable(task.name, [name for name, split in task.splits.items() if len(split)])
     for note in task.notes:
         if note.startswith("warning:"):
-            say(note)
+            log.warning(note)
     looking.check_systems(spec, task)
     for options in spec.evaluate:  # only looked at by a confirmation, which comes too late to find them amiss
-        say(f"evaluate: {options['source']}")
+        log.info(f"evaluate: {options['source']}")
         tasks.carry(task, open_snapshot(tasks.build_snapshot(options)), "test")
-    say("floors: measuring what one gets for nothing")
+    log.info("floors: measuring what one gets for nothing")
     floors = measure_floors(task, "dev", spec.measures())
     for objective in spec.objectives:
         if objective.view and objective.view not in floors.queries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from nvf.journal.folders import find
 from nvf.journal.kinds import FloorsMeasured, SweepResumed
 from nvf.spec.form import KeyPath, Spec
 from nvf.sweep import beginning, looking, ray_session, resuming, signals
-from nvf.sweep.beginning import Say
 from nvf.sweep.conductor import LOSSES, Conductor, Place
 from nvf.sweep.ground import changes, ground
 from nvf.sweep.resuming import CHECKPOINTS, SPEC
@@ -26,6 +26,8 @@ from nvf.tasks.snapshot import open_snapshot
 from nvf.tracking import archive
 from nvf.tracking.projector import Projector
 from nvf.training.floors import Floors, measure_floors
+
+log = logging.getLogger(__name__)
 
 Watch = Callable[[replay.SweepState], None]
 
@@ -49,9 +51,7 @@ class Result:
     behind: int
 
 
-def start(
-    spec: Spec, text: str, overrides: Sequence[str] = (), *, address: str | None = None, watch: Watch, say: Say
-) -> Result:
+def start(spec: Spec, text: str, overrides: Sequence[str] = (), *, address: str | None = None, watch: Watch) -> Result:
     """Run a new sweep to its end.
 
     Parameters
@@ -64,8 +64,6 @@ def start(
         A Ray cluster that is there already, or None.
     watch
         Called with the state after every event.
-    say
-        Called with one line for each step before the first trial.
 
     Raises
     ------
@@ -90,17 +88,17 @@ def start(
             if spec.storage is not None:
                 archive.check(spec.storage)
             if repeats := Space(spec, _misfit).repeats(spec.search.trials):
-                say(repeats)
+                log.info(repeats)
             with devices.using(spec.resources.gpu) as device:
-                _where(spec, device, say)
-                snapshot, task, floors = beginning.prepare(spec, say)
-            ray = _join(session, spec, cluster, say)
-        with beginning.begin(folder, spec.name, say) as journal:
+                _where(spec, device)
+                snapshot, task, floors = beginning.prepare(spec)
+            ray = _join(session, spec, cluster)
+        with beginning.begin(folder, spec.name) as journal:
             (folder / SPEC).write_text(text, encoding="utf-8")
             started = journal.append(beginning.first_event(spec, text, overrides, snapshot, task, floors))
             state = replay.replay([started])
             _write_floors(journal, state, floors)
-            return _run(spec, state, journal, Place(snapshot, folder / CHECKPOINTS), ray, watch, say)
+            return _run(spec, state, journal, Place(snapshot, folder / CHECKPOINTS), ray, watch)
 
 
 def resume(
@@ -111,7 +109,6 @@ def resume(
     accept: bool = False,
     address: str | None = None,
     watch: Watch,
-    say: Say,
 ) -> Result:
     """Go on with a sweep from its journal, or extend a finished one.
 
@@ -125,7 +122,7 @@ def resume(
         How many seconds it may take from now; None for the spec's own budget.
     accept
         Whether to go on with a file, a task, code or versions that have changed since.
-    address, watch, say
+    address, watch
         As of `start`.
 
     Raises
@@ -147,7 +144,7 @@ def resume(
         with signals.raising():
             cluster = ray_session.cluster(address)
             ray_session.look(cluster, spec.resources.cpu, spec.resources.gpu)
-            say(f"task: {spec.task['source']}")
+            log.info(f"task: {spec.task['source']}")
             with devices.using(spec.resources.gpu):
                 snapshot = resuming.snapshot(spec, state)
         task = open_snapshot(snapshot)
@@ -162,7 +159,7 @@ def resume(
                 f"go on all the same: nvf resume {name} --accept-changes"
             )
         with signals.raising():
-            ray = _join(session, spec, cluster, say)
+            ray = _join(session, spec, cluster)
         resumed = SweepResumed(
             spec=spec, accepted=changed, ground=now if changed else None, clock=beginning.clock(snapshot)
         )
@@ -171,13 +168,13 @@ def resume(
             searched = task.withhold(spec.cold, spec.search.seed)
             with devices.using(spec.resources.gpu):
                 _write_floors(journal, state, measure_floors(searched, "dev", spec.measures()))
-        return _run(spec, state, journal, Place(snapshot, folder / CHECKPOINTS), ray, watch, say)
+        return _run(spec, state, journal, Place(snapshot, folder / CHECKPOINTS), ray, watch)
 
 
-def _where(spec: Spec, device: str, say: Say) -> None:
+def _where(spec: Spec, device: str) -> None:
     """Say where the GPU that trials get is not here: a cluster's driver may have none."""
     if spec.resources.gpu > 0 and device == devices.CPU:
-        say(f"texts and floors: on this machine's CPU, for {devices.lacking()}")
+        log.info(f"texts and floors: on this machine's CPU, for {devices.lacking()}")
 
 
 class _Ray(NamedTuple):
@@ -187,12 +184,12 @@ class _Ray(NamedTuple):
     leave: Callable[[], None]
 
 
-def _join(session: contextlib.ExitStack, spec: Spec, cluster: str | None, say: Say) -> _Ray:
+def _join(session: contextlib.ExitStack, spec: Spec, cluster: str | None) -> _Ray:
     """Enter a Ray session: before there is anything in the journal, for it may not come up."""
-    say(f"ray: joining {cluster}" if cluster else "ray: starting")
+    log.info(f"ray: joining {cluster}" if cluster else "ray: starting")
     nodes = session.enter_context(ray_session.session(cluster))
     slots = ray_session.slots(spec.resources.cpu, spec.resources.gpu, nodes)
-    say(f"ray: {slots} trial{'s' if slots > 1 else ''} at a time")
+    log.info(f"ray: {slots} trial{'s' if slots > 1 else ''} at a time")
     return _Ray(slots, session.close)
 
 
@@ -207,7 +204,6 @@ def _run(
     place: Place,
     ray: _Ray,
     watch: Watch,
-    say: Say,
 ) -> Result:
     """Run the trials, leave Ray, and bring everything to its end."""
     folder = journal.path.parent
@@ -233,8 +229,8 @@ def _run(
             try:
                 study.export(folder / "optuna.db")
             except SweepError as error:
-                say(f"without the study for optuna-dashboard: {error}; nvf resume {spec.name} writes it")
-        archive.keep(folder, spec.storage, say)
+                log.warning(f"without the study for optuna-dashboard: {error}; nvf resume {spec.name} writes it")
+        archive.keep(folder, spec.storage)
     return Result(state, projector.link(), behind)
 
 

@@ -5,12 +5,15 @@ A replicate is one order, carried out by the same worker as a trial, from its st
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from nvf.sweep import ray_session, signals
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.worker import Worker
+
+log = logging.getLogger(__name__)
 
 LOSSES = 3
 """How often a replicate is begun anew because its worker died."""
@@ -20,7 +23,7 @@ LOOK = 0.5
 Done = Callable[[int, list[Report]], None]
 
 
-def carry_out(orders: Sequence[Order], done: Done, *, address: str | None = None, say: Callable[[str], None]) -> bool:
+def carry_out(orders: Sequence[Order], done: Done, *, address: str | None = None) -> bool:
     """Run every order to its end, as many at a time as Ray has room for; returns whether all were.
 
     Parameters
@@ -32,8 +35,6 @@ def carry_out(orders: Sequence[Order], done: Done, *, address: str | None = None
         The last report has an error where training failed.
     address
         A running cluster, or None.
-    say
-        Told of each step in a line.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def carry_out(orders: Sequence[Order], done: Done, *, address: str | None = None
         stopped = True
 
     cluster = ray_session.cluster(address)
-    say(f"ray: joining {cluster}" if cluster else "ray: starting")
+    log.info(f"ray: joining {cluster}" if cluster else "ray: starting")
     # The signals a second time within the session: Ray puts handlers of its own in their place.
     first = orders[0]
     ray_session.look(cluster, first.cpu, first.gpu)

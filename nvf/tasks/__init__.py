@@ -26,7 +26,6 @@ from nvf.tasks.beir import Beir
 from nvf.tasks.outline import Look
 from nvf.tasks.pairs import Pairs
 from nvf.tasks.paragraphs import Paragraphs
-from nvf.tasks.progress import Progress
 from nvf.tasks.pydocs import PyDocs
 from nvf.tasks.qdrant import Qdrant
 from nvf.tasks.sequences import Sequences
@@ -123,11 +122,10 @@ def look(options: Mapping[str, Any]) -> Look:
     return seen
 
 
-def build(options: Mapping[str, Any], progress: Progress | None = None) -> Task:
+def build(options: Mapping[str, Any]) -> Task:
     """Return the task that a sweep file's `task` describes, e.g. `{"source": "beir", "path": "..."}`.
 
-    Vectors come from the cache where it has them; `progress` is told of the encoding (by default a bar, or lines on
-    stderr).
+    Vectors come from the cache where it has them.
 
     Raises
     ------
@@ -135,11 +133,11 @@ def build(options: Mapping[str, Any], progress: Progress | None = None) -> Task:
         Where options, data or encoder are at fault.
     """
     source, params = check(options)
-    task: Task = source.load(params, progress)
+    task: Task = source.load(params)
     return task
 
 
-def build_snapshot(options: Mapping[str, Any], progress: Progress | None = None) -> Path:
+def build_snapshot(options: Mapping[str, Any]) -> Path:
     """Return the folder of the task's snapshot, made unless nothing that it depends on has changed since it was.
 
     It depends on the options, on the size and time of every input file, on the state of a server that it is read from,
@@ -149,7 +147,7 @@ def build_snapshot(options: Mapping[str, Any], progress: Progress | None = None)
     known = _place(source, params)
     if (there := _built(known)) is not None:
         return there
-    folder = snapshot(source.load(params, progress))
+    folder = snapshot(source.load(params))
     atomic.write(known, folder.name)
     return folder
 

@@ -17,7 +17,6 @@ from nvf.tasks.base import Task
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.identity import Known
 from nvf.tasks.outline import SPLITS, Judgements, Look, look, settle
-from nvf.tasks.progress import Progress
 from nvf.tasks.qrels import read_qrels
 from nvf.tasks.sources import Source
 from nvf.tasks.splits import Plan, Shares
@@ -62,12 +61,12 @@ class Beir(Source[BeirParams]):
     Params = BeirParams
     files = ("path", "vectors")
 
-    def load(self, params: BeirParams, progress: Progress | None = None) -> Task:
+    def load(self, params: BeirParams) -> Task:
         """Return the task of the folder; see `Source.load`."""
         read = _read(params)
         judgements, documents = read.judged.splits, read.documents
         asked = query_ids(judgement for split in judgements.values() for judgement in split)
-        corpus, queries = _vectors(params, documents, {query: read.texts[query] for query in asked}, progress)
+        corpus, queries = _vectors(params, documents, {query: read.texts[query] for query in asked})
         every = Queries(asked, queries, [read.texts[query] for query in asked])
         return assemble(
             name=read.name,
@@ -88,7 +87,7 @@ class Beir(Source[BeirParams]):
             list(frozen.identifying_files(params.encoder, params.max_length))
         else:
             asked = query_ids(judgement for split in read.judged.splits.values() for judgement in split)
-            _vectors(params, read.documents, dict.fromkeys(asked, ""), None)
+            _vectors(params, read.documents, dict.fromkeys(asked, ""))
         return read.seen
 
     def inputs(self, params: BeirParams) -> Iterable[Path]:
@@ -140,11 +139,11 @@ def _check_known(asked: Sequence[str], texts: Mapping[str, str], path: Path) -> 
 
 
 def _vectors(
-    params: BeirParams, documents: Mapping[str, str], queries: Mapping[str, str], progress: Progress | None
+    params: BeirParams, documents: Mapping[str, str], queries: Mapping[str, str]
 ) -> tuple[FloatArray, FloatArray]:
     if params.vectors is None:
-        corpus = embed(list(documents.values()), params.encoder, params.max_length, progress, what="documents")
-        return corpus, embed(list(queries.values()), params.encoder, params.max_length, progress, what="queries")
+        corpus = embed(list(documents.values()), params.encoder, params.max_length, what="documents")
+        return corpus, embed(list(queries.values()), params.encoder, params.max_length, what="queries")
     return stored(params.vectors, "corpus", list(documents)), stored(params.vectors, "queries", list(queries))
 
 

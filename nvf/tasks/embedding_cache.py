@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from nvf import atomic, paths
+from nvf import atomic, paths, progress
 from nvf.encoders import frozen
-from nvf.tasks import progress as reports
 from nvf.tasks import spill
 from nvf.types import FloatArray
 
@@ -31,7 +30,6 @@ def embed(
     texts: Sequence[str],
     encoder_name: str,
     max_length: int,
-    progress: reports.Progress | None = None,
     what: str = "texts",
 ) -> FloatArray:
     """Return the (len(texts), D) float32 unit vectors of `texts`, in their order; new texts are encoded and kept.
@@ -49,7 +47,7 @@ def embed(
     store = _Store(paths.cache() / "vectors" / f"{frozen.fingerprint(encoder_name)}-{max_length}")
     keys = [_key(text) for text in texts]
     if not store.knows(keys):
-        _encode_missing(store, dict(zip(keys, texts, strict=True)), encoder_name, max_length, progress, what)
+        _encode_missing(store, dict(zip(keys, texts, strict=True)), encoder_name, max_length, what)
     return store.read(keys)
 
 
@@ -58,7 +56,6 @@ def _encode_missing(
     wanted: dict[bytes, str],
     encoder_name: str,
     max_length: int,
-    progress: reports.Progress | None,
     what: str,
 ) -> None:
     store.folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +65,7 @@ def _encode_missing(
         if not missing:
             return
         encoder = frozen.load(encoder_name, max_length)
-        with (progress or reports.show)(f"encoding {what} with {encoder_name}", len(missing)) as advance:
+        with progress.reported(f"encoding {what} with {encoder_name}", len(missing)) as advance:
             for start in range(0, len(missing), CHUNK):
                 chunk = missing[start : start + CHUNK]
                 store.append(chunk, encoder.encode([wanted[key] for key in chunk]))

@@ -20,7 +20,6 @@ from nvf.tasks.embedding_cache import embed
 from nvf.tasks.files import Judgement
 from nvf.tasks.identity import Known
 from nvf.tasks.outline import Judgements, Look, look, settle
-from nvf.tasks.progress import Progress
 from nvf.tasks.qrels import whole
 from nvf.tasks.sources import Source
 from nvf.tasks.splits import Plan, Shares
@@ -116,13 +115,13 @@ class Pairs(Source[PairsParams]):
     Params = PairsParams
     files = ("path",)
 
-    def load(self, params: PairsParams, progress: Progress | None = None) -> Task:
+    def load(self, params: PairsParams) -> Task:
         """Return the task of the table; see `Source.load`."""
         read = _read(params)
         documents, texts = list(read.documents.values()), list(read.queries.values())
-        encoded = embed(documents, params.encoder, params.max_length, progress, what="documents")
+        encoded = embed(documents, params.encoder, params.max_length, what="documents")
         corpus = make_corpus(list(read.documents), encoded, documents)
-        vectors = embed(texts, params.encoder, params.max_length, progress, what="queries")
+        vectors = embed(texts, params.encoder, params.max_length, what="queries")
         return assemble(
             name=read.seen.name,
             source=self.options(params),

@@ -23,7 +23,6 @@ from nvf.tasks.base import Task
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.files import encodable
 from nvf.tasks.outline import Look
-from nvf.tasks.progress import Progress
 from nvf.tasks.pydocs import STDLIB, by_split, collector_off, docstrings, sources
 from nvf.tasks.sequences import judged, windows
 from nvf.tasks.sources import Source
@@ -68,13 +67,13 @@ class Paragraphs(Source[ParagraphsParams]):
         queries = {split: None for split, packages in given.items() if packages}
         return Look("paragraphs", None, queries, {}, [], texts=False, context=params.context)
 
-    def load(self, params: ParagraphsParams, progress: Progress | None = None) -> Task:
+    def load(self, params: ParagraphsParams) -> Task:
         """Return the task of the packages; see `Source.load`."""
         splits = _draw(find_documents(by_split(params.train, params.dev, params.test), params.context), params)
         documents = {name: texts for found in splits.values() for name, texts in found.items()}
         ids = [f"{name}:{place}" for name, texts in documents.items() for place in range(len(texts))]
         texts = [text for document in documents.values() for text in document]
-        vectors = embed(texts, params.encoder, params.max_length, progress, what="paragraphs")
+        vectors = embed(texts, params.encoder, params.max_length, what="paragraphs")
         ends = np.cumsum([len(document) for document in documents.values()])
         rows = {name: np.arange(end - len(documents[name]), end) for name, end in zip(documents, ends, strict=True)}
         return assemble(

@@ -26,7 +26,6 @@ from nvf.tasks.base import Judged, Task
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.files import encodable
 from nvf.tasks.outline import Look
-from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import Queries
 
@@ -107,15 +106,13 @@ class PyDocs(Source[PyDocsParams]):
         queries = {split: None for split, packages in given.items() if packages}
         return Look("pydocs", None, queries, {}, [], texts=True)
 
-    def load(self, params: PyDocsParams, progress: Progress | None = None) -> Task:
+    def load(self, params: PyDocsParams) -> Task:
         """Return the task of the packages; see `Source.load`."""
         splits = _draw(find_pairs(by_split(params.train, params.dev, params.test)), params)
         pairs = [pair for split in splits.values() for pair in split]
         rows = {pair.name: row for row, pair in enumerate(pairs)}
-        documents = embed(
-            [pair.document for pair in pairs], params.encoder, params.max_length, progress, what="documents"
-        )
-        queries = embed([pair.query for pair in pairs], params.encoder, params.max_length, progress, what="queries")
+        documents = embed([pair.document for pair in pairs], params.encoder, params.max_length, what="documents")
+        queries = embed([pair.query for pair in pairs], params.encoder, params.max_length, what="queries")
 
         def judged(split: Sequence[Pair]) -> Judged:
             ids = [pair.name for pair in split]

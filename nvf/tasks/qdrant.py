@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from nvf import progress
 from nvf.encoders import frozen
 from nvf.errors import TaskError, nearest
 from nvf.params import REQUIRED, nested, param
 from nvf.tasks import files, spill
-from nvf.tasks import progress as reports
 from nvf.tasks.assemble import UNIT_TOLERANCE, assemble, judge, make_corpus, query_ids
 from nvf.tasks.base import Corpus, Judged, Task
 from nvf.tasks.embedding_cache import embed
@@ -82,14 +82,14 @@ class Qdrant(Source[QdrantParams]):
     def __init__(self, client: QdrantClient | None = None) -> None:
         self._client = client
 
-    def load(self, params: QdrantParams, progress: reports.Progress | None = None) -> Task:
+    def load(self, params: QdrantParams) -> Task:
         """Return the task of the collection; see `Source.load`."""
         path = _log_path(params)
         log = read_log(files.existing(path, "a query log, one JSON object per line"))
         with self._opened(params) as client:
-            corpus, notes = _scroll(client, params, progress)
+            corpus, notes = _scroll(client, params)
         judged = _settled(log, Known(corpus.ids, f"collection '{params.collection}'"), params)
-        vectors = _asked(log, params, corpus.dim, progress)
+        vectors = _asked(log, params, corpus.dim)
         rows = {document: row for row, document in enumerate(corpus.ids)}
         return assemble(
             name=f"qdrant/{params.collection}",
@@ -247,16 +247,14 @@ def _page(client: QdrantClient, params: QdrantParams, offset: Any) -> tuple[list
     )
 
 
-def _scroll(
-    client: QdrantClient, params: QdrantParams, progress: reports.Progress | None
-) -> tuple[Corpus, Sequence[str]]:
+def _scroll(client: QdrantClient, params: QdrantParams) -> tuple[Corpus, Sequence[str]]:
     """Return the collection's points that have the vector, and what the user should know of the others."""
     config = _vector_params(client, params)
     count = client.count(params.collection, exact=True).count
     ids: list[str] = []
     texts: list[str] = []
     vectors, seen, offset = spill.empty((count, config.size)), 0, None
-    with (progress or reports.show)(f"reading {params.collection}", count) as advance:
+    with progress.reported(f"reading {params.collection}", count) as advance:
         while seen < count:
             records, offset = _page(client, params, offset)
             seen += len(records)
@@ -308,7 +306,7 @@ def _rank_as_here(ids: Sequence[str], vectors: FloatArray, distance: str, params
             )
 
 
-def _asked(log: Sequence[Logged], params: QdrantParams, dim: int, progress: reports.Progress | None) -> FloatArray:
+def _asked(log: Sequence[Logged], params: QdrantParams, dim: int) -> FloatArray:
     """Return the (Q, dim) vectors of the log's queries, encoding those that are texts only."""
     _needs_encoder(log, params)
     _check_widths(log, params, dim)
@@ -317,13 +315,13 @@ def _asked(log: Sequence[Logged], params: QdrantParams, dim: int, progress: repo
     vectors = np.empty((len(log), dim), dtype=np.float32)
     encoded: Iterable[FloatArray] = ()
     if texts and params.encoder is not None:
-        width = embed(texts[:1], params.encoder, params.max_length, progress, what="queries").shape[1]
+        width = embed(texts[:1], params.encoder, params.max_length, what="queries").shape[1]
         if width != dim:
             raise TaskError(
                 f"{path}: {params.encoder} makes vectors of {width} numbers, but those of '{params.collection}' have "
                 f"{dim}: name the encoder of the collection"
             )
-        encoded = embed(texts, params.encoder, params.max_length, progress, what="queries")
+        encoded = embed(texts, params.encoder, params.max_length, what="queries")
     rest = iter(encoded)
     for query, row in zip(log, vectors, strict=True):
         row[:] = next(rest) if query.vector is None else query.vector

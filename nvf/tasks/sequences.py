@@ -20,7 +20,6 @@ from nvf.tasks import files
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Judged, Qrels, Task
 from nvf.tasks.outline import Look
-from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, IntArray, Queries
 
@@ -46,7 +45,7 @@ class Sequences(Source[SequencesParams]):
     Params = SequencesParams
     files = ("path",)
 
-    def load(self, params: SequencesParams, progress: Progress | None = None) -> Task:
+    def load(self, params: SequencesParams) -> Task:
         """Return the task of the folder; see `Source.load`."""
         ids, vectors, rows = self._cut(params)
         return assemble(

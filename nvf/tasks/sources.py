@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 from nvf.params import flatten
 from nvf.tasks.base import Task
 from nvf.tasks.outline import Look
-from nvf.tasks.progress import Progress
 
 P = TypeVar("P")
 
@@ -36,8 +35,8 @@ class Source(ABC, Generic[P]):
     files: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def load(self, params: P, progress: Progress | None = None) -> Task:
-        """Return the task made with `params`; encoding is reported to `progress`. Raises `TaskError`."""
+    def load(self, params: P) -> Task:
+        """Return the task made with `params`. Raises `TaskError`."""
 
     @abstractmethod
     def look(self, params: P) -> Look:

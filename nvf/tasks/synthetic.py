@@ -21,7 +21,6 @@ from nvf.params import param
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Judged, Qrels, Task
 from nvf.tasks.outline import Look
-from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, IntArray, Queries
 
@@ -71,7 +70,7 @@ class Synthetic(Source[SyntheticParams]):
         queries = {"train": params.train, "dev": params.dev, "test": params.test}
         return Look(_name(params), params.documents, queries, {}, [], truth=True)
 
-    def load(self, params: SyntheticParams, progress: Progress | None = None) -> Task:
+    def load(self, params: SyntheticParams) -> Task:
         """Return the generated task; it has no texts."""
         documents, _ = _drawn(params)
         ids = [f"d{row:07d}" for row in range(params.documents)]

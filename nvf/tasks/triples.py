@@ -24,7 +24,6 @@ from nvf.tasks.base import Qrels, Task
 from nvf.tasks.beir import stored, stored_files
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.outline import Look
-from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.tasks.splits import Plan
 from nvf.types import FloatArray, IntArray, Queries
@@ -79,7 +78,7 @@ class Triples(Source[TriplesParams]):
     Params = TriplesParams
     files = ("path", "vectors")
 
-    def load(self, params: TriplesParams, progress: Progress | None = None) -> Task:
+    def load(self, params: TriplesParams) -> Task:
         """Return the task of the file; see `Source.load`."""
         path = _path(params)
         _check_shares(params)
@@ -87,10 +86,8 @@ class Triples(Source[TriplesParams]):
         documents, queries = list(read.documents), list(read.queries)
         # The id of a query and that of a document must differ: a document of a query's own id is never its answer.
         if params.vectors is None:
-            corpus = make_corpus(
-                _numbered("d", len(documents)), _embed(documents, "documents", params, progress), documents
-            )
-            asked = Queries(_numbered("q", len(queries)), _embed(queries, "queries", params, progress), queries)
+            corpus = make_corpus(_numbered("d", len(documents)), _embed(documents, "documents", params), documents)
+            asked = Queries(_numbered("q", len(queries)), _embed(queries, "queries", params), queries)
         else:
             corpus = make_corpus(documents, stored(params.vectors, "corpus", documents))
             asked = Queries([f"{query}?" for query in queries], stored(params.vectors, "queries", queries))
@@ -143,8 +140,8 @@ def _numbered(prefix: str, count: int) -> list[str]:
     return [f"{prefix}{row:07d}" for row in range(count)]
 
 
-def _embed(texts: list[str], what: str, params: TriplesParams, progress: Progress | None) -> FloatArray:
-    return embed(texts, params.encoder, params.max_length, progress, what=what)
+def _embed(texts: list[str], what: str, params: TriplesParams) -> FloatArray:
+    return embed(texts, params.encoder, params.max_length, what=what)
 
 
 def _notes(read: Read) -> list[str]:

@@ -13,7 +13,6 @@ from nvf.tasks.assemble import assemble, judged_splits, make_corpus, query_ids
 from nvf.tasks.base import Task
 from nvf.tasks.identity import Known
 from nvf.tasks.outline import Judgements, Look, look, settle
-from nvf.tasks.progress import Progress
 from nvf.tasks.qrels import read_qrels
 from nvf.tasks.sources import Source
 from nvf.tasks.splits import Plan, Shares
@@ -64,7 +63,7 @@ class Vectors(Source[VectorsParams]):
     Params = VectorsParams
     files = ("corpus", "corpus_ids", "queries", "queries_ids", "train", "dev", "test", "corpus_texts", "queries_texts")
 
-    def load(self, params: VectorsParams, progress: Progress | None = None) -> Task:
+    def load(self, params: VectorsParams) -> Task:
         """Return the task of the files; see `Source.load`."""
         read = _read(params)
         return assemble(

@@ -24,7 +24,6 @@ from nvf.params import param
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Judged, Qrels, Task
 from nvf.tasks.outline import Look
-from nvf.tasks.progress import Progress
 from nvf.tasks.sources import Source
 from nvf.types import FloatArray, IntArray, Queries
 
@@ -56,7 +55,7 @@ class Walks(Source[WalksParams]):
         queries = {"train": params.train, "dev": params.dev, "test": params.test}
         return Look("walks", params.documents, queries, {}, [], context=params.context, truth=True)
 
-    def load(self, params: WalksParams, progress: Progress | None = None) -> Task:
+    def load(self, params: WalksParams) -> Task:
         """Return the generated task; it has no texts."""
         rng = np.random.default_rng(seeding.derive("walks", params.seed))
         drawn = rng.standard_normal((params.documents, params.dim))

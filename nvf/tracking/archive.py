@@ -11,10 +11,11 @@ last, so what it names is there when it is.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from nvf.journal.kinds import Event, RecordTaken, Replicated
 from nvf.journal.replay import SweepState, replay
 from nvf.redaction import safe
 from nvf.training import checkpoint
+
+log = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
 SILENCE = 8.0
@@ -92,14 +95,14 @@ def archive(folder: Path) -> Copied | None:
     return Copied(where, len(found), len(published), added)
 
 
-def keep(folder: Path, storage: str | None, say: Callable[[str], None]) -> None:
-    """Where the spec names a `storage`, do what `archive` does; one that is down costs nothing but a line to `say`."""
+def keep(folder: Path, storage: str | None) -> None:
+    """Where the spec names a `storage`, do what `archive` does; one that is down costs nothing but a warning."""
     if storage is None:
         return
     try:
-        say(f"storage: {archive(folder)}")
+        log.info(f"storage: {archive(folder)}")
     except StorageError as error:
-        say(f"storage: {error}; nvf sync {folder.name} copies what is missing")
+        log.warning(f"storage: {error}; nvf sync {folder.name} copies what is missing")
 
 
 def restore(where: str) -> Path:

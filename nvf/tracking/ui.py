@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -18,17 +19,19 @@ from nvf.redaction import safe
 from nvf.tracking import server, views
 from nvf.tracking.sync import sync
 
+log = logging.getLogger(__name__)
+
 STOP_SECONDS = 10
 
 
-def serve(port: int = server.UI_PORT, host: str = "127.0.0.1", say: Callable[[str], None] = print) -> None:
+def serve(port: int = server.UI_PORT, host: str = "127.0.0.1", tell: Callable[[str], None] = print) -> None:
     """Serve the UI in the foreground until it is interrupted; where MLflow is a server already, name it.
 
     Parameters
     ----------
     port, host
         Where to listen. Any other host than this machine's own shows every run to the network, without a password.
-    say
+    tell
         Takes the lines for the user.
 
     Raises
@@ -38,16 +41,16 @@ def serve(port: int = server.UI_PORT, host: str = "127.0.0.1", say: Callable[[st
     """
     uri = server.tracking_uri()
     if server.is_server(uri):
-        say(f"MLFLOW_TRACKING_URI is a server, which has a UI of its own: {safe(uri)}")
+        tell(f"MLFLOW_TRACKING_URI is a server, which has a UI of its own: {safe(uri)}")
         return
     _check_port(host, port)
     mlflow = server.client()
     experiment = server.experiment(mlflow)
     views.introduce(mlflow, experiment)
-    _settle(say)
+    _settle()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the server outlives this process
     process = subprocess.Popen(command(port, host), env=environment(uri), start_new_session=True)
-    say(f"MLflow UI: http://{host}:{port}/{views.overview(experiment)}  (Ctrl-C ends)")
+    tell(f"MLflow UI: http://{host}:{port}/{views.overview(experiment)}  (Ctrl-C ends)")
     try:
         code = process.wait()
     except KeyboardInterrupt:
@@ -56,7 +59,7 @@ def serve(port: int = server.UI_PORT, host: str = "127.0.0.1", say: Callable[[st
     raise TrackingError(f"the MLflow UI ended by itself with exit code {code}; its messages stand above")
 
 
-def _settle(say: Callable[[str], None]) -> None:
+def _settle() -> None:
     """Show as killed what a dead driver left running: it cannot say so itself."""
     for name in folders.names():
         folder = folders.find(name)
@@ -64,7 +67,7 @@ def _settle(say: Callable[[str], None]) -> None:
             if not folders.running(folder) and replay(read(folder)).status == "running":
                 sync(folder)
         except NvfError as error:
-            say(f"sweep {name}: {error}")
+            log.warning(f"sweep {name}: {error}")
 
 
 def command(port: int, host: str) -> list[str]:

@@ -68,7 +68,7 @@ def refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> str:
     path = home.sweep("small") / events.FILE
     before = path.read_bytes() if path.exists() else None
     with pytest.raises(NvfError) as caught:
-        driver.resume("small", watch=lambda state: None, say=lambda line: None)
+        driver.resume("small", watch=lambda state: None)
     if before is not None:
         after = path.read_bytes()
         assert before.startswith(after) and b"\n" not in before[len(after) :]

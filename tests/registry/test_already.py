@@ -41,9 +41,9 @@ def folder(run_sweep: RunSweep, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("asked", [{}, {"top": 2}, {"trials": [1, 0]}, {"model": "small"}])
-def test_nothing_new_is_said_and_nothing_is_opened(folder: Path, asked: dict[str, Any]) -> None:
-    before, said = read(folder), list[str]()
-    assert confirm("small", seeds=3, say=said.append, **asked) == before[-1].result
+def test_nothing_new_is_said_and_nothing_is_opened(folder: Path, said: list[str], asked: dict[str, Any]) -> None:
+    before = read(folder)
+    assert confirm("small", seeds=3, **asked) == before[-1].result
     assert read(folder) == before
     assert said[0].startswith("confirmed 20") and "UTC: trials 0000, 0001, 3 seeds; test stays closed" in said[0]
     assert said[1:] == ["once more, with the same options: nvf confirm small --again"]
@@ -75,10 +75,9 @@ def test_one_whose_checkpoint_is_gone_is_confirmed(folder: Path) -> None:
         confirm("small", seeds=3)
 
 
-def test_an_earlier_confirmation_counts_and_the_last_is_named(folder: Path) -> None:
+def test_an_earlier_confirmation_counts_and_the_last_is_named(folder: Path, said: list[str]) -> None:
     confirmed(folder, {1: 0.1})
-    said = list[str]()
-    assert len(confirm("small", seeds=3, say=said.append).finalists) == 2
+    assert len(confirm("small", seeds=3).finalists) == 2
     assert said[1] == "nvf promote asks the last confirmation: of trials 0001 over 3 seeds"
 
 

@@ -50,7 +50,9 @@ def cut(folder: Path, after: Event) -> None:
 
 
 @pytest.mark.ray
-def test_a_confirmation_dies_twice_and_opens_test_once(run_sweep: RunSweep, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_confirmation_dies_twice_and_opens_test_once(
+    run_sweep: RunSweep, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = run_sweep()
     with monkeypatch.context() as patch:
         patch.setattr(rooms, "_judge", die)
@@ -60,9 +62,8 @@ def test_a_confirmation_dies_twice_and_opens_test_once(run_sweep: RunSweep, monk
         assert len(undisturbed.replicates) == 8 and undisturbed.opened
         third = [event for event in read(folder) if event.kind == "replicate"][2]
         cut(folder, third)
-        said: list[str] = []
         with pytest.raises(Died):
-            confirm("small", top=2, seeds=2, say=said.append)
+            confirm("small", top=2, seeds=2)
         assert "confirmation 1: going on, 3 trainings are in" in said
     again = confirmations(read(folder))[0].replicates
     assert {part: event.checkpoint for part, event in again.items()} == {
@@ -72,7 +73,7 @@ def test_a_confirmation_dies_twice_and_opens_test_once(run_sweep: RunSweep, monk
     expected = {trial: _by_trec_eval(folder, again, trial) for trial in (0, 1)}
 
     said.clear()
-    result = confirm("small", top=2, seeds=2, say=said.append)
+    result = confirm("small", top=2, seeds=2)
     assert any("judging now" in line for line in said) and not any("ray" in line for line in said)
     assert kinds(folder).count("test_opened") == 1 and kinds(folder)[-1] == "confirmed"
     assert result.opened == 1 and result.confirmation == 1

@@ -95,8 +95,8 @@ def test_trainings_of_an_older_confirmation_are_not_gone_on_with(folder: Path) -
         part = {"trial": 0, "place": 0, "withheld": True, "seed": 1, "cold_seed": 1}
         there = {"folder": "checkpoints", "digest": "d"}
         write(journal, "replicate", confirmation=2, part=part, record={}, checkpoint=there, error=None)
-        assert rooms._begin(journal, events.read(folder), [0], 3, "small", print).number == 3
-        newer = rooms._begin(journal, events.read(folder), [0], 3, "small", print)
+        assert rooms._begin(journal, events.read(folder), [0], 3, "small").number == 3
+        newer = rooms._begin(journal, events.read(folder), [0], 3, "small")
     assert newer.number == 3 and confirmations(events.read(folder))[-1].cold_by == cold.RULE
 
 

@@ -25,8 +25,7 @@ def test_finalists_stand_beside_the_champion_and_promotion_ranks_nothing_anew(
     first = promote("small", force="the first of its name")
 
     run_sweep("other", rates=(0.0001,), epochs=2)
-    said: list[str] = []
-    result = confirm("other", seeds=1, model="small", say=said.append)
+    result = confirm("other", seeds=1, model="small")
     assert result.champion is not None
     assert (result.champion.model, result.champion.version) == ("small", first.version)
     assert result.champion.figures["all"] == alone.finalists[0].test["all"], "the very checkpoint"
@@ -46,12 +45,11 @@ def test_finalists_stand_beside_the_champion_and_promotion_ranks_nothing_anew(
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_champion_of_other_data_is_not_compared(run_sweep: RunSweep) -> None:
+def test_a_champion_of_other_data_is_not_compared(run_sweep: RunSweep, said: list[str]) -> None:
     run_sweep("small")
     confirm("small", top=1, seeds=1)
     promote("small", force="the first of its name")
     options = {"source": "synthetic", "documents": 70, "dim": 8, "map": "rotation", "train": 200, "dev": 30, "test": 30}
     run_sweep("other", options, rates=(0.01,), epochs=1)
-    said: list[str] = []
-    assert confirm("other", seeds=1, model="small", say=said.append).champion is None
+    assert confirm("other", seeds=1, model="small").champion is None
     assert any("of other data" in line for line in said)

@@ -113,15 +113,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("trial", [0, 1])
-def test_a_trial_comes_out_equal_to_the_bit_and_nothing_is_written(folder: Path, mlruns: Path, trial: int) -> None:
-    before, told = contents(mlruns), list[str]()
+def test_a_trial_comes_out_equal_to_the_bit_and_nothing_is_written(
+    folder: Path, mlruns: Path, said: list[str], trial: int
+) -> None:
+    before = contents(mlruns)
     assert bool(replay.replay(events.read(folder)).trials[trial].changed) is (trial == 1)
-    report = reproduce(f"small/{trial}", say=told.append)
+    report = reproduce(f"small/{trial}")
     assert contents(mlruns) == before
     assert report.agreement.verdict == "equal" and report.agreement.figures > 50
     assert (report.system, report.epochs, report.threads, report.changed) == ("linear", 2, 1, [])
     assert (report.checkpoints, report.same) == (3, 3)
-    assert told == ["epoch 0 of 2", "epoch 1 of 2", "epoch 2 of 2"]
+    assert said == ["epoch 0 of 2", "epoch 1 of 2", "epoch 2 of 2"]
     assert lines(report)[-1] == "changed since: nothing that the journal tells"
 
 

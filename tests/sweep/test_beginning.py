@@ -50,7 +50,7 @@ def start(tmp_path: Path) -> Callable[..., driver.Result]:
         path = tmp_path / "tiny.yaml"
         path.write_text(TINY)
         spec, document = load(path, list(overrides))
-        return driver.start(spec, document.text, overrides, watch=silent, say=silent)
+        return driver.start(spec, document.text, overrides, watch=silent)
 
     return run
 
@@ -105,16 +105,15 @@ def test_the_cluster_that_the_environment_names(
     assert ray_session.cluster("local") is None
 
 
-def test_a_sweep_without_a_trial_gives_way_with_its_run() -> None:
+def test_a_sweep_without_a_trial_gives_way_with_its_run(said: list[str]) -> None:
     folder = paths.sweep("tiny")
     with events.Journal.create(folder) as journal:
         journals.start(journal, "tiny")
     sync(folder)
     assert shown("tiny")[1]
     beginning.check_name(folder, "tiny")
-    told: list[str] = []
-    with beginning.begin(folder, "tiny", told.append) as journal:
-        assert "never came to a trial" in told[0]
+    with beginning.begin(folder, "tiny") as journal:
+        assert "never came to a trial" in said[0]
         journals.start(journal, "tiny")
         with pytest.raises(beginning.NameTaken, match="nvf resume tiny"):
             beginning.check_name(folder, "tiny")  # somebody is at it
@@ -143,5 +142,5 @@ def test_a_sweep_with_a_trial_keeps_its_name(damage: bool) -> None:
         path.write_bytes(b"x" + path.read_bytes()[1:])
     before = (folder / events.FILE).read_bytes()
     with pytest.raises(beginning.NameTaken, match="nvf resume tiny"):
-        beginning.begin(folder, "tiny", silent)
+        beginning.begin(folder, "tiny")
     assert (folder / events.FILE).read_bytes() == before

@@ -46,5 +46,5 @@ def test_a_system_that_does_not_apply_is_refused_before_anything_is_journaled(ml
     (folder / SPEC_FILE).write_text(text)
     before = events.read(folder)
     with pytest.raises(SpecError, match="'lvm' cannot search this task: each query of .* is one vector"):
-        driver.resume("small", accept=True, watch=lambda state: None, say=lambda line: None)
+        driver.resume("small", accept=True, watch=lambda state: None)
     assert events.read(folder) == before

@@ -14,9 +14,9 @@ import pytest
 
 from nvf import paths
 from nvf.encoders import frozen
+from nvf.progress import Advance, reporting
 from nvf.tasks import embedding_cache
 from nvf.tasks.embedding_cache import embed
-from nvf.tasks.progress import Advance
 
 LENGTH = 16
 
@@ -57,13 +57,17 @@ def test_vectors_are_the_encoders_own_in_the_texts_order(mlruns: Path) -> None:
 
 def test_each_text_is_encoded_once(mlruns: Path) -> None:
     counter = Counter()
-    embed(["a", "b", "a"], "minilm", LENGTH, counter)
+    with reporting(counter):
+        embed(["a", "b", "a"], "minilm", LENGTH)
     assert (counter.totals, counter.done) == ([2], 2)
-    embed(["b", "c", "a"], "minilm", LENGTH, counter)
+    with reporting(counter):
+        embed(["b", "c", "a"], "minilm", LENGTH)
     assert (counter.totals, counter.done) == ([2, 1], 3)
-    embed(["c", "a"], "minilm", LENGTH, counter)
+    with reporting(counter):
+        embed(["c", "a"], "minilm", LENGTH)
     assert counter.totals == [2, 1]
-    embed(["a"], "minilm", LENGTH + 1, counter)
+    with reporting(counter):
+        embed(["a"], "minilm", LENGTH + 1)
     assert counter.totals == [2, 1, 1]
 
 
@@ -95,10 +99,9 @@ ENCODE = """
 import sys
 import numpy as np
 from nvf.tasks import embedding_cache
-from nvf.tasks.progress import quiet
 embedding_cache.CHUNK = 16
 texts = [f"sentence number {row} of a short text" for row in range(int(sys.argv[1]))]
-vectors = embedding_cache.embed(texts, "minilm", 16, quiet)
+vectors = embedding_cache.embed(texts, "minilm", 16)
 print(float(np.abs(np.linalg.norm(vectors, axis=1) - 1).max()), len(vectors))
 """
 
@@ -132,7 +135,8 @@ def test_a_killed_encode_goes_on_where_it_stopped(mlruns: Path) -> None:
     kept = files()[0].stat().st_size // 16
     assert 48 <= kept < len(texts)
     wanted, counter = texts[: kept + 20], Counter()
-    vectors = embed(wanted, "minilm", LENGTH, counter)
+    with reporting(counter):
+        vectors = embed(wanted, "minilm", LENGTH)
     assert 20 <= counter.done <= 20 + 16
     np.testing.assert_allclose(vectors, frozen.load("minilm", LENGTH).encode(wanted), atol=1e-5)
 
@@ -148,7 +152,9 @@ def test_an_interrupted_encode_keeps_its_chunks(mlruns: Path, monkeypatch: pytes
         yield advance
 
     with pytest.raises(KeyboardInterrupt):
-        embed(sentences(10), "minilm", LENGTH, interrupted)
+        with reporting(interrupted):
+            embed(sentences(10), "minilm", LENGTH)
     counter = Counter()
-    embed(sentences(10), "minilm", LENGTH, counter)
+    with reporting(counter):
+        embed(sentences(10), "minilm", LENGTH)
     assert counter.totals == [6]

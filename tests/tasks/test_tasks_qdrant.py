@@ -30,7 +30,6 @@ from nvf.measures import fast
 from nvf.params import make
 from nvf.tasks import qdrant
 from nvf.tasks.base import Task
-from nvf.tasks.progress import quiet
 from nvf.types import FloatArray, as_tensor
 
 COUNT, DIM = 300, 6
@@ -79,7 +78,7 @@ def options(tmp_path: Path, mlruns: Path) -> Options:
 
 
 def build(client: QdrantClient | None, options: Options) -> Task:
-    return qdrant.Qdrant(client).load(make(qdrant.QdrantParams, options), quiet)
+    return qdrant.Qdrant(client).load(make(qdrant.QdrantParams, options))
 
 
 def test_points_are_documents_over_several_pages(client: QdrantClient, options: Options) -> None:
@@ -228,10 +227,10 @@ def test_a_local_folder_is_read_once_and_again_when_it_changes(options: Options,
     change(20)
     log = write_log(tmp_path / "few.jsonl", count=6)
     local = {"source": "qdrant", **options, "url": None, "path": str(tmp_path / "store"), "log": str(log)}
-    first = tasks.build_snapshot(local, quiet)
-    assert tasks.build_snapshot(local, quiet) == first
+    first = tasks.build_snapshot(local)
+    assert tasks.build_snapshot(local) == first
     change(21)
-    second = tasks.build_snapshot(local, quiet)
+    second = tasks.build_snapshot(local)
     assert second != first and len(tasks.open_snapshot(second).corpus) == 21
 
 
@@ -318,11 +317,11 @@ def test_a_server(options: Options) -> None:
     try:
         server.upsert(name, points(vectors()), wait=True)
         there = {"source": "qdrant", **options, "collection": name, "url": url, "text": "body"}
-        first = tasks.build_snapshot(there, quiet)
-        assert tasks.build_snapshot(there, quiet) == first
+        first = tasks.build_snapshot(there)
+        assert tasks.build_snapshot(there) == first
         assert len(tasks.open_snapshot(first).corpus) == COUNT
         server.delete(name, [COUNT - 1], wait=True)
-        assert tasks.build_snapshot(there, quiet) != first
+        assert tasks.build_snapshot(there) != first
     finally:
         server.delete_collection(name)
         server.close()

@@ -31,7 +31,7 @@ def test_a_taken_port_is_named_with_the_option(free_port: int) -> None:
 def test_a_server_has_a_ui_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:s3cret@mlflow.example")
     said: list[str] = []
-    ui.serve(say=said.append)
+    ui.serve(tell=said.append)
     assert said == ["MLFLOW_TRACKING_URI is a server, which has a UI of its own: https://mlflow.example"]
 
 

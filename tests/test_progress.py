@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from nvf.tasks import progress
+from nvf import progress
 
 
 def test_lines_come_every_few_seconds_with_an_estimate(

@@ -1,4 +1,7 @@
-"""How far something long is: a bar with clock and time left on a terminal, now and then a plain line elsewhere."""
+"""How far something long is: a bar with clock and time left on a terminal, now and then a plain line elsewhere.
+
+Nothing is shown unless somebody asks for it: `with reporting(show): ...`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
 Advance = Callable[[int], None]
 """Takes how many more are done."""
@@ -79,6 +83,24 @@ def show(what: str, total: int) -> AbstractContextManager[Advance]:
 def quiet(what: str, total: int) -> Iterator[Advance]:
     """Report nothing."""
     yield lambda done: None
+
+
+_how: ContextVar[Progress] = ContextVar("progress", default=quiet)
+
+
+def reported(what: str, total: int) -> AbstractContextManager[Advance]:
+    """Report as `reporting` says, and without it not at all."""
+    return _how.get()(what, total)
+
+
+@contextmanager
+def reporting(how: Progress) -> Iterator[None]:
+    """Report everything within by `how`."""
+    token = _how.set(how)
+    try:
+        yield
+    finally:
+        _how.reset(token)
 
 
 @contextmanager
