@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
+M = TypeVar("M")
 
 
 class Table(Mapping[str, T]):
@@ -72,6 +73,19 @@ class Table(Mapping[str, T]):
             raise UsageError(f"unknown {self.kind} '{name}'{nearest(name, {*self, *self.offered})}")
         return self[name]
 
+    def make(self: Table[Callable[..., M]], name: str, kind: type[Any], *arguments: Any) -> M:
+        """Return what the factory called `name` makes of the arguments; raises `PluginError` where it is no `kind`."""
+        factory = self.find(name)
+        if name in self.own:
+            return factory(*arguments)
+        try:
+            made = factory(*arguments)
+            if not isinstance(made, kind):
+                raise TypeError(f"{made!r} is no {kind.__name__}")
+        except Exception as error:
+            raise self._broken(name, error) from error
+        return made
+
     def __getitem__(self, name: str) -> T:
         """Return what is called `name`; raises `PluginError` where a package's does not load."""
         if name not in self._loaded:
@@ -99,11 +113,15 @@ class Table(Mapping[str, T]):
         try:
             return self._accept(name, point.load())
         except Exception as error:
-            raise PluginError(
-                f"the {self.kind} '{name}' of the package {package(point)} ({point.value}) does not load: "
-                f"{type(error).__name__}: {error}; repair or upgrade it, or pip uninstall "
-                f"{point.dist.name if point.dist else package(point)}"
-            ) from error
+            raise self._broken(name, error) from error
+
+    def _broken(self, name: str, error: Exception) -> PluginError:
+        (point,) = self.offered[name]
+        return PluginError(
+            f"the {self.kind} '{name}' of the package {package(point)} ({point.value}) does not work: "
+            f"{type(error).__name__}: {error}; repair or upgrade it, or pip uninstall "
+            f"{point.dist.name if point.dist else point.module}"
+        )
 
 
 def attribute(where: str) -> Any:

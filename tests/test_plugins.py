@@ -13,12 +13,12 @@ from nvf.errors import PluginError, UsageError
 from nvf.plugins import Table
 
 
-def install(folder: Path, name: str, points: str, module: str = "") -> None:
+def install(folder: Path, name: str, points: str, module: str = "", group: str = "nvf.things") -> None:
     """Lay a package into `folder` as pip does."""
     info = folder / f"{name.replace('-', '_')}-1.2.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(f"[nvf.things]\n{points}\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{points}\n")
     (folder / f"{name.replace('-', '_')}.py").write_text(module)
 
 

@@ -62,7 +62,7 @@ def _samples(spec: Spec, space: Space) -> list[dict[str, Any]]:
     study = optuna.create_study()
     samples = []
     for number in range(min(len(spec.start) + SAMPLES, spec.search.trials)):
-        study.sampler = sampler.make(spec.search, number)
+        study.sampler = sampler.make(spec, number)
         if number < len(spec.start):
             study.enqueue_trial(dict(spec.start[number]))
         setting = space.settings(space.suggest(study.ask()))

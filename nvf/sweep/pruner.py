@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from optuna.pruners import (
@@ -15,24 +16,32 @@ from optuna.pruners import (
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from nvf.plugins import Table
 from nvf.spec.form import Spec
 
 SYSTEM_ATTR = "nvf_system"
 
 
+PRUNERS: Table[Callable[[Spec], BasePruner]] = Table(
+    "nvf.pruners",
+    "pruner",
+    {
+        "none": lambda spec: NopPruner(),
+        "median": lambda spec: MedianPruner(n_startup_trials=4, n_warmup_steps=spec.pruner.min_epochs - 1),
+        "successive_halving": lambda spec: SuccessiveHalvingPruner(spec.pruner.min_epochs, spec.pruner.reduction),
+        "hyperband": lambda spec: HyperbandPruner(spec.pruner.min_epochs, spec.budget.epochs, spec.pruner.reduction),
+        "patience": lambda spec: PatientPruner(None, patience=spec.pruner.patience),
+    },
+)
+"""Name -> what makes the pruner of a sweep."""
+ALONE = (NopPruner, PatientPruner)
+"""These compare a trial with no other."""
+
+
 def make(spec: Spec) -> BasePruner:
-    """Return the pruner that a spec asks for."""
-    pruner, epochs = spec.pruner, spec.budget.epochs
-    match pruner.kind:
-        case "median":
-            return WithinSystem(MedianPruner(n_startup_trials=4, n_warmup_steps=pruner.min_epochs - 1))
-        case "successive_halving":
-            return WithinSystem(SuccessiveHalvingPruner(pruner.min_epochs, pruner.reduction))
-        case "hyperband":
-            return WithinSystem(HyperbandPruner(pruner.min_epochs, epochs, pruner.reduction))
-        case "patience":
-            return PatientPruner(None, patience=pruner.patience)
-    return NopPruner()
+    """Return the pruner that a spec asks for; raises as `nvf.sweep.sampler.make` does."""
+    found = PRUNERS.make(spec.pruner.kind, BasePruner, spec)
+    return found if type(found) in ALONE else WithinSystem(found)
 
 
 class WithinSystem(BasePruner):

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from nvf import seeding
-from nvf.spec.form import Search
+from nvf.plugins import Table
+from nvf.spec.form import Spec
 
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
-def make(search: Search, trial: int) -> BaseSampler:
-    """Return the sampler for one trial, seeded by the search's seed and the trial's number alone."""
-    seed = seeding.derive(search.seed, "sampler", trial)
-    if search.sampler == "random":
-        return RandomSampler(seed=seed)
+def _tpe(seed: int, spec: Spec) -> BaseSampler:
     # One joint model per group of parameters that occur together: what conditional spaces need.
     return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
+
+
+def _random(seed: int, spec: Spec) -> BaseSampler:
+    return RandomSampler(seed=seed)
+
+
+SAMPLERS: Table[Callable[[int, Spec], BaseSampler]] = Table("nvf.samplers", "sampler", {"tpe": _tpe, "random": _random})
+"""Name -> what makes the sampler of one trial, of a seed and the sweep."""
+
+
+def make(spec: Spec, trial: int) -> BaseSampler:
+    """Return the sampler for one trial, seeded by the search's seed and the trial's number alone.
+
+    Raises
+    ------
+    UsageError
+        Where there is none of that name.
+    PluginError
+        Where a package's does not load, or makes no sampler.
+    """
+    seed = seeding.derive(spec.search.seed, "sampler", trial)
+    return SAMPLERS.make(spec.search.sampler, BaseSampler, seed, spec)

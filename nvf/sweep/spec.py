@@ -69,6 +69,7 @@ def _problem(problem: Any, data: dict[str, Any]) -> tuple[KeyPath, str]:
 def _check(spec: Spec, document: Document) -> None:
     """Check what the form alone cannot: names and bounds of systems, measures, task options."""
     from nvf import tasks
+    from nvf.sweep import pruner, sampler
     from nvf.sweep.space import Space
     from nvf.systems.catalogue import catalogue, diagnoses, transferring
 
@@ -82,6 +83,11 @@ def _check(spec: Spec, document: Document) -> None:
                 parse(objective.name)
         except UsageError as error:
             fail(("measure",) if len(spec.measure) == 1 else ("measure", place), error)
+    for key, make in ("search.sampler", lambda: sampler.make(spec, 0)), ("pruner.kind", lambda: pruner.make(spec)):
+        try:
+            make()
+        except UsageError as error:
+            fail(tuple(key.split(".")), error)
     for key, named in (("system", spec.system), ("measure", tuple(map(str, spec.objectives)))):
         if len(set(named)) < len(named):
             fail((key,), f"{', '.join(named)}: one stands here twice; keep one of the two")

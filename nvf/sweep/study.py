@@ -62,7 +62,7 @@ class SearchStudy:
 
     def ask(self, number: int) -> tuple[Setting, dict[str, str]]:
         """Return the setting of trial `number` and the distributions it was drawn from, as texts."""
-        self._study.sampler = sampler.make(self._spec.search, number)
+        self._study.sampler = sampler.make(self._spec, number)
         if number < len(self._spec.start):
             self._study.enqueue_trial(dict(self._spec.start[number]))
         trial = self._study.ask()
