@@ -10,8 +10,9 @@ import typer
 
 from nvf.cli import complete
 from nvf.cli.options import AsJson, print_json
-from nvf.errors import UsageError, nearest
+from nvf.errors import PluginError
 from nvf.params import Bounds
+from nvf.plugins import Table
 
 System = Annotated[
     str | None,
@@ -27,8 +28,10 @@ LONGEST = 26
 
 def systems(name: System = None, json: AsJson = False) -> None:
     """List the systems. With NAME: its parameters, bounds, defaults and source."""
+    from nvf.systems import SYSTEMS
     from nvf.systems.catalogue import catalogue, get
 
+    broken = _load(SYSTEMS) if name is None else []
     entries = list(catalogue().values()) if name is None else [get(name)]
     if json:
         print_json([{**asdict(entry), "params": _params(entry.params)} for entry in entries])
@@ -36,6 +39,7 @@ def systems(name: System = None, json: AsJson = False) -> None:
     if name is None:
         _print([(entry.name, f"{entry.kind}: {entry.summary}") for entry in entries])
         print("\nnvf systems NAME shows the parameters of one")
+        _print([("", each) for each in broken])
         return
     (entry,) = entries
     _detail(f"{entry.name} ({entry.kind})", [entry.summary, f"source: {entry.source}"], entry.params)
@@ -46,9 +50,8 @@ def tasks(name: Source = None, json: AsJson = False) -> None:
     from nvf.params import bounds
     from nvf.tasks import SOURCES
 
-    if name is not None and name not in SOURCES:
-        raise UsageError(f"there is no source of tasks '{name}'{nearest(name, SOURCES)}")
-    sources = list(SOURCES.values()) if name is None else [SOURCES[name]]
+    broken = _load(SOURCES) if name is None else []
+    sources = list(SOURCES.values()) if name is None else [SOURCES.find(name)]
     if json:
         print_json(
             [{"name": each.name, "summary": each.summary, "params": _params(bounds(each.Params))} for each in sources]
@@ -56,8 +59,20 @@ def tasks(name: Source = None, json: AsJson = False) -> None:
     elif name is None:
         _print([(each.name, each.summary) for each in sources])
         print("\nnvf tasks NAME shows the options of one")
+        _print([("", each) for each in broken])
     else:
         _detail(f"task: {{source: {name}}}", [sources[0].summary], bounds(sources[0].Params))
+
+
+def _load(table: Table[Any]) -> list[str]:
+    """Load what installed packages bring; return what is wrong with those that are broken."""
+    wrong = []
+    for name in table.offered:
+        try:
+            table[name]
+        except PluginError as error:
+            wrong.append(f"broken: {error}")
+    return wrong
 
 
 def _params(params: Mapping[str, Bounds]) -> dict[str, dict[str, Any]]:

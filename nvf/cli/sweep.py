@@ -19,6 +19,10 @@ Name = Annotated[str | None, typer.Option(help="another name for the sweep")]
 Accept = Annotated[
     bool, typer.Option("--accept-changes", help="go on with a file, task, code or versions that have changed since")
 ]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODULE:CLASS", help="load this class, which the journal names; repeat for more"),
+]
 SpecFiles = Annotated[list[str], typer.Argument(metavar="SPEC...", help="sweep files")]
 
 
@@ -56,6 +60,7 @@ def resume(
     trials: Trials = None,
     time: Time = None,
     accept_changes: Accept = False,
+    allow: Allow = None,
     address: Address = None,
     json: AsJson = False,
 ) -> int:
@@ -69,6 +74,7 @@ def resume(
             trials=trials,
             time=seconds(time),
             accept=accept_changes,
+            allow=list(allow or []),
             address=address,
             watch=progress.watch,
         )

@@ -122,6 +122,18 @@ class Searched:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package that a sweep runs code of: its version, empty where it was not installed, and its sources' digests."""
+
+    version: str
+    code: dict[str, str]
+
+
+Packages = Annotated[dict[str, Package], Field(exclude_if=lambda found: not found)]
+"""By name; not written where there are none."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
     """What a sweep stands on besides its journal: its task, its file, the code and the versions."""
@@ -131,3 +143,4 @@ class Provenance:
     nvf: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
+    packages: Packages = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from nvf.journal.facts import Absent, Clock, Git, Named, Params, Part, Provenance, Published, Searched, Text
+from nvf.journal.facts import Absent, Clock, Git, Named, Packages, Params, Part, Provenance, Published, Searched, Text
 from nvf.journal.result import ConfirmationResult
 from nvf.spec.form import Spec
 from nvf.training.record import Record
@@ -35,7 +35,7 @@ class SweepStarted(Happened):
     """The first event.
 
     `set` is what `--set` changed of the file; `cold_by` the rule of cold figures (`nvf.journal.cold`); `code` has the
-    digest of each file that figures depend on.
+    digest of each file that figures depend on, `packages` those of other packages.
     """
 
     kind: Literal["sweep_started"] = "sweep_started"
@@ -47,6 +47,7 @@ class SweepStarted(Happened):
     nvf: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
+    packages: Packages = field(default_factory=dict)
     task: Searched
     objectives: list[str]
     measures: list[str] = field(default_factory=list)
@@ -64,6 +65,7 @@ class SweepStarted(Happened):
             nvf=self.nvf,
             versions=self.versions,
             code=self.code,
+            packages=self.packages,
         )
 
 

@@ -32,6 +32,7 @@ from nvf.errors import NvfError
 from nvf.registry.retriever import CHECKPOINT, CORPUS, RESOURCES, SPLIT, Retriever
 from nvf.tasks.base import Task
 from nvf.tasks.snapshot import save as save_task
+from nvf.training.checkpoint import read_meta, requirement
 from nvf.types import Queries
 
 EXAMPLES = 32
@@ -98,6 +99,8 @@ def save(checkpoint_folder: Path, task: Task, folder: Path, metadata: dict[str, 
     gpu
         As of `stage`.
     """
+    needed = [f"{name}=={version(name).partition('+')[0]}" for name in PACKAGES]
+    package = requirement(read_meta(checkpoint_folder))
     with tempfile.TemporaryDirectory() as temporary:
         stage(checkpoint_folder, task, Path(temporary), gpu)
         mlflow.pyfunc.save_model(
@@ -106,7 +109,7 @@ def save(checkpoint_folder: Path, task: Task, folder: Path, metadata: dict[str, 
             artifacts={name: str(Path(temporary) / name) for name in (CHECKPOINT, CORPUS, RESOURCES)},
             signature=signature(task),
             input_example=example(task),
-            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in PACKAGES],
+            pip_requirements=[*needed, *([package] if package else [])],
             metadata=metadata,
         )
 

@@ -25,6 +25,7 @@ from nvf.journal.kinds import RecordTaken, TrialStarted
 from nvf.journal.replay import SweepState, TrialState, replay
 from nvf.registry.agreement import TOLERANCE, Agreement, compare
 from nvf.registry.searched import snapshot_of
+from nvf.sweep import brought
 from nvf.sweep.ground import changes, ground
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.surroundings import commit, machine
@@ -95,7 +96,7 @@ def reproduce(run: str, *, tolerance: float = TOLERANCE) -> Reproduction:
     then = replay(found[: begun + 1])
     snapshot, task = snapshot_of(found[: begun + 1], then)
     records = [event for event in found if isinstance(event, RecordTaken) and event.trial == number]
-    now = ground(task.fingerprint, then.ground.spec_text)
+    now = ground(task.fingerprint, then.ground.spec_text, brought.packages(then.spec, then.ground))
     with tempfile.TemporaryDirectory(prefix="nvf-reproduce-") as scratch:
         order = _order(then, trial, snapshot, Path(scratch) / "checkpoints")
         reports = [_told(report, order) for report in _again(order, trial, _halved(trial))]

@@ -9,6 +9,7 @@ from nvf import devices, paths, tasks
 from nvf.errors import TaskError
 from nvf.journal.kinds import Event, SweepResumed, SweepStarted
 from nvf.journal.replay import SweepState
+from nvf.sweep import brought
 from nvf.tasks.base import Task
 
 
@@ -17,9 +18,12 @@ def snapshot_of(events: list[Event], state: SweepState) -> tuple[Path, Task]:
 
     Raises
     ------
+    SweepError
+        Where a package is not here that the sweep ran code of.
     TaskError
         Where the task is no longer the one that the sweep searched.
     """
+    brought.check(state.spec, state.ground)
     folder = next((found for found in _snapshots(events) if found.is_dir()), None)
     if folder is None:
         with devices.using(state.spec.resources.gpu):

@@ -17,6 +17,7 @@ from nvf.journal.folders import running
 from nvf.journal.kinds import SweepStarted
 from nvf.spec.form import Spec
 from nvf.sweep import looking
+from nvf.sweep.brought import packages
 from nvf.sweep.ground import ground
 from nvf.sweep.resuming import CHECKPOINTS, untried
 from nvf.sweep.surroundings import commit
@@ -95,7 +96,7 @@ def first_event(
     spec: Spec, text: str, overrides: Sequence[str], snapshot: Path, task: Task, floors: Floors
 ) -> SweepStarted:
     """Return the journal's first event."""
-    stands = ground(task.fingerprint, text)
+    stands = ground(task.fingerprint, text, packages(spec))
     return SweepStarted(
         sweep=spec.name,
         spec=spec,
@@ -104,6 +105,7 @@ def first_event(
         nvf=stands.nvf,
         versions=stands.versions,
         code=stands.code,
+        packages=stands.packages,
         task=Searched(
             name=task.name,
             fingerprint=task.fingerprint,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import nvf
+from nvf.plugins import files, imported
 
 ROOMS = ("diagnostics", "losses", "measures", "systems", "topk", "training")
 """Hashed whole, since systems are imported by name. Journals of older versions know only these."""
@@ -27,19 +27,20 @@ def code() -> dict[str, str]:
         path = left.pop()
         if path not in sources:
             sources[path] = path.read_bytes()
-            left += [file for name in _imported(sources[path]) for file in _files(root, name)]
+            left += [file for name in imported(sources[path]) for file in _files(root, name)]
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(sources[path]).hexdigest()[:12] for path in sorted(sources)
     }
 
 
-def _imported(source: bytes) -> Iterator[str]:
-    """Yield the names that a source imports, anywhere in it; of `from a import b` both a and a.b."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            yield from (node.module, *(f"{node.module}.{each.name}" for each in node.names))
+def of_package(module: str) -> dict[str, str]:
+    """Return the sources of the package of an imported module: path, from its own name on -> 12 digits of sha256."""
+    top = module.partition(".")[0]
+    names = {path: path.as_posix().rpartition(f"/{top}/")[2] for path in files(module)}
+    return {
+        name if name == path.name else f"{top}/{name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        for path, name in names.items()
+    }
 
 
 def _files(root: Path, name: str) -> Iterator[Path]:

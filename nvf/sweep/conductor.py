@@ -7,6 +7,7 @@ exists; what follows from it can be made again.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from nvf.journal import kinds, replay
 from nvf.journal.events import Journal
 from nvf.journal.facts import Published
 from nvf.journal.kinds import Event
+from nvf.plugins import is_code
 from nvf.spec.form import Spec
 from nvf.sweep import shelf
 from nvf.sweep.beside import beside, stopping
@@ -221,6 +223,7 @@ class Conductor:
             halved=bool(trial.changed),
             cpu=spec.resources.cpu,
             gpu=spec.resources.gpu,
+            code=os.getcwd() if is_code(trial.system) else None,
         )
 
     def close(self, reason: str | None = None) -> None:

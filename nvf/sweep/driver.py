@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -16,7 +16,7 @@ from nvf.journal import events, replay
 from nvf.journal.folders import find
 from nvf.journal.kinds import FloorsMeasured, SweepResumed
 from nvf.spec.form import KeyPath, Spec
-from nvf.sweep import beginning, looking, ray_session, resuming, signals
+from nvf.sweep import beginning, brought, looking, ray_session, resuming, signals
 from nvf.sweep.conductor import LOSSES, Conductor, Place
 from nvf.sweep.ground import changes, ground
 from nvf.sweep.resuming import CHECKPOINTS, SPEC
@@ -107,6 +107,7 @@ def resume(
     trials: int | None = None,
     time: float | None = None,
     accept: bool = False,
+    allow: Collection[str] = (),
     address: str | None = None,
     watch: Watch,
 ) -> Result:
@@ -122,6 +123,8 @@ def resume(
         How many seconds it may take from now; None for the spec's own budget.
     accept
         Whether to go on with a file, a task, code or versions that have changed since.
+    allow
+        What may be loaded of that which its journal names as `module:Class`.
     address, watch
         As of `start`.
 
@@ -138,9 +141,11 @@ def resume(
         state = resuming.whole(folder, found)
         text = resuming.text(folder, state)
         spec = state.spec
+        brought.allow(spec, name, allow)
         if accept and text != state.ground.spec_text:
             spec = resuming.edited(folder, state)
         spec = resuming.extended(spec, state, trials, time)
+        packages = brought.packages(spec, state.ground)
         with signals.raising():
             cluster = ray_session.cluster(address)
             ray_session.look(cluster, spec.resources.cpu, spec.resources.gpu)
@@ -149,7 +154,7 @@ def resume(
                 snapshot = resuming.snapshot(spec, state)
         task = open_snapshot(snapshot)
         looking.check_systems(spec, task)
-        now = ground(task.fingerprint, text)
+        now = ground(task.fingerprint, text, packages)
         changed = changes(state.ground, now)
         if changed and not accept:
             listed = "\n".join(f"- {each}" for each in changed)

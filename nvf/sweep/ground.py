@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import difflib
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
 from nvf import __version__
-from nvf.journal.facts import Provenance
+from nvf.journal.facts import Package, Provenance
 from nvf.sweep.code import ROOMS, code
 
 PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "sentence-transformers")
@@ -19,7 +19,7 @@ SHOWN = 20
 """Lines of a changed file that are shown."""
 
 
-def ground(fingerprint: str, spec_text: str) -> Provenance:
+def ground(fingerprint: str, spec_text: str, packages: Mapping[str, Package] | None = None) -> Provenance:
     """Return what a sweep that begins now stands on.
 
     Parameters
@@ -28,6 +28,8 @@ def ground(fingerprint: str, spec_text: str) -> Provenance:
         Of its task.
     spec_text
         Its file.
+    packages
+        Those that it runs code of, as `nvf.sweep.brought.packages` finds them.
     """
     return Provenance(
         fingerprint=fingerprint,
@@ -35,12 +37,19 @@ def ground(fingerprint: str, spec_text: str) -> Provenance:
         nvf=__version__,
         versions={name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
         code=code(),
+        packages=dict(packages or {}),
     )
 
 
 def changes(before: Provenance, now: Provenance) -> list[str]:
     """Return what differs between two grounds, a text for each; what an older journal does not say is not compared."""
-    return [*_task(before, now), *_file(before, now), *_versions(before, now), *_code(before, now)]
+    return [
+        *_task(before, now),
+        *_file(before, now),
+        *_versions(before, now),
+        *_code(before, now),
+        *_packages(before, now),
+    ]
 
 
 def _task(before: Provenance, now: Provenance) -> Iterator[str]:
@@ -75,3 +84,13 @@ def _code(before: Provenance, now: Provenance) -> Iterator[str]:
     names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
     if names:
         yield f"the code of nvf: {', '.join(names)}"
+
+
+def _packages(before: Provenance, now: Provenance) -> Iterator[str]:
+    for name in sorted({*before.packages} & {*now.packages}):
+        old, new = before.packages[name], now.packages[name]
+        if old.version != new.version:
+            yield f"the package {name}: was {old.version or 'not installed'} and is {new.version or 'not installed'}"
+        changed = sorted(path for path in {*old.code, *new.code} if old.code.get(path) != new.code.get(path))
+        if changed:
+            yield f"the code of {name}: {', '.join(changed)}"

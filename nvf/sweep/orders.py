@@ -35,6 +35,8 @@ class Order:
         larger one.
     cpu, gpu
         What Ray gives the trial.
+    code
+        Where the module lies of a system that the sweep file names as `module:Class`; None where it may not be loaded.
     """
 
     trial: int
@@ -54,6 +56,7 @@ class Order:
     digests: dict[int, str] = field(default_factory=dict)
     best: tuple[int, float] | None = None
     halved: bool = False
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def edited(folder: Path, state: replay.SweepState) -> Spec:
 
     Its paths are seen from the folder in which the sweep was begun.
     """
-    spec, _ = load(folder / SPEC, state.started.set)
+    spec, _ = load(folder / SPEC, state.started.set, bring=False)
     objectives = [str(each) for each in spec.objectives]
     for key, old, new in (("measure", state.started.objectives, objectives), ("name", state.name, spec.name)):
         if old != new:

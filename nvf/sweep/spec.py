@@ -18,8 +18,10 @@ MOST = 20
 """Problems of one file that are told at a time."""
 
 
-def load(path: Path, overrides: list[str] | None = None) -> tuple[Spec, Document]:
+def load(path: Path, overrides: list[str] | None = None, *, bring: bool = True) -> tuple[Spec, Document]:
     """Return the validated spec at `path`, with `--set` overrides, and the document it was read from.
+
+    What it names as `module:Class` is loaded, unless it must have been before (`bring`).
 
     Raises
     ------
@@ -31,8 +33,19 @@ def load(path: Path, overrides: list[str] | None = None) -> tuple[Spec, Document
         spec = Spec.model_validate(document.data)
     except ValidationError as error:
         raise SpecError("\n".join(_lines(document, error))) from None
+    if bring:
+        _bring(spec, document)
     _check(spec, document)
     return spec, document
+
+
+def _bring(spec: Spec, document: Document) -> None:
+    from nvf.sweep import brought
+
+    try:
+        brought.bring(spec)
+    except UsageError as error:
+        raise SpecError(f"{document.path}: {error}") from None
 
 
 def _lines(document: Document, error: ValidationError) -> list[str]:
@@ -97,6 +110,7 @@ def _check(spec: Spec, document: Document) -> None:
         fail(("cold",), "the measure needs cold documents; withhold a share above 0")
     if spec.pruner.kind != "none" and spec.pruner.min_epochs > spec.budget.epochs:
         fail(("pruner", "min_epochs"), f"{spec.pruner.min_epochs} is more than budget.epochs = {spec.budget.epochs}")
+    Space(spec, fail)
     for place, name in enumerate(spec.stop):
         if name not in diagnoses():
             fail(("stop", place), f"'{name}' is not a diagnosis that ends a trial{nearest(name, diagnoses())}")
@@ -119,7 +133,6 @@ def _check(spec: Spec, document: Document) -> None:
             tasks.check(options)
         except NvfError as error:
             fail(("evaluate", place, *_mentioned(options, str(error))), str(error).replace("task", "evaluate", 1))
-    Space(spec, fail)
     for name in spec.system:
         if spec.evaluate and not catalogue()[name].transfers:
             fail(

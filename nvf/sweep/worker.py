@@ -90,6 +90,8 @@ class Worker:
         """Return the trial's training, not started yet."""
         order = self.order
         device = devices.needed(order.gpu)
+        if order.code is not None:
+            systems.SYSTEMS.bring(order.system, Path(order.code))
         task = _task(order.task, order.cold, order.cold_seed)
         system = systems.create(order.system, order.params, task.corpus, device)
         return Training(system, task, seed=order.seed, epochs=order.epochs, measures=order.measures)

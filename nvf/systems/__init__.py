@@ -8,7 +8,6 @@ which all of them need, takes seconds to import. So the names are read from the 
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nvf import devices
-from nvf.errors import UsageError, nearest
+from nvf.errors import UsageError
 from nvf.params import make, nested, param
+from nvf.plugins import Table, is_code
 
 if TYPE_CHECKING:
     import torch
@@ -74,47 +74,47 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class _Systems(Mapping[str, "type[System]"]):
+def _own() -> Mapping[str, str]:
+    """Return name -> module of the systems in this folder."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    names = {file: _MARK.findall(file.read_text(encoding="utf-8")) for file in files}
+    return {name: f"{__name__}.{file.stem}" for file, found in names.items() for name in found}
+
+
+class _Systems(Table["type[System]"]):
     """Every system by name; its class is imported at the first look."""
-
-    def __init__(self) -> None:
-        self._kinds: dict[str, type[System]] = {}
-
-    @functools.cached_property
-    def _modules(self) -> dict[str, str]:
-        return dict(self.own)
-
-    @functools.cached_property
-    def own(self) -> Mapping[str, str]:
-        """Name -> module of those in this folder."""
-        files = sorted(Path(__file__).parent.glob("*.py"))
-        names = {file: _MARK.findall(file.read_text(encoding="utf-8")) for file in files}
-        return {name: f"{__name__}.{file.stem}" for file, found in names.items() for name in found}
 
     def add(self, name: str, kind: type[System]) -> None:
         """Let `kind` be the system called `name`; raises `UsageError` where another module has one of that name."""
-        module = self._modules.setdefault(name, kind.__module__)
+        there = self._loaded.get(name)
+        module = self.own.get(name, kind.__module__ if there is None else there.__module__)
         if kind.__module__ != module:
             raise UsageError(f"'{name}' is a system of {module} already: {kind.__module__} needs another name for its")
-        self._kinds[name] = kind
+        self._loaded[name] = kind
 
-    def __getitem__(self, name: str) -> type[System]:
-        if name not in self._kinds:
-            import_module(self._modules[name])
-        return self._kinds[name]
+    def registered(self, name: str, found: Any) -> type[System]:
+        """Return the class that was registered as `name` when `found` was imported.
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._modules
+        A class that a sweep file names by itself is known as that alone, `module:Class`: not as what it calls itself,
+        which a checkpoint may say too.
+        """
+        known = getattr(found, "name", "") if is_code(name) else name
+        kind = self._loaded.get(known)
+        if kind is None or isinstance(found, type) and found is not kind:
+            raise ValueError(
+                f"it registers no such system: put @register({known or 'name'!r}, source=...) above the class"
+            )
+        if is_code(name):
+            kind.name = name
+            del self._loaded[known]
+        return kind
 
     def __iter__(self) -> Iterator[str]:
         """Yield `raw`, with which everything is compared, and then the others by name."""
-        return iter(sorted(self._modules, key=lambda name: (name != "raw", name)))
-
-    def __len__(self) -> int:
-        return len(self._modules)
+        return iter(sorted(super().__iter__(), key=lambda name: (name != "raw", name)))
 
 
-SYSTEMS = _Systems()
+SYSTEMS: _Systems = _Systems("nvf.systems", "system", _own, lambda name, found: SYSTEMS.registered(name, found))
 
 
 def register(
@@ -166,9 +166,7 @@ def register(
 
 def get(name: str) -> type[System]:
     """Return the system called `name`, or raise `UsageError` with the nearest name."""
-    if name not in SYSTEMS:
-        raise UsageError(f"unknown system '{name}'{nearest(name, SYSTEMS)}")
-    return SYSTEMS[name]
+    return SYSTEMS.find(name)
 
 
 def create(name: str, params: Mapping[str, Any], corpus: Corpus, device: torch.device | str | None = None) -> System:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from nvf import __version__, atomic, paths
 from nvf.diagnostics import BESIDE
-from nvf.errors import UsageError, nearest
 from nvf.params import Bounds, bounds
 from nvf.systems import SYSTEMS
 
@@ -58,8 +57,8 @@ class Entry:
 
 def get(name: str) -> Entry:
     """Return what is to be said of the system called `name`, or raise `UsageError` with the nearest name."""
-    if name not in SYSTEMS:
-        raise UsageError(f"unknown system '{name}'{nearest(name, SYSTEMS)}")
+    if name not in SYSTEMS.own:
+        SYSTEMS.find(name)
     return catalogue()[name]
 
 
@@ -74,7 +73,7 @@ def diagnoses() -> list[str]:
 
 
 def catalogue() -> Mapping[str, Entry]:
-    """Return every system by name: nvf's own from the cache where it has them, then what was registered besides."""
+    """Return every system by name: nvf's own from the cache where it has them, then what was loaded besides."""
     own = _own()
     return {**own, **{name: _entry(SYSTEMS[name]) for name in SYSTEMS if name not in own}}
 

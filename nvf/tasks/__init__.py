@@ -20,6 +20,7 @@ from nvf import __version__, atomic, paths
 from nvf.errors import ParamsError, TaskError, nearest
 from nvf.overlap import Overlap
 from nvf.params import make
+from nvf.plugins import Table, files, is_code
 from nvf.tasks import leakage
 from nvf.tasks.base import Task
 from nvf.tasks.beir import Beir
@@ -51,21 +52,20 @@ __all__ = [
     "snapshot",
 ]
 
-SOURCES: dict[str, Source[Any]] = {
-    source.name: source
-    for source in (
-        Beir(),
-        Pairs(),
-        Paragraphs(),
-        PyDocs(),
-        Qdrant(),
-        Sequences(),
-        Synthetic(),
-        Triples(),
-        Vectors(),
-        Walks(),
-    )
-}
+OWN = (Beir, Pairs, Paragraphs, PyDocs, Qdrant, Sequences, Synthetic, Triples, Vectors, Walks)
+
+
+def _accepted(name: str, found: Any) -> Source[Any]:
+    if not (isinstance(found, type) and issubclass(found, Source)):
+        raise ValueError(f"{found!r} is no nvf.tasks.Source")
+    if is_code(name):
+        found.name = name
+    elif found.name != name:
+        raise ValueError(f"its name is '{found.name}'; give both the same")
+    return found()
+
+
+SOURCES: Table[Source[Any]] = Table("nvf.sources", "source of tasks", {kind.name: kind() for kind in OWN}, _accepted)
 
 
 def check(options: Mapping[str, Any]) -> tuple[Source[Any], Any]:
@@ -79,9 +79,10 @@ def check(options: Mapping[str, Any]) -> tuple[Source[Any], Any]:
         Where an option is unknown, missing or out of bounds.
     """
     name = options.get("source")
-    if not isinstance(name, str) or name not in SOURCES:
-        raise TaskError(f"task.source = {name!r} is not a source of tasks{nearest(str(name), SOURCES)}")
-    source = SOURCES[name]
+    if not isinstance(name, str) or name not in SOURCES and not is_code(name):
+        known = {*SOURCES, *SOURCES.offered}
+        raise TaskError(f"task.source = {name!r} is not a source of tasks{nearest(str(name), known)}")
+    source = SOURCES.find(name)
     try:
         return source, make(source.Params, _flat(options))
     except ParamsError as error:
@@ -141,7 +142,7 @@ def build_snapshot(options: Mapping[str, Any]) -> Path:
     """Return the folder of the task's snapshot, made unless nothing that it depends on has changed since it was.
 
     It depends on the options, on the size and time of every input file, on the state of a server that it is read from,
-    and on nvf's own code for tasks.
+    and on the code for tasks, nvf's own or that of the package that brings the source.
     """
     source, params = check(options)
     known = _place(source, params)
@@ -159,7 +160,9 @@ def is_built(options: Mapping[str, Any]) -> bool:
 
 def _place(source: Source[Any], params: Any) -> Path:
     """Return the file that says which snapshot was made of the options and what they name, as that is now."""
-    key = _key(source.options(params), source.state(params), source.inputs(params))
+    origin = SOURCES.origin(source.name)
+    code = [] if origin is None else files(origin.module)
+    key = _key(source.options(params), source.state(params), [*source.inputs(params), *code])
     return paths.cache() / "tasks" / "built" / key
 
 

@@ -6,7 +6,7 @@ A checkpoint is a folder of three files:
 | --- | --- |
 | model.safetensors | the system's `state`: all that it needs to rank its corpus |
 | optimizer.safetensors | Adam's moments, to train on |
-| checkpoint.json | format, version, system, params, epoch, seed, task, record, sha256 of the other two |
+| checkpoint.json | format, version, system, package, params, epoch, seed, task, record, sha256 of the other two |
 
 Its digest is the sha256 of `checkpoint.json`, and so covers all three.
 """
@@ -31,6 +31,7 @@ from nvf import __version__, atomic, systems
 from nvf.errors import CheckpointError, NvfError
 from nvf.params import bounds, flatten
 from nvf.plain import adapter, plain
+from nvf.plugins import Origin
 from nvf.systems.base import System
 from nvf.tasks.base import Corpus
 from nvf.training.loop import Training
@@ -104,6 +105,8 @@ def save(folder: Path, training: Training, record: Record) -> str:
         "record": plain(dataclasses.replace(record, clock={})),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
+    if (origin := _origin(training.system.name)) is not None:
+        meta["package"] = {"name": origin.package, "version": origin.version}
     files[META] = json.dumps(meta, indent=1, allow_nan=False).encode()
     _publish(folder, files)
     return hashlib.sha256(files[META]).hexdigest()
@@ -121,6 +124,17 @@ def load(folder: Path, digest: str | None = None) -> Checkpoint:
     meta = _meta(folder / META, content)
     tensors = {name: _tensors(folder / name, meta["files"][name]) for name in (MODEL, OPTIMIZER)}
     return Checkpoint(folder, meta, tensors[MODEL], tensors[OPTIMIZER], found)
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Return what `checkpoint.json` holds; raises `CheckpointError` where it is missing or damaged."""
+    return _meta(folder / META, _read(folder / META))
+
+
+def requirement(meta: Mapping[str, Any]) -> str | None:
+    """Return the package that brings the system of a checkpoint, as pip takes it; None where that is nvf."""
+    package = meta.get("package")
+    return None if package is None else Origin(str(package.get("name")), str(package.get("version")), "").requirement
 
 
 def restore_system(
@@ -178,6 +192,10 @@ def _unbatched(params: Mapping[str, Any], halved: bool) -> dict[str, Any]:
     return {name: value for name, value in params.items() if not (halved and is_batch(name))}
 
 
+def _origin(system: str) -> Origin | None:
+    return systems.SYSTEMS.origin(system) if system in systems.SYSTEMS else None
+
+
 def _publish(folder: Path, files: Mapping[str, bytes]) -> None:
     with atomic.whole(folder, instead=True) as fresh:
         fresh.mkdir()
@@ -205,6 +223,7 @@ def _meta(path: Path, content: bytes) -> dict[str, Any]:
     if names != {MODEL, OPTIMIZER}:
         raise CheckpointError(f"{path} names the files {sorted(names)}; a checkpoint has {MODEL} and {OPTIMIZER}")
     wrong = sorted(key for key, kind in KINDS.items() if not isinstance(meta.get(key), kind))
+    wrong += [] if isinstance(meta.get("package", {}), dict) else ["package"]
     if wrong:
         raise CheckpointError(f"{path} is damaged: it lacks {', '.join(wrong)}, or has another kind of value there")
     return dict(meta)
@@ -226,7 +245,12 @@ def _create(checkpoint: Checkpoint, corpus: Corpus, device: torch.device | str |
     try:
         return systems.create(checkpoint.meta["system"], checkpoint.meta["params"], corpus, device)
     except NvfError as error:
-        raise CheckpointError(f"{checkpoint.folder / META} does not fit nvf {__version__}: {error}") from None
+        at, package = checkpoint.folder / META, requirement(checkpoint.meta)
+        if package is not None and checkpoint.meta["system"] not in systems.SYSTEMS:
+            raise CheckpointError(
+                f"{at}: its system '{checkpoint.meta['system']}' is of the package {package}: install that"
+            ) from None
+        raise CheckpointError(f"{at} does not fit nvf {__version__}: {error}") from None
 
 
 def _fill(system: System, checkpoint: Checkpoint) -> None:

@@ -30,10 +30,10 @@ FILE = Path(__file__).parents[1] / "systems" / "poly.py"
 @pytest.fixture(scope="module", autouse=True)
 def brought() -> Iterator[type[System]]:
     """The system, as long as these tests run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SYSTEMS._modules, "poly", "tests.systems.poly")
-        yield SYSTEMS["poly"]
-        del SYSTEMS._kinds["poly"]
+    from tests.systems.poly import Poly
+
+    yield SYSTEMS["poly"]
+    del SYSTEMS._loaded[Poly.name]
 
 
 @pytest.mark.parametrize("name", ["poly"], scope="class")

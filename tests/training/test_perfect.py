@@ -97,7 +97,7 @@ def task(tmp_path: Path, mlruns: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
             answers[name] = {int(row): int(grade) for row, grade in zip(rows, grades, strict=True) if grade > 0}
     monkeypatch.setattr(Perfect, "answers", answers)
     assert SYSTEMS["oracle"]
-    monkeypatch.setitem(SYSTEMS._kinds, "oracle", Perfect)
+    monkeypatch.setitem(SYSTEMS._loaded, "oracle", Perfect)
     return task
 
 
