@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +14,8 @@ import pytest
 
 from nvf import paths
 
-collect_ignore = ["systems/poly.py"]
-"""To import it is to register it: tests/contracts/test_brought_system.py does, for as long as it takes."""
+collect_ignore = ["plugin"]
+"""To import it is to register it: those tests do that need it, for as long as it takes (`tests/plugged.py`)."""
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +25,16 @@ def data_folder() -> Path:
     if not (folder / "beir").is_dir():
         pytest.skip(f"no data sets at {folder}: set NVF_DATA to the folder that holds beir/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder into which pip has installed tests/plugin, a package that extends nvf."""
+    source, target = tmp_path_factory.mktemp("source") / "plugin", tmp_path_factory.mktemp("installed")
+    shutil.copytree(Path(__file__).parent / "plugin", source)
+    options = ["-q", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, "--target", target, source], check=True)
+    return target
 
 
 @pytest.fixture(autouse=True)

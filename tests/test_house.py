@@ -21,7 +21,7 @@ benchmarks docs jobs mlruns nvf search_spaces tests
 """
 ROOMS = """
 tasks encoders losses topk systems measures diagnostics indexes training
-journal spec sweep tracking registry cluster cli
+journal spec sweep tracking registry cluster cli testing
 """
 HEAVY = ("torch", "ray", "optuna", "mlflow", "sentence_transformers")
 ONE_MACHINE = re.compile(r"(?<![\w.])/(work|root)/|/tmp/[v]env")

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from nvf import __version__, atomic, paths
+from nvf import __version__, atomic, paths, plugins
 from nvf.errors import ParamsError, TaskError, nearest
 from nvf.overlap import Overlap
 from nvf.params import make
-from nvf.plugins import Table, files, is_code
+from nvf.plugins import Table, is_code
 from nvf.tasks import leakage
 from nvf.tasks.base import Task
 from nvf.tasks.beir import Beir
@@ -161,7 +161,7 @@ def is_built(options: Mapping[str, Any]) -> bool:
 def _place(source: Source[Any], params: Any) -> Path:
     """Return the file that says which snapshot was made of the options and what they name, as that is now."""
     origin = SOURCES.origin(source.name)
-    code = [] if origin is None else files(origin.module)
+    code = [] if origin is None else plugins.files(origin.module)
     key = _key(source.options(params), source.state(params), [*source.inputs(params), *code])
     return paths.cache() / "tasks" / "built" / key
 

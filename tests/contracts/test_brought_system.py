@@ -14,31 +14,42 @@ from nvf.systems import SYSTEMS, PairSystem, create, register
 from nvf.systems.base import System
 from nvf.systems.catalogue import catalogue, diagnoses
 from nvf.tasks.base import Task
+from nvf.testing import MeasureCases, SourceCases, SystemCases, inspected
+from nvf.testing.sources import Options
 from nvf.training import checkpoint
 from nvf.training.loop import Training
 from tests.contracts.test_device_contract import compare
-from tests.contracts.test_system_contract import SystemCases, task, vectors, windows
+from tests.contracts.test_system_contract import task, vectors, windows
 from tests.contracts.test_withheld_contract import losses, moved, withheld
 from tests.contracts.test_withheld_contract import vectors as shared
 from tests.diagnostics.test_detectors import VECTORS, run, spec
-from tests.inspecting import inspected
+from tests.plugged import plugged, written
 
 __all__ = ["shared", "task", "vectors", "windows"]
-FILE = Path(__file__).parents[1] / "systems" / "poly.py"
+FILE = Path(__file__).parents[1] / "plugin" / "nvf_poly" / "system.py"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def brought() -> Iterator[type[System]]:
+def brought(installed: Path) -> Iterator[type[System]]:
     """The system, as long as these tests run."""
-    from tests.systems.poly import Poly
-
-    yield SYSTEMS["poly"]
-    del SYSTEMS._loaded[Poly.name]
+    with plugged(installed):
+        yield SYSTEMS["poly"]
 
 
 @pytest.mark.parametrize("name", ["poly"], scope="class")
 class TestBrought(SystemCases):
     pass
+
+
+@pytest.mark.parametrize("text", ["RBP@1", "RBP@10"], scope="class")
+class TestMeasure(MeasureCases):
+    pass
+
+
+class TestSource(SourceCases):
+    @pytest.fixture
+    def options(self, tmp_path: Path) -> Options:
+        return {"source": "npz", "path": str(written(tmp_path / "small.npz", 30))}
 
 
 def test_it_is_small() -> None:

@@ -16,9 +16,9 @@ from nvf.params import bounds
 from nvf.systems import SYSTEMS, create
 from nvf.systems.base import System
 from nvf.tasks.base import Qrels, Task
+from nvf.testing import inspected
 from tests.contracts.test_system_contract import SETTINGS, task, vectors, windows
 from tests.elsewhere import elsewhere
-from tests.inspecting import inspected
 
 __all__ = ["task", "vectors", "windows"]
 K = 9

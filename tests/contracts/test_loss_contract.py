@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 import torch
-from torch import Tensor
 
 from nvf.losses.info_nce import info_nce
 from nvf.losses.list_net import list_net
 from nvf.losses.selected import selected_cross_entropy
+from nvf.testing import LossCase, LossCases
 
 TARGETS = torch.tensor([1, 0])
 OTHERS = torch.tensor([[0], [2]])
 
 
-@dataclass(frozen=True)
-class Case:
-    """One loss.
-
-    `value` is what `loss(at)` is by hand; `loss` must be differentiable at `at`; `degenerate` gives `bottom`, exactly.
-    """
-
-    name: str
-    loss: Callable[[Tensor], Tensor]
-    at: Tensor
-    value: float
-    degenerate: Tensor
-    bottom: float
-
-
 SCORES = torch.tensor([[0.0, math.log(2), 5.0], [math.log(3), 0.0, 0.0]], dtype=torch.float64)
 
 CASES = [
-    Case(
+    LossCase(
         "info_nce",
         lambda scores: info_nce(scores, TARGETS, others=OTHERS),
         SCORES,
@@ -45,7 +28,7 @@ CASES = [
         torch.full((2, 3), -7.0, dtype=torch.float64),
         (math.log(2) + math.log(3)) / 2,
     ),
-    Case(
+    LossCase(
         "info_nce at a temperature",
         lambda scores: info_nce(scores, TARGETS, temperature=0.5),
         SCORES[:, :2],
@@ -54,7 +37,7 @@ CASES = [
         torch.zeros((2, 2), dtype=torch.float64),
         math.log(2),
     ),
-    Case(
+    LossCase(
         "list_net",
         lambda scores: list_net(scores, torch.tensor([[2.0, 1.0, 0.0], [0.0, 0.0, 4.0]], dtype=torch.float64)),
         torch.tensor([[0.0, math.log(2), 0.0], [math.log(3), 0.0, 0.0]], dtype=torch.float64),
@@ -63,7 +46,7 @@ CASES = [
         torch.full((2, 3), 40.0, dtype=torch.float64),
         math.log(3),
     ),
-    Case(
+    LossCase(
         "selected, by weights",
         lambda weights: selected_cross_entropy(SCORES, weights, TARGETS, others=OTHERS),
         torch.tensor([[1.0, 0.5, 1.0], [0.5, 1.0, 0.25]], dtype=torch.float64),
@@ -72,7 +55,7 @@ CASES = [
         torch.zeros((2, 3), dtype=torch.float64),
         0.0,
     ),
-    Case(
+    LossCase(
         "selected, by scores",
         lambda scores: selected_cross_entropy(scores, torch.tensor([[1.0, 0.5, 0.25]]).double(), TARGETS[:1]),
         torch.tensor([[0.0, math.log(2), math.log(4)]], dtype=torch.float64),
@@ -84,22 +67,8 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-class TestLoss:
-    def test_hand_value(self, case: Case) -> None:
-        assert case.loss(case.at).item() == pytest.approx(case.value, abs=1e-12)
-
-    def test_gradient(self, case: Case) -> None:
-        assert torch.autograd.gradcheck(case.loss, (case.at.clone().requires_grad_(),))
-
-    def test_degenerate_input(self, case: Case) -> None:
-        scores = case.degenerate.clone().requires_grad_()
-        loss = case.loss(scores)
-        loss.backward()
-        assert loss.item() == pytest.approx(case.bottom, abs=1e-12)
-        assert scores.grad is not None and scores.grad.isfinite().all()
-
-    def test_is_a_mean_over_queries(self, case: Case) -> None:
-        assert case.loss(case.at).shape == ()
+class TestLoss(LossCases):
+    pass
 
 
 def test_a_learned_temperature_gets_its_gradient() -> None:

@@ -17,9 +17,9 @@ from nvf.sweep.space import Space
 from nvf.sweep.study import SearchStudy
 from nvf.sweep.worker import Worker
 from nvf.systems.catalogue import diagnoses
+from nvf.testing import inspected
 from nvf.training.floors import measure_floors
 from nvf.training.loop import Training
-from tests.inspecting import inspected
 from tests.journal.written import write
 
 EPOCHS = 2

@@ -12,7 +12,7 @@ from nvf import tasks
 from nvf.diagnostics.embedding_collapse import alignment, effective_rank, embedding_collapse, spread
 from nvf.systems import create
 from nvf.tasks.base import Task
-from tests.inspecting import inspected
+from nvf.testing import inspected
 
 
 def cloud(*shape: int, seed: int = 0) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from nvf.spec.form import Spec
 from nvf.sweep import pruner, sampler
 from nvf.sweep.preview import preview
 from nvf.sweep.spec import load
+from tests.plugged import plugged
 from tests.test_plugins import install
 
 TEXT = "name: s\ntask: {source: synthetic}\nsystem: linear\nspace: {lr: {log: [0.001, 0.1]}}\n"
@@ -27,16 +29,12 @@ def front(seed, spec): raise ValueError("not for one objective")
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def file(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "site").mkdir()
     points = "".join(f"{name} = drawers:{name}\n" for name in ("qmc", "none", "front"))
     install(tmp_path / "site", "drawers", points + "[nvf.pruners]\nlow = drawers:low", MODULE, group="nvf.samplers")
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    for table in (sampler.SAMPLERS, pruner.PRUNERS):
-        monkeypatch.setattr(table, "_loaded", {})
-        monkeypatch.setitem(table.__dict__, "offered", None)  # what it was comes back
-        del table.__dict__["offered"]
-    return tmp_path / "sweep.yaml"
+    with plugged(tmp_path / "site"):
+        yield tmp_path / "sweep.yaml"
 
 
 def written(file: Path, more: str) -> Spec:

@@ -13,8 +13,8 @@ from nvf.losses.covariance import covariance
 from nvf.systems import create
 from nvf.systems.asymmetric import Asymmetric
 from nvf.tasks.base import Task
+from nvf.testing import inspected
 from nvf.training.loop import Training
-from tests.inspecting import inspected
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from nvf.errors import ParamsError
 from nvf.systems import create
 from nvf.systems.lvm import LVM
 from nvf.tasks.base import Task
+from nvf.testing import inspected
 from nvf.training.loop import Training
-from tests.inspecting import inspected
 
 SMALL = {"backbone.d_model": 64, "backbone.layers": 1, "backbone.d_state": 16, "backbone.dropout": 0.0}
 RAW = {"projection": "none", "lambda_infonce": 0.85, "lambda_ar": 0.15, "batch_size": 128, "lr": 3e-3}

@@ -18,9 +18,9 @@ from nvf.systems import create
 from nvf.systems.rerankers import Params, Reranker
 from nvf.systems.two_stage import Candidates, TwoStage
 from nvf.tasks.base import Qrels, Task
+from nvf.testing import inspected
 from nvf.training import checkpoint
 from nvf.training.loop import Training
-from tests.inspecting import inspected
 
 PUBLISHED = {"prior": False, "view": False, "sees": "raw", "initial": "default", "gated": False}
 PREFIXED = {f"reranker.{name}": value for name, value in PUBLISHED.items()}
