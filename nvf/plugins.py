@@ -48,9 +48,9 @@ class Origin:
         return f"{self.package} {self.version}".strip()
 
     @property
-    def requirement(self) -> str:
-        """What pip installs."""
-        return f"{self.package}=={self.version}" if self.version else self.package
+    def requirement(self) -> str | None:
+        """What pip installs; None where nothing was installed."""
+        return f"{self.package}=={self.version}" if self.version else None
 
 
 class Table(Mapping[str, T]):
@@ -214,18 +214,24 @@ def distribution(module: str) -> Origin:
     return Origin(names[0], version(names[0]), module) if names else Origin(top, "", module)
 
 
-def files(module: str) -> list[Path]:
-    """Return the sources of an imported module's whole package; of a lone file, those beside it that it imports too."""
-    top = sys.modules[module.partition(".")[0]]
+def files(module: str) -> dict[str, Path]:
+    """Return the sources of an imported module's package, by their names from the package's own on.
+
+    Of a lone file, those beside it that it imports count too.
+    """
+    name = module.partition(".")[0]
+    top = sys.modules[name]
     if folders := [Path(each) for each in getattr(top, "__path__", ())]:
-        return sorted(path for folder in folders for path in folder.rglob("*.py"))
-    left, found = [Path(top.__file__ or "")], set[Path]()
+        return {
+            f"{name}/{path.relative_to(folder).as_posix()}": path for folder in folders for path in folder.rglob("*.py")
+        }
+    left, found = [Path(top.__file__ or "")], dict[str, Path]()
     while left:
         path = left.pop()
-        if path.suffix == ".py" and path.is_file() and path not in found:
-            found.add(path)
-            left += [path.with_name(f"{name.partition('.')[0]}.py") for name in imported(path.read_bytes())]
-    return sorted(found)
+        if path.suffix == ".py" and path.is_file() and path.name not in found:
+            found[path.name] = path
+            left += [path.with_name(f"{each.partition('.')[0]}.py") for each in imported(path.read_bytes())]
+    return found
 
 
 def imported(source: bytes) -> Iterator[str]:

@@ -35,12 +35,7 @@ def code() -> dict[str, str]:
 
 def of_package(module: str) -> dict[str, str]:
     """Return the sources of the package of an imported module: path, from its own name on -> 12 digits of sha256."""
-    top = module.partition(".")[0]
-    names = {path: path.as_posix().rpartition(f"/{top}/")[2] for path in files(module)}
-    return {
-        name if name == path.name else f"{top}/{name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        for path, name in names.items()
-    }
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for name, path in sorted(files(module).items())}
 
 
 def _files(root: Path, name: str) -> Iterator[Path]:

@@ -161,7 +161,7 @@ def is_built(options: Mapping[str, Any]) -> bool:
 def _place(source: Source[Any], params: Any) -> Path:
     """Return the file that says which snapshot was made of the options and what they name, as that is now."""
     origin = SOURCES.origin(source.name)
-    code = [] if origin is None else plugins.files(origin.module)
+    code = [] if origin is None else sorted(plugins.files(origin.module).values())
     key = _key(source.options(params), source.state(params), [*source.inputs(params), *code])
     return paths.cache() / "tasks" / "built" / key
 

@@ -132,7 +132,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 
 def requirement(meta: Mapping[str, Any]) -> str | None:
-    """Return the package that brings the system of a checkpoint, as pip takes it; None where that is nvf."""
+    """Return the package that brings the system of a checkpoint, as pip takes it; None where that is nvf, or no package."""
     package = meta.get("package")
     return None if package is None else Origin(str(package.get("name")), str(package.get("version")), "").requirement
 
@@ -248,7 +248,7 @@ def _create(checkpoint: Checkpoint, corpus: Corpus, device: torch.device | str |
         at, package = checkpoint.folder / META, requirement(checkpoint.meta)
         if package is not None and checkpoint.meta["system"] not in systems.SYSTEMS:
             raise CheckpointError(
-                f"{at}: its system '{checkpoint.meta['system']}' is of the package {package}: install that"
+                f"{at}: its system '{checkpoint.meta['system']}' is of another package: pip install {package}"
             ) from None
         raise CheckpointError(f"{at} does not fit nvf {__version__}: {error}") from None
 
