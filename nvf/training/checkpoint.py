@@ -132,7 +132,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 
 def requirement(meta: Mapping[str, Any]) -> str | None:
-    """Return the package that brings the system of a checkpoint, as pip takes it; None where that is nvf, or no package."""
+    """Return the package that brings the system of a checkpoint, as pip takes it; None where there is none."""
     package = meta.get("package")
     return None if package is None else Origin(str(package.get("name")), str(package.get("version")), "").requirement
 

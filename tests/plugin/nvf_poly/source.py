@@ -14,7 +14,6 @@ from nvf.tasks import Source
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Qrels, Task
 from nvf.tasks.outline import Look
-from nvf.tasks.progress import Progress
 from nvf.tasks.splits import Plan
 from nvf.types import FloatArray, IntArray, Queries
 
@@ -43,7 +42,7 @@ class Npz(Source[Params]):
             _name(params), len(documents), {"train": len(queries)}, {"dev": params.dev, "test": params.test}, []
         )
 
-    def load(self, params: Params, progress: Progress | None = None) -> Task:
+    def load(self, params: Params) -> Task:
         """Return the task."""
         documents, queries, answers = _read(params.path)
         judged = [(query, int(row), 1) for query, row in enumerate(answers)]
