@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from nvf.measures.parse import MEASURES
@@ -16,6 +16,7 @@ from nvf.sweep.sampler import SAMPLERS
 from nvf.systems import SYSTEMS
 from nvf.tasks import SOURCES
 
+PACKAGE = Path(__file__).parent / "plugin" / "nvf_poly"
 TABLES = (MEASURES, PRUNERS, SAMPLERS, SOURCES, SYSTEMS)
 
 
@@ -42,12 +43,6 @@ def plugged(folder: Path) -> Iterator[None]:
 
 
 def written(path: Path, documents: int) -> Path:
-    """Write an archive for the source of tests/plugin: queries are documents, turned and blurred."""
-    random = np.random.default_rng(0)
-    vectors = random.standard_normal((documents, 16))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    turn = np.linalg.qr(random.standard_normal((16, 16)))[0]
-    answers = random.integers(documents, size=6 * documents)
-    queries = vectors[answers] @ turn + 0.1 * random.standard_normal((len(answers), 16))
-    np.savez(path, documents=vectors, queries=queries, answers=answers)
+    """Write an archive for the source of tests/plugin."""
+    runpy.run_path(str(PACKAGE / "example.py"))["write"](path, documents)
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from nvf.systems import SYSTEMS
 from nvf.systems.catalogue import catalogue
 from nvf.tasks import SOURCES
+from tests.plugged import plugged
+from tests.test_plugins import install
 
 
 @pytest.mark.parametrize("columns", [80, 160])
@@ -55,3 +58,19 @@ def test_an_unknown_name(nvf: Any) -> None:
     for command, name, near in (("systems", "liner", "linear"), ("tasks", "bier", "beir")):
         ran = nvf(command, name)
         assert ran.code == 2 and f"'{name}'; did you mean '{near}'?" in ran.err
+
+
+def test_what_packages_bring_is_listed_and_what_is_broken_is_named(
+    nvf: Any, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    install(tmp_path, "bad-things", "blue = bad_things:BLUE", "1 / 0", group="nvf.systems")
+    with plugged(installed), plugged(tmp_path):
+        shown = nvf("systems").out
+        assert "poly            trained: score(q, d) = max over c" in shown
+        assert "broken: the system 'blue' of the package bad-things 1.2" in " ".join(shown.split())
+        assert max(map(len, shown.splitlines())) <= 80
+        assert "poly" in {each["name"] for each in json.loads(nvf("systems", "--json").out)}
+        assert "npz         a NumPy archive" in nvf("tasks").out and "required" in nvf("tasks", "npz").out
+        ran = nvf("systems", "blue")
+        assert ran.code == 2 and "pip uninstall bad-things" in ran.err

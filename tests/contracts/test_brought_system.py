@@ -14,8 +14,7 @@ from nvf.systems import SYSTEMS, PairSystem, create, register
 from nvf.systems.base import System
 from nvf.systems.catalogue import catalogue, diagnoses
 from nvf.tasks.base import Task
-from nvf.testing import MeasureCases, SourceCases, SystemCases, inspected
-from nvf.testing.sources import Options
+from nvf.testing import inspected
 from nvf.training import checkpoint
 from nvf.training.loop import Training
 from tests.contracts.test_device_contract import compare
@@ -23,10 +22,11 @@ from tests.contracts.test_system_contract import task, vectors, windows
 from tests.contracts.test_withheld_contract import losses, moved, withheld
 from tests.contracts.test_withheld_contract import vectors as shared
 from tests.diagnostics.test_detectors import VECTORS, run, spec
-from tests.plugged import plugged, written
+from tests.plugged import PACKAGE, plugged
+from tests.plugin.test_poly import TestNpz, TestPoly, TestRankBiasedPrecision
 
-__all__ = ["shared", "task", "vectors", "windows"]
-FILE = Path(__file__).parents[1] / "plugin" / "nvf_poly" / "system.py"
+__all__ = ["TestNpz", "TestPoly", "TestRankBiasedPrecision", "shared", "task", "vectors", "windows"]
+FILE = PACKAGE / "system.py"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,22 +34,6 @@ def brought(installed: Path) -> Iterator[type[System]]:
     """The system, as long as these tests run."""
     with plugged(installed):
         yield SYSTEMS["poly"]
-
-
-@pytest.mark.parametrize("name", ["poly"], scope="class")
-class TestBrought(SystemCases):
-    pass
-
-
-@pytest.mark.parametrize("text", ["RBP@1", "RBP@10"], scope="class")
-class TestMeasure(MeasureCases):
-    pass
-
-
-class TestSource(SourceCases):
-    @pytest.fixture
-    def options(self, tmp_path: Path) -> Options:
-        return {"source": "npz", "path": str(written(tmp_path / "small.npz", 30))}
 
 
 def test_it_is_small() -> None:

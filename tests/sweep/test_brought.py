@@ -23,9 +23,8 @@ from nvf.sweep.worker import Worker
 from nvf.systems import SYSTEMS, catalogue, create
 from nvf.training import checkpoint
 from tests.orders import order
-from tests.plugged import plugged, written
+from tests.plugged import PACKAGE, plugged, written
 
-PACKAGE = Path(__file__).parents[1] / "plugin" / "nvf_poly"
 BY_NAME = "system: poly\nmeasure: [RBP@10]\nsearch: {sampler: gp}\n"
 BY_CLASS = 'system: "mypoly:Poly"\n'
 MINE = "mypoly:Poly"
