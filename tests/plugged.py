@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nvf.losses import LOSSES
 from nvf.measures.parse import MEASURES
 from nvf.sweep.pruner import PRUNERS
 from nvf.sweep.sampler import SAMPLERS
@@ -17,7 +18,7 @@ from nvf.systems import SYSTEMS
 from nvf.tasks import SOURCES
 
 PACKAGE = Path(__file__).parent / "plugin" / "nvf_poly"
-TABLES = (MEASURES, PRUNERS, SAMPLERS, SOURCES, SYSTEMS)
+TABLES = (LOSSES, MEASURES, PRUNERS, SAMPLERS, SOURCES, SYSTEMS)
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from typing import Any
 
 from nvf.errors import SweepError, UsageError
 from nvf.journal.facts import Package, Provenance
+from nvf.losses import LOSSES
 from nvf.measures.parse import MEASURES, parts
 from nvf.plugins import Table, is_code
-from nvf.spec.form import Spec
+from nvf.spec.form import KeyPath, Spec
 from nvf.sweep.code import of_package
 from nvf.systems import SYSTEMS
 from nvf.tasks import SOURCES
@@ -54,11 +55,8 @@ def packages(spec: Spec, before: Provenance | None = None) -> dict[str, Package]
     SweepError
         Where one is not here; with the version that was there, where `before` knows it.
     """
-    from nvf.sweep.pruner import PRUNERS
-    from nvf.sweep.sampler import SAMPLERS
-
     found: dict[str, Package] = {}
-    for table, name in (*_named(spec), (SAMPLERS, spec.search.sampler), (PRUNERS, spec.pruner.kind)):
+    for table, name in _everything(spec):
         if name not in table.own:
             _find(table, name, before)
             origin = table.origin(name)
@@ -68,10 +66,33 @@ def packages(spec: Spec, before: Provenance | None = None) -> dict[str, Package]
     return found
 
 
+def losses(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
+    """Yield each loss that a sweep file names, and where."""
+    from nvf.systems import TrainParams
+
+    if any(issubclass(SYSTEMS[name].Params, TrainParams) for name in spec.system if name not in SYSTEMS.own):
+        yield from ((("fixed", name), str(value)) for name, value in spec.fixed.items() if _is_loss(name))
+        for name, domain in spec.space.items():
+            yield from ((("space", name), str(value)) for value in domain.choices if _is_loss(name))
+
+
+def _is_loss(name: str) -> bool:
+    return name.rpartition(".")[2] == "loss"
+
+
 def _named(spec: Spec) -> Iterator[tuple[Table[Any], str]]:
     yield from ((SYSTEMS, name) for name in spec.system)
     yield from ((SOURCES, str(options.get("source"))) for options in (spec.task, *spec.evaluate))
     yield from ((MEASURES, parts(each.name)[0]) for each in spec.objectives if each.view)
+
+
+def _everything(spec: Spec) -> Iterator[tuple[Table[Any], str]]:
+    from nvf.sweep.pruner import PRUNERS
+    from nvf.sweep.sampler import SAMPLERS
+
+    yield from _named(spec)
+    yield from ((LOSSES, name) for _, name in losses(spec))  # asks the systems, which are there by now
+    yield from ((SAMPLERS, spec.search.sampler), (PRUNERS, spec.pruner.kind))
 
 
 def _find(table: Table[Any], name: str, before: Provenance | None) -> None:

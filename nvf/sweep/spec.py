@@ -82,7 +82,8 @@ def _problem(problem: Any, data: dict[str, Any]) -> tuple[KeyPath, str]:
 def _check(spec: Spec, document: Document) -> None:
     """Check what the form alone cannot: names and bounds of systems, measures, task options."""
     from nvf import tasks
-    from nvf.sweep import pruner, sampler
+    from nvf.losses import LOSSES
+    from nvf.sweep import brought, pruner, sampler
     from nvf.sweep.space import Space
     from nvf.systems.catalogue import catalogue, diagnoses, transferring
 
@@ -111,6 +112,11 @@ def _check(spec: Spec, document: Document) -> None:
     if spec.pruner.kind != "none" and spec.pruner.min_epochs > spec.budget.epochs:
         fail(("pruner", "min_epochs"), f"{spec.pruner.min_epochs} is more than budget.epochs = {spec.budget.epochs}")
     Space(spec, fail)
+    for where, name in brought.losses(spec):
+        try:
+            LOSSES.find(name)
+        except UsageError as error:
+            fail(where, error)
     for place, name in enumerate(spec.stop):
         if name not in diagnoses():
             fail(("stop", place), f"'{name}' is not a diagnosis that ends a trial{nearest(name, diagnoses())}")

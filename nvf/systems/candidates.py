@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from nvf.errors import ParamsError
+from nvf.losses import Loss
 from nvf.losses.info_nce import info_nce
 from nvf.params import nested, param
 from nvf.systems.documents import Documents
@@ -53,6 +54,7 @@ class PairParams:
     negatives: str = "batch"
     sample: int | None = None
     mined: Mining = Mining()
+    loss: str = "info_nce"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,16 +85,19 @@ class Candidates:
         (2, P) int64 pairs (query, place) of what else is relevant, and so no negative.
     log_weights
         (M,) log of how many documents of the corpus each stands for; None where each stands for itself.
+    by
+        What is minimised over them.
     """
 
     rows: Tensor | None
     targets: Tensor
     others: Tensor
     log_weights: Tensor | None = None
+    by: Loss = info_nce
 
     def loss(self, scores: Tensor, temperature: float | Tensor = 1.0, others: Tensor | None = None) -> Tensor:
-        """Return InfoNCE over scores (B, M); columns behind those M stand for themselves, masked by `others`."""
-        return info_nce(
+        """Return the loss over scores (B, M); columns behind those M stand for themselves, masked by `others`."""
+        return self.by(
             scores,
             self.targets,
             temperature=temperature,

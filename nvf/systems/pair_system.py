@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from typing_extensions import TypeVar
 
 from nvf import seeding
 from nvf.indexes.exact import search
+from nvf.losses import LOSSES
 from nvf.params import param
 from nvf.systems import candidates
 from nvf.systems.base import System
@@ -40,6 +41,7 @@ class TrainParams(PairParams):
     train_share: float = param(
         1.0, low=0.001, high=1.0, log=True, doc="share of the training queries that is used; less is part of more"
     )
+    loss: str = param("info_nce", doc="what is minimised over the candidates; info_nce, or what a package brings")
 
 
 class PairSystem(System[P]):
@@ -108,7 +110,9 @@ class PairSystem(System[P]):
 
     def compete(self, batch: PairBatch, negatives: str | None = None) -> Candidates:
         """Return the documents that a batch competes over, by `negatives` or the parameter of that name."""
-        return candidates.candidates(batch, len(self.documents), negatives or self.params.negatives, self.params.sample)
+        wanted = negatives or self.params.negatives
+        found = candidates.candidates(batch, len(self.documents), wanted, self.params.sample)
+        return replace(found, by=LOSSES.find(self.params.loss))
 
     def vectors(self, queries: Queries) -> Tensor:
         """Return queries (Q, D), or windows (Q, C, D), as they came, on the device."""

@@ -23,9 +23,9 @@ from tests.contracts.test_withheld_contract import losses, moved, withheld
 from tests.contracts.test_withheld_contract import vectors as shared
 from tests.diagnostics.test_detectors import VECTORS, run, spec
 from tests.plugged import PACKAGE, plugged
-from tests.plugin.test_poly import TestNpz, TestPoly, TestRankBiasedPrecision
+from tests.plugin.test_poly import TestHinge, TestNpz, TestPoly, TestRankBiasedPrecision
 
-__all__ = ["TestNpz", "TestPoly", "TestRankBiasedPrecision", "shared", "task", "vectors", "windows"]
+__all__ = ["TestHinge", "TestNpz", "TestPoly", "TestRankBiasedPrecision", "shared", "task", "vectors", "windows"]
 FILE = PACKAGE / "system.py"
 
 
@@ -66,8 +66,8 @@ def test_a_trial_goes_on_from_its_checkpoint(vectors: Task, tmp_path: Path) -> N
 def test_it_is_listed_with_what_it_offers() -> None:
     entry = catalogue()["poly"]
     assert entry.kind == "trained" and entry.transfers
-    assert entry.summary == "score(q, d) = max over c of cos(q + W_c q, d), by InfoNCE over the corpus."
-    assert list(entry.params) == ["lr", "batch_size", "weight_decay", "train_share", "codes", "temperature"]
+    assert entry.summary == "score(q, d) = max over c of cos(q + W_c q, d), trained over the whole corpus."
+    assert list(entry.params) == ["lr", "batch_size", "weight_decay", "train_share", "loss", "codes", "temperature"]
     assert "one_code_does_it_all" in diagnoses()
 
 

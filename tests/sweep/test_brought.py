@@ -25,7 +25,7 @@ from nvf.training import checkpoint
 from tests.orders import order
 from tests.plugged import PACKAGE, plugged, written
 
-BY_NAME = "system: poly\nmeasure: [RBP@10]\nsearch: {sampler: gp}\n"
+BY_NAME = "system: poly\nmeasure: [RBP@10]\nsearch: {sampler: gp}\nfixed: {loss: hinge}\n"
 BY_CLASS = 'system: "mypoly:Poly"\n'
 MINE = "mypoly:Poly"
 
@@ -68,6 +68,12 @@ def test_the_packages_of_a_sweep_are_what_it_stands_on(site: Path) -> None:
     assert said == "the code of nvf-poly: nvf_poly/measure.py"
     (said,) = changes(before, replace(before, packages={"nvf-poly": replace(found["nvf-poly"], version="0.2.0")}))
     assert said == "the package nvf-poly: was 0.1.0 and is 0.2.0"
+
+
+@pytest.mark.parametrize("key", ["fixed: {loss: hing}", "space: {loss: {choice: [hinge, hing]}}"])
+def test_a_loss_that_is_not_there_has_its_line(site: Path, key: str) -> None:
+    with pytest.raises(SpecError, match="sweep.yaml:6: .*loss: unknown loss 'hing'; did you mean 'hinge'"):
+        spec(site, f"{BY_NAME.partition('fixed')[0]}{key}\n")
 
 
 def test_a_sweep_of_our_own_names_says_nothing_of_packages(here: Path) -> None:

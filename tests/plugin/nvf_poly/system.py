@@ -33,7 +33,7 @@ class Codes(nn.Module):
 
 @register("poly", source="Humeau et al., Poly-encoders, 2020", transfers=True, diagnoses=("one_code_does_it_all",))
 class Poly(PairSystem[Params]):
-    """score(q, d) = max over c of cos(q + W_c q, d), by InfoNCE over the corpus."""
+    """score(q, d) = max over c of cos(q + W_c q, d), trained over the whole corpus."""
 
     def build(self) -> Codes:
         """Return the codes."""
@@ -44,10 +44,10 @@ class Poly(PairSystem[Params]):
         return (self.network(queries) @ documents.T).amax(1)
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        """Return InfoNCE over the corpus."""
+        """Return the loss over the corpus."""
         over = self.compete(batch, "corpus")
         scores = self.scores(batch.queries, self.documents.unit(over.rows))
-        return {"info_nce": over.loss(scores, self.params.temperature)}
+        return {self.params.loss: over.loss(scores, self.params.temperature)}
 
     @torch.no_grad()
     def inspect(self, split: Split, ranking: Ranking) -> Inspection:
