@@ -68,9 +68,12 @@ def packages(spec: Spec, before: Provenance | None = None) -> dict[str, Package]
 
 def losses(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
     """Yield each loss that a sweep file names, and where."""
+    brought = [SYSTEMS[name].Params for name in spec.system if name not in SYSTEMS.own]
+    if not brought:  # what follows takes torch, and so seconds
+        return
     from nvf.systems import TrainParams
 
-    if any(issubclass(SYSTEMS[name].Params, TrainParams) for name in spec.system if name not in SYSTEMS.own):
+    if any(issubclass(params, TrainParams) for params in brought):
         yield from ((("fixed", name), str(value)) for name, value in spec.fixed.items() if _is_loss(name))
         for name, domain in spec.space.items():
             yield from ((("space", name), str(value)) for value in domain.choices if _is_loss(name))
