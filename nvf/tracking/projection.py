@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import Self
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
@@ -17,7 +18,7 @@ from nvf.journal.kinds import Event, RecordTaken, Replicated
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import SweepState
 from nvf.redaction import safe
-from nvf.tracking import names, runs, views
+from nvf.tracking import names, runs, server, views
 from nvf.tracking.content import Content, Pending
 from nvf.tracking.note import markdown
 from nvf.tracking.runs import Key, Shown
@@ -52,6 +53,12 @@ class Projection:
         self.metrics = 0
         """Metrics written so far."""
 
+    @classmethod
+    def connect(cls) -> Self:
+        """Return the projection of a sweep to the tracking server in use; raises `TrackingError`."""
+        mlflow = server.client()
+        return cls(mlflow, server.experiment(mlflow))
+
     @property
     def state(self) -> SweepState:
         """The sweep as far as it was taken."""
@@ -77,7 +84,11 @@ class Projection:
         """Show whatever has no outcome as killed: the process that ran the sweep is dead."""
         self._content.settle()
 
-    def write(self, *, final: bool = False) -> None:
+    def link(self) -> str | None:
+        """Return the address of the sweep's leaderboard in the MLflow UI."""
+        return views.link(self.experiment, self.state) if self.taken else None
+
+    def write(self, *, final: bool = False) -> bool:
         """Bring MLflow level with what was taken; with `final`, the note too. Raises what MLflow raises."""
         if self._shown is None:
             self._shown = runs.find(self._mlflow, self.experiment, self.state)
@@ -95,6 +106,7 @@ class Projection:
         if due:
             self._note_due, self._note_written = False, time.monotonic()
         self._save_views()
+        return not self.behind
 
     def _deleted(self, key: Key, error: MlflowException) -> bool:
         """Whether a write failed since the user deleted the run: it stays so until `nvf sync`."""

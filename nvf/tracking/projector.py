@@ -1,18 +1,19 @@
 """A thread that follows a sweep's journal and writes it to MLflow; the sweep never waits for it, and never hears of it.
 
-What it remembers is bounded: it takes the next events only when MLflow has those before.
+What it remembers is bounded: it takes the next events only when MLflow, or another tracker, has those before.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
 from nvf.journal.events import FILE, Tail
-from nvf.tracking import server, views
 from nvf.tracking.projection import Projection
+from nvf.tracking.tracker import Tracker
 
 POLL_SECONDS = 0.5
 LONGEST_WAIT = 30.0
@@ -28,30 +29,34 @@ class Projector:
     ----------
     folder
         The sweep's folder, with its journal.
+    connect
+        Makes what it writes to; may raise, and is asked again later. By default that is MLflow.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, connect: Callable[[], Tracker] = Projection.connect) -> None:
         self._folder = folder
+        self._connect = connect
         self._closing = threading.Event()
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nvf-mlflow", daemon=True)
         self._lock = FileLock(folder / LOCK, thread_local=False)
-        self._written = 0
+        self._taken = self._written = 0
+        self._level = True
         self._answered = False
         self._link: str | None = None
         self._tail: Tail | None = None
-        self._projection: Projection | None = None
+        self._tracker: Tracker | None = None
 
     def start(self) -> None:
         """Begin to follow the journal."""
         self._thread.start()
 
     def link(self) -> str | None:
-        """Return the address of the sweep's leaderboard in the MLflow UI, or None before there was anything to show."""
+        """Return the tracker's address of the sweep, or None before there was anything to show."""
         return self._link
 
     def answered(self) -> bool:
-        """Return whether MLflow ever answered."""
+        """Return whether the tracker ever answered."""
         return self._answered
 
     def close(self, timeout: float) -> int:
@@ -83,29 +88,28 @@ class Projector:
 
     def _step(self, *, final: bool) -> bool:
         """Write the next events; returns whether there were any, or older ones that had to wait."""
-        if self._projection is None or self._tail is None:
+        if self._tracker is None or self._tail is None:
             if not self._lock.is_locked:
                 self._lock.acquire(timeout=0)
-            mlflow = server.client()
-            self._answered = True
-            self._projection = Projection(mlflow, server.experiment(mlflow))
-            self._tail = Tail(self._folder)
-        moved = self._projection.behind
+            self._tracker, self._tail = self._connect(), Tail(self._folder)
+            self._answered, self._taken, self._level = True, 0, True
+        moved = not self._level
         if not moved:
-            moved = self._take(self._projection, self._tail)
-        self._projection.write(final=final)
-        if not self._projection.behind:
-            self._written = self._projection.taken
-        if self._link is None:
-            self._link = views.link(self._projection.experiment, self._projection.state)
+            moved = self._take(self._tracker, self._tail)
+        self._level = self._tracker.write(final=final)
+        if self._level:
+            self._written = self._taken
+        self._link = self._link or self._tracker.link()
         return moved
 
-    def _take(self, projection: Projection, tail: Tail) -> bool:
+    def _take(self, tracker: Tracker, tail: Tail) -> bool:
         try:
             events = tail.new(CHUNK_BYTES)
-            projection.take(events)
+            self._level = not events
+            self._taken += len(events)
+            tracker.take(events)
         except Exception:
-            self._projection = self._tail = None  # half of the events may be folded in: begin again from the first
+            self._tracker = self._tail = None  # half of the events may be folded in: begin again from the first
             raise
         return bool(events)
 

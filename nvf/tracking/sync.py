@@ -73,10 +73,8 @@ def sync(folder: Path) -> SyncReport:
 
 
 def _sync(folder: Path, events: list[Event]) -> SyncReport:
-    mlflow = server.client()
     try:
-        experiment = server.experiment(mlflow)
-        projection = Projection(mlflow, experiment)
+        projection = Projection.connect()
         projection.take(events)
         if not running(folder):
             projection.settle()
@@ -85,7 +83,8 @@ def _sync(folder: Path, events: list[Event]) -> SyncReport:
         raise
     except Exception as error:
         raise server.unreachable(error) from error
-    link = views.link(experiment, projection.state)
+    link = projection.link()
+    assert link is not None, "a journal has a first event"
     return SyncReport(projection.state.name, len(events), projection.created, projection.metrics, link)
 
 
