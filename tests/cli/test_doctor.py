@@ -16,7 +16,9 @@ from nvf.journal.events import Journal
 from nvf.tracking import names
 from nvf.tracking.sync import sync
 from tests.cli.conftest import Ran
+from tests.plugged import plugged
 from tests.s3 import S3, SECRET
+from tests.test_plugins import install
 from tests.tracking import journals
 from tests.tracking.servers import empty_database, free_port, own_tracking
 from tests.tracking.test_database import older
@@ -142,3 +144,14 @@ def test_a_tracking_server_that_does_not_answer(
     (line,) = lines(ran, "tracking")
     assert line.startswith(f"FAIL  tracking   MLflow at {scheme}://127.0.0.1:{port}/x does not answer")
     assert "s3cret" not in ran.out + ran.err
+
+
+def test_packages_that_extend_nvf_are_told(
+    nvf: Nvf, mlruns: Path, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    install(tmp_path, "bad-things", "blue = bad_things:BLUE", "1 / 0", group="nvf.systems")
+    with plugged(installed), plugged(tmp_path):
+        broken, well = lines(nvf("doctor"), "package")
+    assert broken.startswith("FAIL") and "bad-things 1.2" in broken
+    assert "nvf-poly 0.1.0 brings system poly, source of tasks npz, loss hinge, measure RBP, sampler gp" in well
