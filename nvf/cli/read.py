@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from nvf.cli.complete import sweeps
 from nvf.cli.options import AsJson, Columns, Set, SpecFile, SweepName, Wide, chosen, print_json
-
-if TYPE_CHECKING:
-    from nvf.journal.replay import SweepState
-    from nvf.journal.result import FloorsElsewhere
-    from nvf.spec.form import Spec
-    from nvf.tasks.base import Task
 
 Split = Annotated[
     str | None,
@@ -29,62 +23,38 @@ OptionalName = Annotated[
 
 def floors(spec: SpecFile, split: Split = None, set_: Set = None, wide: Wide = False, json: AsJson = False) -> None:
     """Measure a task's floors and ceiling only. All, clean, cold."""
-    from nvf import devices
-    from nvf import tasks as rooms
+    from nvf import api
     from nvf.cli.render import console
     from nvf.cli.render import floors as render
+    from nvf.plain import plain
     from nvf.sweep.spec import load
-    from nvf.tasks.snapshot import open_snapshot
-    from nvf.training.floors import measure_floors
 
     loaded, _ = load(spec, list(set_ or []))
-    with devices.using(loaded.resources.gpu):
-        task = open_snapshot(rooms.build_snapshot(loaded.task)).withhold(loaded.cold, loaded.search.seed)
-        split = split or ("dev" if len(task.split("dev")) else "test")
-        measured = measure_floors(task, split, loaded.measures())
-        besides = _elsewhere(task, loaded, split)
-    report: dict[str, Any] = {
-        "task": task.name,
-        "split": split,
-        "queries": measured.queries,
-        "floors": measured.floors,
-        "ceilings": measured.ceilings,
-        "leaks": [leak for leak in task.leaks if leak.split == split],
-        "notes": list(task.notes),
-    }
-    if besides is not None:
-        report["evaluate"] = besides
+    found = api.floors(loaded, split)
     if json:
-        print_json(report)
+        told = plain(found)
+        print_json(told if found.evaluate else {key: value for key, value in told.items() if key != "evaluate"})
         return
     out = console(wide=wide)
-    for part in render(report, out.width):
+    for part in render(found, out.width):
         out.print(part)
-    if besides is not None:
+    if found.evaluate is not None:
         from nvf.cli.verdicts import floors_elsewhere
 
-        for line in floors_elsewhere(besides, loaded.measures()[0], out.width):
+        for line in floors_elsewhere(found.evaluate, loaded.measures()[0], out.width):
             out.print(line)
-
-
-def _elsewhere(task: Task, spec: Spec, split: str) -> FloorsElsewhere | None:
-    """Return the floors of the tasks that are judged besides, or None."""
-    if not spec.evaluate:
-        return None
-    from nvf.registry.elsewhere import Elsewhere
-
-    return Elsewhere(task, spec.evaluate, spec.measures(), split).floors()
 
 
 def leaderboard(
     name: SweepName, top: Top = 20, wide: Wide = False, columns: Columns = None, json: AsJson = False
 ) -> None:
     """Show a sweep's trials, best first, beside the floors. Its last confirmation and what to run next, too."""
-    from nvf.cli.ending import ending, report
+    from nvf import api
     from nvf.cli.render import console
     from nvf.cli.render import leaderboard as render
+    from nvf.registry.report import ending
 
-    told = report(name)
+    told = api.open(name).report()
     if json:
         print_json(told.to_json())
         return
@@ -137,17 +107,18 @@ def _listed(name: str) -> dict[str, Any]:
 
 
 def _status(name: str) -> dict[str, Any]:
+    from nvf import api
     from nvf.cli.render import OUTCOMES
-    from nvf.journal.folders import find, running
     from nvf.journal.leaderboard import leaderboard as board_of
 
-    state = _state(name)
+    sweep = api.open(name)
+    state = sweep.state
     outcomes: list[str | None] = [trial.outcome for trial in state.trials.values()]
     board = board_of(state)
-    died = state.status == "running" and not running(find(name))
+    status = sweep.standing(state)
     return {
         "sweep": name,
-        "status": "died" if died else state.status,
+        "status": status,
         "reason": state.reason or None,
         "finished": state.finished,
         "trials": state.spec.search.trials,
@@ -157,16 +128,8 @@ def _status(name: str) -> dict[str, Any]:
         "measure": board.measure,
         "cold_by": board.cold_by,
         "task": state.started.task.name,
-        "resume": f"nvf resume {name}" if died or state.status == "paused" else None,
+        "resume": f"nvf resume {name}" if status in ("died", "paused") else None,
     }
-
-
-def _state(name: str) -> SweepState:
-    from nvf.journal import events
-    from nvf.journal.folders import find
-    from nvf.journal.replay import replay
-
-    return replay(events.read(find(name)))
 
 
 COMMANDS = (floors, list_, status, leaderboard)

@@ -23,15 +23,12 @@ def promote(
     json: AsJson = False,
 ) -> None:
     """Put the best finalist through the gates and move the alias. It is registered, and has to rank as it did."""
+    from nvf import api
     from nvf.cli.render import console
-    from nvf.journal import events
-    from nvf.journal.folders import find
-    from nvf.journal.replay import replay
     from nvf.registry.gates import lines
-    from nvf.registry.promote import promote as run
 
-    folder = find(name)
-    done = run(name, trial=trial, model=model, alias=alias, force=force)
+    sweep = api.open(name)
+    done = sweep.promote(trial=trial, model=model, alias=alias, force=force)
     if json:
         print_json(asdict(done))
         return
@@ -42,7 +39,7 @@ def promote(
         out.print(line)
     for caution in done.cautions:
         out.print(f"  caution    {caution}")
-    if replay(events.read(folder)).started.task.encoder:  # bare vectors cannot be asked in words
+    if sweep.state.started.task.encoder:  # bare vectors cannot be asked in words
         out.print(f'ask it   nvf search "how do I ..." --model {where}')
 
 
@@ -106,15 +103,16 @@ def confirm(
     """Train the finalists again, then judge each once on test. Over seeds; test is sealed until then."""
     import sys
 
+    from nvf import api
     from nvf.cli import verdicts
-    from nvf.cli.ending import ending, report
     from nvf.cli.render import console
-    from nvf.registry.confirm import confirm as run
+    from nvf.registry.report import ending
     from nvf.sweep.signals import raising
 
+    sweep = api.open(name)
     try:
         with raising():
-            result = run(name, top=top, seeds=seeds, trials=trial or (), model=model, again=again, address=address)
+            result = sweep.confirm(top=top, seeds=seeds, trials=trial or (), model=model, again=again, address=address)
     except KeyboardInterrupt:
         print("interrupted; what was trained is kept, and the same command goes on", file=sys.stderr)
         return 130
@@ -125,7 +123,7 @@ def confirm(
     for part in verdicts.confirmation(result, out.width):
         out.print(part)
     out.print()
-    for line in ending(report(name)):
+    for line in ending(sweep.report()):
         out.print(line)
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -18,6 +18,9 @@ from nvf.journal.result import Finalist
 from nvf.measures.parse import BESIDE
 from nvf.overlap import sentences
 from nvf.types import Figures
+
+if TYPE_CHECKING:
+    from nvf.registry.measured import Measured
 
 WHOLE = 10_000
 """Cells of a line that goes to no terminal: nothing is left out of it or folded."""
@@ -286,20 +289,18 @@ def verdict(board: Leaderboard) -> list[str]:
     return lines
 
 
-def floors(report: Mapping[str, Any], width: int) -> Iterator[Text | str]:
+def floors(found: Measured, width: int) -> Iterator[Text | str]:
     """Yield what is printed of `nvf floors`."""
-    every = {**report["ceilings"], **report["floors"]}
-    shown, notes = views(report["queries"], list(every.values()))
+    every = {**found.ceilings, **found.floors}
+    shown, notes = views(found.queries, list(every.values()))
     rows = [(name, view) for name, figures in every.items() for view in shown if view in figures]
-    kind = {name: "ceiling" if name in report["ceilings"] else "floor" for name in every}
+    kind = {name: "ceiling" if name in found.ceilings else "floor" for name in every}
     columns, left = fit(
         [
             Column(name="kind", header="", cells=[kind[name] for name, _ in rows]),
             Column(name="name", header="name", cells=[name for name, _ in rows]),
             Column(name="view", header="view", cells=[view for _, view in rows]),
-            Column(
-                name="queries", header="queries", cells=[str(report["queries"][view]) for _, view in rows], right=True
-            ),
+            Column(name="queries", header="queries", cells=[str(found.queries[view]) for _, view in rows], right=True),
             *(
                 Column(
                     name=measure,
@@ -313,13 +314,13 @@ def floors(report: Mapping[str, Any], width: int) -> Iterator[Text | str]:
         ],
         width,
     )
-    yield f"{report['task']}: floors on {report['split']}"
-    warnings, told = noticed(report["notes"])
+    yield f"{found.task}: floors on {found.split}"
+    warnings, told = noticed(found.notes)
     yield from warnings
     yield from lines(columns, width)
     if left:
         yield f"left out at {width} columns: {', '.join(left)}; nvf floors --wide shows all"
-    yield from [*notes, *sentences(report["leaks"]), *told]
+    yield from [*notes, *sentences(found.leaks), *told]
 
 
 FLOORS = {True: "above", False: "under", None: ""}

@@ -41,9 +41,9 @@ def search(
     json: AsJson = False,
 ) -> None:
     """Ask the champion. Without TEXT again and again, until an empty line or Ctrl-D."""
-    from nvf.registry.search import Search
+    from nvf import api
 
-    opening = partial(Search, model, task_of(task, set_))
+    opening = partial(api.load, model, task=task_of(task, set_))
     if text is not None:
         if not text.strip():
             raise UsageError("the question is empty: nvf search 'how do I ...'")

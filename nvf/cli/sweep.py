@@ -13,7 +13,7 @@ import typer
 from nvf.cli.options import Address, AsJson, Set, SpecFile, SweepName, Time, Trials, print_json, seconds
 
 if TYPE_CHECKING:
-    from nvf.sweep.driver import Result
+    from nvf.api import Sweep
 
 Name = Annotated[str | None, typer.Option(help="another name for the sweep")]
 Accept = Annotated[
@@ -36,8 +36,8 @@ def sweep(
     json: AsJson = False,
 ) -> int:
     """Run a sweep to its end. Prints the leaderboard, the link into the MLflow UI and the next command."""
+    from nvf import api
     from nvf.cli.live import Progress
-    from nvf.sweep import driver
     from nvf.sweep.spec import load
 
     overrides = list(set_ or [])
@@ -47,12 +47,12 @@ def sweep(
     loaded, document = load(spec, overrides)
     try:
         with Progress() as progress:
-            result = driver.start(loaded, document.text, overrides, address=address, watch=progress.watch)
+            done = api.start(loaded, document, overrides, address=address, watch=progress.watch)
     except KeyboardInterrupt as interrupt:
         again = shlex.join(["nvf", "sweep", str(spec), *(f"--set={override}" for override in overrides)])
         print(f"interrupted ({interrupt or 'SIGINT'}) before the first trial; go on with: {again}", file=sys.stderr)
         return 130
-    return _finish(result, as_json=json)
+    return _finish(done, as_json=json)
 
 
 def resume(
@@ -65,20 +65,19 @@ def resume(
     json: AsJson = False,
 ) -> int:
     """Go on with a sweep after any death, or extend a finished one."""
+    from nvf import api
     from nvf.cli.live import Progress
-    from nvf.sweep import driver
 
     with Progress() as progress:
-        result = driver.resume(
-            name,
+        done = api.open(name).go_on(
             trials=trials,
             time=seconds(time),
-            accept=accept_changes,
-            allow=list(allow or []),
+            accept_changes=accept_changes,
+            allow=allow or (),
             address=address,
             watch=progress.watch,
         )
-    return _finish(result, as_json=json)
+    return _finish(done, as_json=json)
 
 
 def check(specs: SpecFiles, set_: Set = None, json: AsJson = False) -> None:
@@ -129,12 +128,11 @@ def _cost(trials: int, cost: Mapping[str, Any]) -> str:
     return f"{text}; about {cost['epochs'] * seconds / 60:.0f} min on one slot, at {seconds:.1f} s an epoch as before"
 
 
-def _finish(result: Result, *, as_json: bool) -> int:
-    from nvf.cli.ending import ending, report
+def _finish(done: Sweep, *, as_json: bool) -> int:
     from nvf.cli.render import console, leaderboard
+    from nvf.registry.report import ending
 
-    state, name = result.state, result.state.name
-    told = report(name)
+    state, name, told = done.state, done.name, done.report()
     if as_json:
         print_json(told.to_json())
     else:
@@ -142,10 +140,10 @@ def _finish(result: Result, *, as_json: bool) -> int:
         for part in leaderboard(told.board, out.width):
             out.print(part)
         out.print()
-        if result.behind:
-            out.print(f"MLflow is {result.behind} events behind the journal: nvf sync {name}")
-        if result.link:
-            out.print(f"runs     nvf ui, then {result.link}")
+        if done.behind:
+            out.print(f"MLflow is {done.behind} events behind the journal: nvf sync {name}")
+        if done.link:
+            out.print(f"runs     nvf ui, then {done.link}")
         if state.status == "ended" or state.reason == "time":
             for line in ending(told):
                 out.print(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import overload
 
 from nvf.errors import UsageError
 from nvf.journal.facts import Options
@@ -44,6 +45,21 @@ class Search:
             raise UsageError("the question is empty: nvf search 'how do I ...'")
         (hits,) = self._retriever.hits(self._retriever.encode([text], light=True), k, length)
         return hits
+
+    @overload
+    def search(self, texts: str, k: int = 10) -> list[Hit]: ...
+    @overload
+    def search(self, texts: list[str], k: int = 10) -> list[list[Hit]]: ...
+    def search(self, texts: str | list[str], k: int = 10) -> list[Hit] | list[list[Hit]]:
+        """Return the best `k` documents for a text, best first; of several texts, a list for each.
+
+        Raises `UsageError` where a text is empty.
+        """
+        asked = [texts] if isinstance(texts, str) else texts
+        if not all(text.strip() for text in asked):
+            raise UsageError("a question is empty")
+        hits = self._retriever.hits(self._retriever.encode(asked, light=True), k) if asked else []
+        return hits[0] if isinstance(texts, str) else hits
 
 
 def _fetched(model: str | None) -> Path:

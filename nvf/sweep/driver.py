@@ -275,6 +275,7 @@ def _tune(spec: Spec, conductor: Conductor, slots: int) -> None:
                 failure_config=tune.FailureConfig(max_failures=LOSSES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 verbose=0,
+                progress_reporter=tune.CLIReporter(),  # says nothing; by default a notebook's output is cleared
             ),
         )
         tuner.fit()

@@ -146,6 +146,7 @@ def session(address: str | None) -> Iterator[Sequence[Mapping[str, float]]]:
     # What goes wrong with a trial is journaled and told by nvf itself.
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    logging.getLogger("ray.widgets").setLevel(logging.CRITICAL)  # what a notebook lacks for Ray's own
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
         options |= {

@@ -1,13 +1,19 @@
-"""SIGINT, SIGTERM and SIGUSR1 end a sweep gracefully; a second one ends it at once."""
+"""SIGINT, SIGTERM and SIGUSR1 end a sweep gracefully; a second one ends it at once.
+
+Python hears signals in its main thread alone: what runs in another one is ended by `interrupt`.
+"""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_elsewhere: list[Callable[[], None]] = []
+"""What ends the work of other threads than the main one."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -20,7 +26,10 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Turn each of the signals into `Interrupted`, as Python does with SIGINT."""
+    """Turn each of the signals into `Interrupted`, as Python does with SIGINT; in its main thread, that is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def handler(number: int, frame: FrameType | None) -> None:
         raise Interrupted(signal.Signals(number).name)
@@ -40,8 +49,22 @@ def calling(interrupt: Callable[[], None]) -> Iterator[None]:
         seen.append(number)
         interrupt()
 
-    with _installed(handler):
+    if threading.current_thread() is threading.main_thread():
+        with _installed(handler):
+            yield
+        return
+    _elsewhere.append(interrupt)
+    try:
         yield
+    finally:
+        _elsewhere.remove(interrupt)
+
+
+def interrupt() -> bool:
+    """End what runs in another thread of this process; returns whether anything does."""
+    for each in [*_elsewhere]:
+        each()
+    return bool(_elsewhere)
 
 
 @contextmanager

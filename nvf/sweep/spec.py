@@ -29,6 +29,11 @@ def load(path: Path, overrides: list[str] | None = None, *, bring: bool = True) 
         With one line per problem: file, line, key, what was wrong, the nearest valid key.
     """
     document = Document.read(path, overrides or [])
+    return validated(document), document
+
+
+def validated(document: Document) -> Spec:
+    """Return the spec that a document holds; raises `SpecError` as `load` does."""
     try:
         spec = Spec.model_validate(document.data)
     except ValidationError as error:
@@ -36,7 +41,7 @@ def load(path: Path, overrides: list[str] | None = None, *, bring: bool = True) 
     if bring:
         _bring(spec, document)
     _check(spec, document)
-    return spec, document
+    return spec
 
 
 def _bring(spec: Spec, document: Document) -> None:

@@ -18,11 +18,12 @@ from rich.cells import cell_len
 
 from nvf import paths
 from nvf.cli import verdicts
-from nvf.cli.live import Progress, packed
+from nvf.cli.live import packed
 from nvf.cli.render import console
 from nvf.journal import events
 from nvf.journal.events import Journal
 from nvf.journal.replay import replay
+from nvf.journal.underway import Underway
 from nvf.registry.gates import Verdict, check
 from nvf.spec.form import Gates
 from tests.cli.conftest import Ran
@@ -245,7 +246,7 @@ def test_a_refusal_folds_between_words(
 @pytest.mark.parametrize("name", [LONG, PARETO, LATENCY, NO_COLD])
 def test_the_live_lines_fit(awkward: Path, name: str, width: int) -> None:
     state = replay(events.read(paths.sweep(name)))
-    shown = packed(Progress().parts(state), width)
+    shown = packed(Underway().parts(state, 0) or [], width)
     assert not overlong(shown, width)
     assert "10/5000 trials" in shown and re.search(r"best [0-9.]+ \(trial 12[0-9]{2} [a-z_]+\)", shown)
 

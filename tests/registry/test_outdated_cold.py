@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from nvf.cli import app, render
-from nvf.cli.ending import ending, report
 from nvf.errors import GateRefused
 from nvf.journal import cold, events
 from nvf.journal.events import Journal
@@ -19,6 +18,7 @@ from nvf.registry import confirm as rooms
 from nvf.registry.confirm import confirm
 from nvf.registry.confirmations import confirmations
 from nvf.registry.promote import promote
+from nvf.registry.report import ending, report
 from nvf.registry.shown import show
 from nvf.sweep.beside import beside
 from nvf.tracking.note import markdown
