@@ -28,6 +28,6 @@ def test_the_notebook_runs(own_tracking: None, tmp_path: Path) -> None:
     ]
     assert "'raw': 0." in shown[1] and "'hybrid': 0." in shown[1]
     assert "5/5 trials" in shown[2] and "<nvf.Sweep 'notebook': ended>" in shown[2]
-    assert "floor" in shown[3] and "ceiling" in shown[3] and "param fused.weight" in shown[4]
+    assert "floor" in shown[3] and "trial" in shown[3] and "param fused.weight" in shown[4]
     assert "bm25" in shown[6] and "('notebook', 1, 'champion')" in shown[7]
     assert len(shown[8].splitlines()) == 3 and "fsspec" in shown[8]
