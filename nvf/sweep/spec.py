@@ -29,11 +29,11 @@ def load(path: Path, overrides: list[str] | None = None, *, bring: bool = True) 
         With one line per problem: file, line, key, what was wrong, the nearest valid key.
     """
     document = Document.read(path, overrides or [])
-    return validated(document), document
+    return validated(document, bring=bring), document
 
 
-def validated(document: Document) -> Spec:
-    """Return the spec that a document holds; raises `SpecError` as `load` does."""
+def validated(document: Document, *, bring: bool = True) -> Spec:
+    """Return the spec that a document holds: see `load`."""
     try:
         spec = Spec.model_validate(document.data)
     except ValidationError as error:
