@@ -55,7 +55,7 @@ def trials(state: SweepState) -> pd.DataFrame:
                 "epochs": max(trial.epoch, 0),
                 "epoch": None if best is None else best.epoch,
                 **{str(by): by.of(best) for by in state.objectives},
-                **{f"param {name}": value for name, value in trial.chosen.items()},
+                **{f"param {name}": value for name, value in trial.chosen.items() if name != "system"},
                 "seed": trial.seed,
                 "error": trial.error,
             }
