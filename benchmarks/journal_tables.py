@@ -231,7 +231,7 @@ def _records(best: Mapping[str, Mapping[int, list[dict[str, Any]]]]) -> Iterator
     yield from itertools.chain.from_iterable(several for by in best.values() for several in by.values())
 
 
-def by_epoch(task: str, batch_size: int, steps: int, epochs: Sequence[int] = (0, 1, 2, 3, 5, 10)) -> str:
+def by_epoch(task: str, batch_size: int, steps: int, epochs: Sequence[int] = (0, 1, 2, 3, 5, 9)) -> str:
     """Return each point after so many epochs, means over seeds, in brackets the loss on dev."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in runs(task, batch_size=batch_size, share=1.0, steps=steps):
