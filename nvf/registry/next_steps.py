@@ -10,6 +10,7 @@ from nvf.journal.kinds import Confirmed, Event, Promoted, RecordTaken
 from nvf.journal.leaderboard import beats_floors, best_floor, leaderboard
 from nvf.journal.replay import SweepState, TrialState
 from nvf.journal.result import ConfirmationResult, Finalist
+from nvf.plugins import is_code
 from nvf.registry import gates
 from nvf.registry.confirmations import Confirmation, confirmations
 from nvf.registry.named import ALIAS
@@ -69,10 +70,10 @@ def next_steps(state: SweepState, events: Sequence[Event], *, running: bool) -> 
         stop = [Step("stop", f"nvf stop {name}")] if state.status == "running" else []  # a confirmation is no driver
         return Advice([], [Step("watch", f"nvf status {name}"), *stop])
     if state.status == "running":
-        return Advice(["its driver died"], [Step("go on", f"nvf resume {name}")])
+        return Advice(["its driver died"], [Step("go on", _resume(state))])
     if state.status == "paused" and state.reason != "time":
         why = [f"stopped: {state.error}; when that is mended:"] if state.error else []
-        return Advice(why, [Step("go on", f"nvf resume {name}")])
+        return Advice(why, [Step("go on", _resume(state))])
     best = _best(state)
     if best is None:
         why = ["no trial has a figure; mend what failed, then sweep it under another name"]
@@ -96,6 +97,9 @@ def _unconfirmed(state: SweepState, events: Sequence[Event], best: TrialState) -
         if floor[1] >= 1:
             return Advice([*why, "that floor is perfect there: more dev queries, or harder ones, would tell"], asked)
         return Advice(why, [*asked, *_tries(state, best)])
+    if code := _code(state):
+        why = [f"to confirm it, make a package of {' and '.join(code)}: docs/extending.md"]
+        return Advice(why, [_more(state)])
     return Advice([], [*asked, Step("confirm", f"nvf confirm {state.name}"), _more(state)])
 
 
@@ -145,9 +149,19 @@ def _systems(state: SweepState) -> set[str]:
 
 
 def _more(state: SweepState) -> Step:
-    if state.reason == "time":
-        return Step("more", f"nvf resume {state.name} --time 30m")
-    return Step("more", f"nvf resume {state.name} --trials {2 * len(state.trials)}")
+    longer = "--time 30m" if state.reason == "time" else f"--trials {2 * len(state.trials)}"
+    return Step("more", f"{_resume(state)} {longer}")
+
+
+def _resume(state: SweepState) -> str:
+    """Return the command that goes on; what only a journal names as `module:Class` has to be allowed."""
+    return " ".join([f"nvf resume {state.name}", *(f"--allow {name}" for name in _code(state))])
+
+
+def _code(state: SweepState) -> list[str]:
+    """Return what the sweep names as `module:Class`."""
+    sources = (str(options.get("source")) for options in (state.spec.task, *state.spec.evaluate))
+    return sorted({name for name in (*state.spec.system, *sources) if is_code(name)})
 
 
 def _asking(state: SweepState, promoted: Promoted) -> list[Step]:

@@ -161,7 +161,7 @@ def resume(
             raise SweepError(
                 f"what sweep '{name}' stands on has changed:\n{listed}\n"
                 f"Put it back (without {folder / SPEC} the journaled file is used), start a new sweep with --name, or "
-                f"go on all the same: nvf resume {name} --accept-changes"
+                f"go on all the same: nvf resume {name}{''.join(f' --allow {each}' for each in allow)} --accept-changes"
             )
         with signals.raising():
             ray = _join(session, spec, cluster)

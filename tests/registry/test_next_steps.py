@@ -176,6 +176,14 @@ def test_a_champion_over_bare_vectors_cannot_be_asked_in_words() -> None:
     assert commands(told(bare, others, ENDED, confirmed(0), promoted())) == ["nvf card other", MORE]
 
 
+def test_code_of_one_s_own_is_allowed_again_and_needs_a_package_to_be_confirmed() -> None:
+    mine = {"system": ["mine:Poly", "linear"]}
+    advice = told(sweep(0.5, 0.4, **mine), ENDED)
+    assert advice.why == ["to confirm it, make a package of mine:Poly: docs/extending.md"]
+    assert commands(advice) == ["nvf resume small --allow mine:Poly --trials 4"]
+    assert commands(told(sweep(0.5, **mine))) == ["nvf resume small --allow mine:Poly"]
+
+
 def test_every_line_fits_80_columns() -> None:
     shown = lines(told(sweep(0.2, 0.1, floors={"bm25": 0.3}, epochs=1), ENDED).steps)
     assert all(len(line) <= 80 for line in shown), shown
