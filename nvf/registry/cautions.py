@@ -7,37 +7,23 @@ from collections.abc import Iterator
 from nvf.journal import cold
 from nvf.journal.leaderboard import beats_floors, best_floor, diagnoses
 from nvf.journal.replay import SweepState, TrialState
+from nvf.registry.candidates import Candidate
 from nvf.training.record import Record
 
 
-def cautions(
-    state: SweepState,
-    trial: TrialState,
-    record: Record,
-    opened: int = 0,
-    seeds: int = 0,
-    *,
-    outdated_cold: bool = False,
-) -> list[str]:
-    """Return what to know before trusting `record`, the one of `trial` that was promoted; worst first.
-
-    Parameters
-    ----------
-    state, trial, record
-        The sweep, the trial in it, and its record on dev.
-    opened
-        How often test had been opened when the trial was confirmed; 0 where it was not.
-    seeds
-        Over how many seeds it was confirmed.
-    outdated_cold
-        Whether the cold figures that it is shown with are by another rule than today's.
-    """
+def cautions(candidate: Candidate) -> list[str]:
+    """Return what a promotion says beside the figures, in a line each."""
+    state, trial = candidate.state, candidate.trial
+    if candidate.opened:
+        certain = [*_reopened(candidate.opened), *_one_seed(candidate.seeds)]
+    else:
+        certain = [*_unproven(state), *_withheld(state)]
     return [
-        *_under_floors(state, record),
+        *_under_floors(state, candidate.record),
         *_named(state, trial),
         *_outcome(state, trial),
-        *([cold.again(state.name)] if outdated_cold else []),
-        *((*_reopened(opened), *_one_seed(seeds)) if opened else (*_unproven(state), *_withheld(state))),
+        *([cold.again(state.name)] if candidate.outdated_cold else []),
+        *certain,
         *_leaks(state),
     ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from nvf import devices
-from nvf.errors import NvfError, UsageError
+from nvf.errors import UsageError
 from nvf.journal import folders
 from nvf.journal.events import Journal, read
 from nvf.journal.kinds import Promoted
@@ -24,7 +24,7 @@ from nvf.registry.findings import measure_of
 from nvf.registry.gates import Verdict
 from nvf.registry.gating import confirmed_first, verdicts
 from nvf.registry.moves import Detail
-from nvf.registry.register import register, remove
+from nvf.registry.register import draft
 from nvf.tracking import archive, server, views
 from nvf.tracking.sync import sync
 from nvf.types import Figures
@@ -140,23 +140,12 @@ def promote(
         with _alone(folder) as idle:
             if idle:
                 sync(folder)
-        warned = cautions(
-            candidate.state,
-            candidate.trial,
-            candidate.record,
-            candidate.opened,
-            candidate.seeds,
-            outdated_cold=candidate.outdated_cold,
-        )
+        warned = cautions(candidate)
         with devices.using(candidate.state.spec.resources.gpu):
             said = verdicts(client, registered, since.version, candidate, alias, forced=force is not None)
-            version = register(client, registered, candidate, since.version, said, force, warned)
-        number, detail = int(version.version), _detail(candidate)
-        try:
-            moved = move(client, registered, alias, since, number, "promote", forced=force, detail=detail)
-        except NvfError:
-            remove(client, version)
-            raise
+            with draft(client, registered, candidate, since.version, said, force, warned) as number:
+                detail = _detail(candidate)
+                moved = move(client, registered, alias, since, number, "promote", forced=force, detail=detail)
     with _alone(folder) as idle:
         if idle:
             journal, _ = Journal.open(folder, "promotion")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +33,8 @@ DEPTH = 10
 """Hits per query that are compared when a model is loaded back."""
 
 
-def register(
+@contextmanager
+def draft(
     client: MlflowClient,
     registered: str,
     candidate: Candidate,
@@ -39,8 +42,10 @@ def register(
     said: list[Verdict],
     forced: str | None,
     warned: list[str],
-) -> ModelVersion:
-    """Return a new version, with its card, that was loaded back and ranks as the checkpoint does.
+) -> Iterator[int]:
+    """Give the number of a new version, with its card, that was loaded back and ranks as the checkpoint does.
+
+    Where what is done with it fails by an error of ours, no version remains.
 
     Parameters
     ----------
@@ -93,11 +98,15 @@ def register(
         served = mlflow.pyfunc.load_model(versions.fetch(client, version).as_uri()).unwrap_python_model()
         _compare(Retriever(expected, candidate.task), served.retriever)
     except Exception as error:
-        remove(client, version)
+        _remove(client, version)
         if isinstance(error, NvfError):
             raise
         raise GateRefused(f"the registered model cannot be loaded back, so it was removed again: {error}") from error
-    return version
+    try:
+        yield int(version.version)
+    except NvfError:  # after any other it may be that the alias points to it
+        _remove(client, version)
+        raise
 
 
 def _describe(client: MlflowClient, run: Run, version: ModelVersion, made: Card, place: str) -> None:
@@ -106,7 +115,7 @@ def _describe(client: MlflowClient, run: Run, version: ModelVersion, made: Card,
     insist(partial(client.update_model_version, version.name, version.version, description=card.description(made)))
 
 
-def remove(client: MlflowClient, version: ModelVersion) -> None:
+def _remove(client: MlflowClient, version: ModelVersion) -> None:
     """Delete a version that did not become what it was registered for."""
     insist(partial(client.delete_model_version, version.name, version.version))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow.entities.model_registry import ModelVersion
 
 from nvf.errors import GateRefused, PromotionLost, UsageError
 from nvf.journal.events import read
@@ -73,14 +73,14 @@ def test_who_looked_before_another_move_is_told_and_leaves_no_version(
     confirmed(run_sweep(), {0: 0.2})
     for _ in range(2):
         promote("small")
-    registering = promotion.register
+    drafting = promotion.draft
 
-    def meanwhile(*arguments: Any) -> ModelVersion:
-        monkeypatch.setattr(promotion, "register", registering)
+    def meanwhile(*arguments: Any) -> AbstractContextManager[int]:
+        monkeypatch.setattr(promotion, "draft", drafting)
         rollback("small") if by == "rollback" else promote("small")
-        return registering(*arguments)
+        return drafting(*arguments)
 
-    monkeypatch.setattr(promotion, "register", meanwhile)
+    monkeypatch.setattr(promotion, "draft", meanwhile)
     now = 1 if by == "rollback" else 3
     with pytest.raises(PromotionLost, match=f"moved meanwhile: .* point to version {now}; look at nvf history small"):
         promote("small")
