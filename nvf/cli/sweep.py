@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +13,8 @@ from nvf.cli.options import Address, AsJson, Set, SpecFile, SweepName, Time, Tri
 
 if TYPE_CHECKING:
     from nvf.api import Sweep
+    from nvf.sweep.preview import Cost
+    from nvf.tasks.outline import Look
 
 Name = Annotated[str | None, typer.Option(help="another name for the sweep")]
 Accept = Annotated[
@@ -91,41 +92,41 @@ def check(specs: SpecFiles, set_: Set = None, json: AsJson = False) -> None:
         return
     out = console()
     for each in previews:
-        out.print(f"{each['file']}: valid; sweep '{each['name']}'")
-        out.print(f"  task      {', '.join(f'{name} {value}' for name, value in each['task'].items())}")
-        for seen in each["data"]:
+        out.print(f"{each.file}: valid; sweep '{each.name}'")
+        out.print(f"  task      {', '.join(f'{name} {value}' for name, value in each.task.items())}")
+        for seen in each.data:
             out.print(f"  data      {_data(seen)}")
-            for note in seen["notes"]:
+            for note in seen.notes:
                 out.print(f"            {note}")
-        least = "" if each["settings"] < each["trials"] else "at least "
-        out.print(f"  settings  {least}{each['settings']:,} for {each['trials']:,} trials")
-        for warning in each["warnings"]:
+        least = "" if each.settings < each.trials else "at least "
+        out.print(f"  settings  {least}{each.settings:,} for {each.trials:,} trials")
+        for warning in each.warnings:
             out.print(f"  warning   {warning}")
-        out.print(f"  resources {each['resources']['cpu']:g} CPU and {each['resources']['gpu']:g} GPU a trial")
-        out.print(f"  cost      {_cost(each['trials'], each['cost'])}")
-        for sample in each["samples"]:
-            kind = "start" if sample["start"] else "sample"
-            out.print(f"  {kind:<9} {sample['system']}  {setting(sample['params'])}")
+        out.print(f"  resources {each.resources.cpu:g} CPU and {each.resources.gpu:g} GPU a trial")
+        out.print(f"  cost      {_cost(each.trials, each.cost)}")
+        for sample in each.samples:
+            kind = "start" if sample.start else "sample"
+            out.print(f"  {kind:<9} {sample.system}  {setting(sample.params)}")
 
 
-def _data(seen: Mapping[str, Any]) -> str:
+def _data(seen: Look) -> str:
     """Return what a task's files hold, in one line."""
-    documents = "documents not counted" if seen["documents"] is None else f"{seen['documents']:,} documents"
-    counts = [split if count is None else f"{count:,} {split}" for split, count in seen["queries"].items()]
+    documents = "documents not counted" if seen.documents is None else f"{seen.documents:,} documents"
+    counts = [split if count is None else f"{count:,} {split}" for split, count in seen.queries.items()]
     queries = ", ".join(counts)
-    carved = ", ".join(f"{share:.0%} of them become {split}" for split, share in seen["carved"].items())
-    return f"{seen['name']}: {documents}; queries: {queries}{f' ({carved})' if carved else ''}"
+    carved = ", ".join(f"{share:.0%} of them become {split}" for split, share in seen.carved.items())
+    return f"{seen.name}: {documents}; queries: {queries}{f' ({carved})' if carved else ''}"
 
 
-def _cost(trials: int, cost: Mapping[str, Any]) -> str:
+def _cost(trials: int, cost: Cost) -> str:
     """Return trials and epochs at most, and minutes of one slot where earlier sweeps tell how long an epoch takes."""
-    text = f"at most {trials} trials x {cost['epochs_per_trial']} epochs = {cost['epochs']} epochs"
-    if cost["time"] is not None:
-        text += f", ended after {cost['time'] / 60:.0f} min"
-    seconds = cost["seconds_per_epoch"]
+    text = f"at most {trials} trials x {cost.epochs_per_trial} epochs = {cost.epochs} epochs"
+    if cost.time is not None:
+        text += f", ended after {cost.time / 60:.0f} min"
+    seconds = cost.seconds_per_epoch
     if seconds is None:
         return f"{text}; no earlier sweep of this task tells how long an epoch takes"
-    return f"{text}; about {cost['epochs'] * seconds / 60:.0f} min on one slot, at {seconds:.1f} s an epoch as before"
+    return f"{text}; about {cost.epochs * seconds / 60:.0f} min on one slot, at {seconds:.1f} s an epoch as before"
 
 
 def _finish(done: Sweep, *, as_json: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,16 +11,85 @@ import optuna
 
 from nvf.errors import NvfError, SpecError
 from nvf.journal import events, folders, replay
+from nvf.journal.facts import Params
 from nvf.spec.form import KeyPath, Spec
 from nvf.sweep import looking, sampler
 from nvf.sweep.space import Space
 from nvf.sweep.spec import load
+from nvf.tasks.outline import Look
 
 SAMPLES = 4
 
 
-def preview(path: str, overrides: list[str]) -> dict[str, Any]:
-    """Return what the sweep file at `path` would run, as plain data, after a look at its data.
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one trial takes."""
+
+    cpu: float
+    gpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """How much is trained at most.
+
+    Attributes
+    ----------
+    epochs, epochs_per_trial
+        Of all trials, and of one.
+    time
+        Seconds after which the sweep ends, or None.
+    seconds_per_epoch
+        As in earlier sweeps of this task; None where there were none.
+    """
+
+    epochs: int
+    epochs_per_trial: int
+    time: float | None
+    seconds_per_epoch: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A setting that the space gives; `start` where the file names it."""
+
+    start: bool
+    system: str
+    params: Params
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """What a sweep file would run, as `nvf check --json` prints it.
+
+    Attributes
+    ----------
+    file, name
+        The file, and the sweep's name.
+    task, data
+        The task's options, and what its files hold; those that are judged besides come after.
+    settings, trials
+        How many different settings the space has (no more than there are trials are counted), and how many trials run.
+    warnings
+        What is likely not meant.
+    resources, cost, samples
+        What it takes, and some of the settings.
+    """
+
+    file: str
+    name: str
+    task: dict[str, Any]
+    data: list[Look]
+    settings: int
+    trials: int
+    warnings: list[str]
+    resources: Resources
+    cost: Cost
+    samples: list[Sample]
+
+
+def preview(path: str, overrides: list[str]) -> Preview:
+    """Return what the sweep file at `path` would run, after a look at its data.
 
     Raises
     ------
@@ -38,26 +107,22 @@ def preview(path: str, overrides: list[str]) -> dict[str, Any]:
     except looking.Unfit as error:
         fail(error.at, error.message)
     repeats = space.repeats(spec.search.trials)
-    return {
-        "file": path,
-        "name": spec.name,
-        "task": spec.task,
-        "data": [asdict(each) for each in seen],
-        "settings": space.distinct(spec.search.trials),
-        "trials": spec.search.trials,
-        "warnings": [repeats] if repeats else [],
-        "resources": {"cpu": spec.resources.cpu, "gpu": spec.resources.gpu},
-        "cost": {
-            "epochs": spec.search.trials * spec.budget.epochs,
-            "epochs_per_trial": spec.budget.epochs,
-            "time": spec.budget.time,
-            "seconds_per_epoch": _seconds_per_epoch(spec),
-        },
-        "samples": _samples(spec, space),
-    }
+    trials, epochs = spec.search.trials, spec.budget.epochs
+    return Preview(
+        file=path,
+        name=spec.name,
+        task=spec.task,
+        data=seen,
+        settings=space.distinct(trials),
+        trials=trials,
+        warnings=[repeats] if repeats else [],
+        resources=Resources(spec.resources.cpu, spec.resources.gpu),
+        cost=Cost(trials * epochs, epochs, spec.budget.time, _seconds_per_epoch(spec)),
+        samples=_samples(spec, space),
+    )
 
 
-def _samples(spec: Spec, space: Space) -> list[dict[str, Any]]:
+def _samples(spec: Spec, space: Space) -> list[Sample]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study()
     samples = []
@@ -66,7 +131,7 @@ def _samples(spec: Spec, space: Space) -> list[dict[str, Any]]:
         if number < len(spec.start):
             study.enqueue_trial(dict(spec.start[number]))
         setting = space.settings(space.suggest(study.ask()))
-        samples.append({"start": number < len(spec.start), "system": setting.system, "params": setting.chosen})
+        samples.append(Sample(number < len(spec.start), setting.system, setting.chosen))
     return samples
 
 

@@ -45,7 +45,7 @@ def written(file: Path, more: str) -> Spec:
 def test_a_package_brings_a_sampler(file: Path) -> None:
     spec = written(file, "search: {sampler: qmc, trials: 4}\n")
     assert isinstance(sampler.make(spec, 0), QMCSampler)
-    first, again = ([each["params"] for each in preview(str(file), [])["samples"]] for _ in range(2))
+    first, again = ([each.params for each in preview(str(file), []).samples] for _ in range(2))
     assert first == again and len({each["lr"] for each in first}) == 4
 
 
