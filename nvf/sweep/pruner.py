@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import (
     BasePruner,
     HyperbandPruner,
@@ -40,7 +42,9 @@ ALONE = (NopPruner, PatientPruner)
 
 def make(spec: Spec) -> BasePruner:
     """Return the pruner that a spec asks for; raises as `nvf.sweep.sampler.make` does."""
-    found = PRUNERS.make(spec.pruner.kind, BasePruner, spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        found = PRUNERS.make(spec.pruner.kind, BasePruner, spec)
     return found if type(found) in ALONE else WithinSystem(found)
 
 

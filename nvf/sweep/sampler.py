@@ -12,8 +12,6 @@ from nvf import seeding
 from nvf.plugins import Table
 from nvf.spec.form import Spec
 
-warnings.filterwarnings("ignore", category=ExperimentalWarning)
-
 
 def _tpe(seed: int, spec: Spec) -> BaseSampler:
     # One joint model per group of parameters that occur together: what conditional spaces need.
@@ -39,4 +37,6 @@ def make(spec: Spec, trial: int) -> BaseSampler:
         Where a package's does not load, or makes no sampler.
     """
     seed = seeding.derive(spec.search.seed, "sampler", trial)
-    return SAMPLERS.make(spec.search.sampler, BaseSampler, seed, spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return SAMPLERS.make(spec.search.sampler, BaseSampler, seed, spec)
