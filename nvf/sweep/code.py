@@ -27,7 +27,8 @@ def code() -> dict[str, str]:
         path = left.pop()
         if path not in sources:
             sources[path] = path.read_bytes()
-            left += [file for name in imported(sources[path]) for file in _files(root, name)]
+            if path != root / "__init__.py":  # which gives the Python API by name, and imports it only then
+                left += [file for name in imported(sources[path]) for file in _files(root, name)]
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(sources[path]).hexdigest()[:12] for path in sorted(sources)
     }
