@@ -110,6 +110,7 @@ def _status(name: str) -> dict[str, Any]:
     from nvf import api
     from nvf.cli.render import OUTCOMES
     from nvf.journal.leaderboard import leaderboard as board_of
+    from nvf.registry.next_steps import resumes
 
     sweep = api.open(name)
     state = sweep.state
@@ -128,7 +129,7 @@ def _status(name: str) -> dict[str, Any]:
         "measure": board.measure,
         "cold_by": board.cold_by,
         "task": state.started.task.name,
-        "resume": f"nvf resume {name}" if status in ("died", "paused") else None,
+        "resume": resumes(state) if status in ("died", "paused") else None,
     }
 
 

@@ -131,6 +131,7 @@ def _cost(trials: int, cost: Cost) -> str:
 
 def _finish(done: Sweep, *, as_json: bool) -> int:
     from nvf.cli.render import console, leaderboard
+    from nvf.registry.next_steps import resumes
     from nvf.registry.report import ending
 
     state, name, told = done.state, done.name, done.report()
@@ -149,10 +150,10 @@ def _finish(done: Sweep, *, as_json: bool) -> int:
             for line in ending(told):
                 out.print(line)
     if state.reason == "interrupt":
-        print(f"interrupted; go on with: nvf resume {name}", file=sys.stderr)
+        print(f"interrupted; go on with: {resumes(state)}", file=sys.stderr)
         return 128 + signal.SIGINT
     if state.error:
-        print(f"stopped: {state.error}; when that is mended: nvf resume {name}", file=sys.stderr)
+        print(f"stopped: {state.error}; when that is mended: {resumes(state)}", file=sys.stderr)
         return 1
     if state.reason == "time":
         print("the time is over", file=sys.stderr)

@@ -70,10 +70,10 @@ def next_steps(state: SweepState, events: Sequence[Event], *, running: bool) -> 
         stop = [Step("stop", f"nvf stop {name}")] if state.status == "running" else []  # a confirmation is no driver
         return Advice([], [Step("watch", f"nvf status {name}"), *stop])
     if state.status == "running":
-        return Advice(["its driver died"], [Step("go on", _resume(state))])
+        return Advice(["its driver died"], [Step("go on", resumes(state))])
     if state.status == "paused" and state.reason != "time":
         why = [f"stopped: {state.error}; when that is mended:"] if state.error else []
-        return Advice(why, [Step("go on", _resume(state))])
+        return Advice(why, [Step("go on", resumes(state))])
     best = _best(state)
     if best is None:
         why = ["no trial has a figure; mend what failed, then sweep it under another name"]
@@ -150,10 +150,10 @@ def _systems(state: SweepState) -> set[str]:
 
 def _more(state: SweepState) -> Step:
     longer = "--time 30m" if state.reason == "time" else f"--trials {2 * len(state.trials)}"
-    return Step("more", f"{_resume(state)} {longer}")
+    return Step("more", f"{resumes(state)} {longer}")
 
 
-def _resume(state: SweepState) -> str:
+def resumes(state: SweepState) -> str:
     """Return the command that goes on; what only a journal names as `module:Class` has to be allowed."""
     return " ".join([f"nvf resume {state.name}", *(f"--allow {name}" for name in _code(state))])
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from nvf.errors import SweepError
 from nvf.journal import events, owner
 from nvf.journal.folders import find, running
-from nvf.registry.next_steps import goes_on
+from nvf.journal.replay import replay
+from nvf.registry.next_steps import goes_on, resumes
 from nvf.sweep import signals
 
 STOPPED = ("sweep", "confirmation")
@@ -60,7 +61,8 @@ def stop(name: str) -> Stopped:
             f"{work} runs, but not in process {at.pid}, which {folder / owner.FILE} names: find it with "
             f"fuser {folder / events.FILE}, and end it with SIGTERM"
         )
-    again = goes_on(name, events.read(folder)) if at.work == "confirmation" else f"nvf resume {name}"
+    found = events.read(folder)
+    again = goes_on(name, found) if at.work == "confirmation" else resumes(replay(found))
     if at.pid != os.getpid() or not signals.interrupt():
         os.kill(at.pid, signal.SIGTERM)
     return Stopped(at.pid, work, again)
