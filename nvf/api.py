@@ -1,7 +1,7 @@
 """nvf from Python: run a sweep, look at it, confirm it, promote it, ask the champion.
 
 Nothing here prints: what goes on is logged under `nvf`, and shown as a line that renews itself in a notebook. The
-command line calls this and nothing else.
+commands that run, confirm, promote, stop and read sweeps call this.
 """
 
 from __future__ import annotations
@@ -82,9 +82,11 @@ def floors(spec: SpecLike, split: str | None = None, **set: Any) -> Measured:
     `split` is dev by default, or test, which may be looked at here: floors choose nothing.
     """
     from nvf.registry.measured import measured
+    from nvf.spec.form import Spec
 
+    checked = spec if isinstance(spec, Spec) and not set else _loaded(spec, set)[0]
     with _reported():
-        return measured(_loaded(spec, set)[0], split)
+        return measured(checked, split)
 
 
 def load(model: str | None = None, *, task: Mapping[str, Any] | None = None) -> Search:
@@ -190,7 +192,7 @@ class Sweep:
         return leaderboard(self.board)
 
     def trials(self) -> pd.DataFrame:
-        """Return every trial by its number: outcome, value, what was chosen for it, seed, epochs, seconds, error."""
+        """Return every trial by its number: outcome, value, what was chosen for it, seed, epochs, error."""
         from nvf.frames import trials
 
         return trials(self.state)
@@ -204,6 +206,7 @@ class Sweep:
         allow: Sequence[str] = (),
         address: str | None = None,
         watch: Watch | None = None,
+        raises: bool = True,
     ) -> Self:
         """Go on after any death, or extend what has ended; returns this sweep.
 
@@ -219,6 +222,8 @@ class Sweep:
             Classes, as `module:Class`, that the journal names and that may be imported.
         address, watch
             As of `nvf.run`.
+        raises
+            Whether a sweep that did not come to its end raises; else it is returned.
 
         Raises
         ------
@@ -229,21 +234,6 @@ class Sweep:
         KeyboardInterrupt
             Where it was interrupted.
         """
-        return self.go_on(
-            trials=trials, time=time, accept_changes=accept_changes, address=address, watch=watch
-        ).finished()
-
-    def go_on(
-        self,
-        *,
-        trials: int | None = None,
-        time: float | str | None = None,
-        accept_changes: bool = False,
-        allow: Sequence[str] = (),
-        address: str | None = None,
-        watch: Watch | None = None,
-    ) -> Self:
-        """Do as `resume`; an interrupted sweep is returned as well."""
         from nvf.spec.form import seconds
         from nvf.sweep import driver
 
@@ -256,7 +246,7 @@ class Sweep:
                 self.name, trials=trials, time=limit, accept=accept_changes, allow=allow, address=address, watch=each
             )
         self.link, self.behind = done.link, done.behind
-        return self
+        return self.finished() if raises else self
 
     def finished(self) -> Self:
         """Return this sweep; raises `KeyboardInterrupt` or `SweepError` where it did not come to its end."""

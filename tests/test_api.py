@@ -17,7 +17,7 @@ from nvf import paths
 from nvf.errors import JournalError, SpecError, SweepError, UnknownName, UsageError
 from nvf.journal.events import Journal
 from nvf.journal.folders import names
-from nvf.sweep import signals
+from nvf.sweep import driver, signals
 from nvf.sweep.spec import load
 from tests.tracking import journals
 from tests.tracking.servers import empty_database, own_tracking
@@ -157,3 +157,18 @@ def test_what_is_not_there_is_named() -> None:
     assert sweep.status == "died" and sweep.best is None and sweep.trials().empty
     with pytest.raises(UsageError, match="time: "):
         sweep.resume(time="soon")
+
+
+def test_every_option_of_a_resume_reaches_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Journal.create(paths.sweep(journals.NAME)) as journal:
+        journals.start(journal)
+    sweep, given = nvf.open(journals.NAME), dict[str, Any]()
+
+    def resume(name: str, **options: Any) -> driver.Result:
+        given.update(options)
+        return driver.Result(sweep.state, None, 0)
+
+    monkeypatch.setattr(driver, "resume", resume)
+    sweep.resume(trials=7, time="2m", accept_changes=True, allow=["mine:Poly"], address="auto", watch=print)
+    told = {"trials": 7, "time": 120, "accept": True, "allow": ["mine:Poly"], "address": "auto", "watch": print}
+    assert given == told

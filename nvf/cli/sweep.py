@@ -70,13 +70,14 @@ def resume(
     from nvf.cli.live import Progress
 
     with Progress() as progress:
-        done = api.open(name).go_on(
+        done = api.open(name).resume(
             trials=trials,
             time=seconds(time),
             accept_changes=accept_changes,
             allow=allow or (),
             address=address,
             watch=progress.watch,
+            raises=False,
         )
     return _finish(done, as_json=json)
 
