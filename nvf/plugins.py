@@ -142,6 +142,16 @@ class Table(Mapping[str, T]):
                 f"{folder}, and among the installed packages"
             ) from error
 
+    def brought(self) -> Iterator[tuple[str, PluginError | None]]:
+        """Load what installed packages bring; yield each name, and what is wrong with it."""
+        for name in self.offered:
+            try:
+                self[name]
+            except PluginError as error:
+                yield name, error
+            else:
+                yield name, None
+
     def origin(self, name: str) -> Origin | None:
         """Return where a thing comes from that can be loaded; None for nvf's own."""
         if name in self.own:

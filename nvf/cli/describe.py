@@ -10,7 +10,6 @@ import typer
 
 from nvf.cli import complete
 from nvf.cli.options import AsJson, print_json
-from nvf.errors import PluginError
 from nvf.params import Bounds
 from nvf.plugins import Table
 
@@ -66,13 +65,7 @@ def tasks(name: Source = None, json: AsJson = False) -> None:
 
 def _load(table: Table[Any]) -> list[str]:
     """Load what installed packages bring; return what is wrong with those that are broken."""
-    wrong = []
-    for name in table.offered:
-        try:
-            table[name]
-        except PluginError as error:
-            wrong.append(f"broken: {error}")
-    return wrong
+    return [f"broken: {error}" for _, error in table.brought() if error is not None]
 
 
 def _params(params: Mapping[str, Bounds]) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from nvf import __version__, paths
-from nvf.errors import NvfError, PluginError
+from nvf.errors import NvfError
 from nvf.plugins import Table
 from nvf.redaction import safe
 
@@ -74,10 +74,8 @@ def _plugins() -> Iterator[Check]:
 
     brought: dict[str, list[str]] = {}
     tables: list[Table[Any]] = [SYSTEMS, SOURCES, LOSSES, MEASURES, SAMPLERS, PRUNERS]
-    for table, name in [(each, name) for each in tables for name in each.offered]:
-        try:
-            table[name]
-        except PluginError as error:
+    for table, name, error in [(each, *found) for each in tables for found in each.brought()]:
+        if error is not None:
             yield Check("package", False, str(error))
         else:
             brought.setdefault(str(table.origin(name)), []).append(f"{table.kind} {name}")

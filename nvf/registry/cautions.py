@@ -12,7 +12,7 @@ from nvf.training.record import Record
 
 
 def cautions(candidate: Candidate) -> list[str]:
-    """Return what a promotion says beside the figures, in a line each."""
+    """Return what to know before trusting what was promoted, in a line each; worst first."""
     state, trial = candidate.state, candidate.trial
     if candidate.opened:
         certain = [*_reopened(candidate.opened), *_one_seed(candidate.seeds)]

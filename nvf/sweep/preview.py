@@ -12,21 +12,13 @@ import optuna
 from nvf.errors import NvfError, SpecError
 from nvf.journal import events, folders, replay
 from nvf.journal.facts import Params
-from nvf.spec.form import KeyPath, Spec
+from nvf.spec.form import KeyPath, Resources, Spec
 from nvf.sweep import looking, sampler
 from nvf.sweep.space import Space
 from nvf.sweep.spec import load
 from nvf.tasks.outline import Look
 
 SAMPLES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What one trial takes."""
-
-    cpu: float
-    gpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +108,7 @@ def preview(path: str, overrides: list[str]) -> Preview:
         settings=space.distinct(trials),
         trials=trials,
         warnings=[repeats] if repeats else [],
-        resources=Resources(spec.resources.cpu, spec.resources.gpu),
+        resources=spec.resources,
         cost=Cost(trials * epochs, epochs, spec.budget.time, _seconds_per_epoch(spec)),
         samples=_samples(spec, space),
     )
