@@ -96,6 +96,10 @@ class Table(Mapping[str, T]):
                 found[point.name] = (*found.get(point.name, ()), point)
         return found
 
+    def known(self) -> list[str]:
+        """Return the names of nvf's own, of what is loaded, and of what installed packages offer, in order."""
+        return sorted({*self, *self.offered})
+
     def find(self, name: str) -> T:
         """Return what is called `name`; raises `UsageError` with the nearest name where there is none."""
         if name in self:
@@ -106,7 +110,7 @@ class Table(Mapping[str, T]):
                 f"a journal. Install {name.partition('.')[0].partition(':')[0]} as a package with an entry point in "
                 f"{self.group}, and search it under that name: see docs/extending.md"
             )
-        raise UsageError(f"unknown {self.kind} '{name}'{nearest(name, {*self, *self.offered})}")
+        raise UsageError(f"unknown {self.kind} '{name}'{nearest(name, self.known())}")
 
     def make(self: Table[Callable[..., M]], name: str, kind: type[Any], *arguments: Any) -> M:
         """Return what the factory called `name` makes of the arguments; raises `PluginError` where it is no `kind`."""

@@ -36,6 +36,11 @@ def test_own_names_come_first_and_need_no_look_at_packages(table: Table[Any]) ->
     assert "offered" not in table.__dict__
 
 
+def test_all_that_can_be_named_is_listed_in_order(table: Table[Any]) -> None:
+    assert table.known() == ["blue", "gone", "lazy", "own", "red", "twice"], "what completion and errors list"
+    assert "my_things" not in sys.modules
+
+
 def test_what_a_package_brings_is_loaded_by_name(table: Table[Any]) -> None:
     assert "red" in table and "my_things" not in sys.modules
     assert table.find("red") == "red" and [*table] == ["own", "lazy", "red"] and len(table) == 3

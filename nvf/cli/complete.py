@@ -21,11 +21,11 @@ def systems(incomplete: str) -> list[str]:
     """Return the systems whose names begin so."""
     from nvf.systems import SYSTEMS
 
-    return [name for name in {*SYSTEMS, *SYSTEMS.offered} if name.startswith(incomplete)]
+    return [name for name in SYSTEMS.known() if name.startswith(incomplete)]
 
 
 def tasks(incomplete: str) -> list[str]:
     """Return the sources of tasks whose names begin so."""
     from nvf.tasks import SOURCES
 
-    return [name for name in {*SOURCES, *SOURCES.offered} if name.startswith(incomplete)]
+    return [name for name in SOURCES.known() if name.startswith(incomplete)]

@@ -65,7 +65,7 @@ def parse(text: str) -> Measure:
     """
     name, cutoff = parts(text)
     if name not in MEASURES:
-        known = [*MEASURES, *MEASURES.offered]
+        known = MEASURES.known()
         same = [each for each in known if each.lower() == name.lower()]
         hint = f"; did you mean '{same[0]}@{cutoff}'?" if same else nearest(name, known)
         raise MeasureError(f"unknown measure '{text}'{hint}")

@@ -80,8 +80,7 @@ def check(options: Mapping[str, Any]) -> tuple[Source[Any], Any]:
     """
     name = options.get("source")
     if not isinstance(name, str) or name not in SOURCES and not is_code(name):
-        known = {*SOURCES, *SOURCES.offered}
-        raise TaskError(f"task.source = {name!r} is not a source of tasks{nearest(str(name), known)}")
+        raise TaskError(f"task.source = {name!r} is not a source of tasks{nearest(str(name), SOURCES.known())}")
     source = SOURCES.find(name)
     try:
         return source, make(source.Params, _flat(options))
