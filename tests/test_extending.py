@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.home import Home
+from tests.tracked import below
 
 PACKAGE = Path(__file__).parent / "plugin"
 GUIDE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -21,9 +22,7 @@ GUIDE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding
 
 def test_the_guide_shows_the_package() -> None:
     shown = dict(re.findall(r"^`([\w./]+)`\n\n```\w+\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL))
-    made = ("build", "egg-info", "__pycache__", "__init__.py")
-    there = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*") if path.is_file()}
-    there = {name: path for name, path in there.items() if not any(part in name for part in made)}
+    there = {path.relative_to(PACKAGE).as_posix(): path for path in below("tests/plugin") if path.name != "__init__.py"}
     assert shown == {name: path.read_text(encoding="utf-8") for name, path in there.items()}
 
 

@@ -14,6 +14,7 @@ from nvf.cli import render
 from nvf.errors import UsageError
 from nvf.journal.leaderboard import Leaderboard
 from nvf.plain import adapter
+from tests.tracked import ROOT, below
 
 SPEC = """\
 name: small
@@ -66,7 +67,7 @@ def test_floors_of_a_split_that_is_not_there(nvf: Any, mlruns: Path, spec: Path)
 @pytest.mark.data
 def test_floors_of_the_published_sets(nvf: Any, mlruns: Path, data_folder: Path, tmp_path: Path) -> None:
     for name, raw in (("scifact", 0.6451), ("nfcorpus", 0.3159)):
-        path = Path(__file__).parents[2] / "search_spaces" / f"linear_{name}.yaml"
+        path = ROOT / "search_spaces" / f"linear_{name}.yaml"
         report = json.loads(nvf("floors", path, "--split", "test", "--json").out)
         assert report["floors"]["raw"]["all"]["nDCG@10"] == pytest.approx(raw, abs=0.0005)
         assert report["floors"]["bm25"]["all"]["nDCG@10"] > raw
@@ -90,8 +91,7 @@ def test_systems_and_tasks(nvf: Any) -> None:
 
 
 def test_check_samples_and_prices(nvf: Any, mlruns: Path) -> None:
-    folder = Path(__file__).parents[2] / "search_spaces"
-    there = [path for path in sorted(folder.glob("*.yaml")) if path.name != "triples.yaml"]  # its data is not here
+    there = [path for path in below("search_spaces", ".yaml") if path.name != "triples.yaml"]  # its data is not here
     ran = nvf("check", *there, "--json")
     assert ran.code == 0, ran.err
     for each in json.loads(ran.out):
@@ -107,7 +107,7 @@ def test_the_search_space_of_triples(nvf: Any, tmp_path: Path) -> None:
     for name, letter, count in (("corpus", "d", 400), ("queries", "q", 90)):
         np.save(tmp_path / f"{name}.npy", np.random.default_rng(count).standard_normal((count, 8), dtype=np.float32))
         (tmp_path / f"{name}_ids.json").write_text(json.dumps([f"{letter}{row}" for row in range(count)]))
-    spec = Path(__file__).parents[2] / "search_spaces" / "triples.yaml"
+    spec = ROOT / "search_spaces" / "triples.yaml"
     places = [f"--set=task.path={tmp_path / 'triples.jsonl'}", f"--set=task.vectors={tmp_path}"]
     ran = nvf("check", spec, *places, "--json")
     assert ran.code == 0, ran.err

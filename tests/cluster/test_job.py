@@ -11,8 +11,7 @@ import pytest
 
 from nvf.cluster import job
 from nvf.errors import SpecError
-
-ROOT = Path(__file__).parents[2]
+from tests.tracked import ROOT, below
 
 
 def nvf(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -21,7 +20,7 @@ def nvf(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_jobs_that_come_with_nvf_are_valid() -> None:
-    files = sorted((ROOT / "jobs").glob("*.yaml"))
+    files = below("jobs", ".yaml")
     assert files
     for file in files:
         read = job.read(file)

@@ -21,10 +21,11 @@ from nvf.errors import NvfError
 from nvf.spec.form import Spec
 from nvf.sweep.yaml_lines import BYTES, Document
 from tests.faults.fuzzing import counts, holds
+from tests.tracked import below
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
-FILES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
+FILES = below("search_spaces", ".yaml")
 TEXTS = [path.read_text() for path in FILES]
 HEAD = "name: a\nsystem: linear\ntask: {source: synthetic, dim: 8}\n"
 SPACE = HEAD + "space: {lr: {log: [0.001, 0.01]%s}, batch_size: {int: [16, 64]%s}}\n"
