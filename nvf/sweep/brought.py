@@ -28,14 +28,18 @@ def bring(spec: Spec) -> None:
         table.bring(name, Path.cwd())
 
 
-def allow(spec: Spec, sweep: str, allowed: Collection[str]) -> None:
-    """Load what a journal names as `module:Class`; raises `SweepError` where the user has not allowed it."""
+def allow(spec: Spec, sweep: str, allowed: Collection[str], edited: Path | None = None) -> None:
+    """Load what a journal names as `module:Class`, or the `edited` sweep file beside it.
+
+    Raises `SweepError` where the user has not allowed it.
+    """
     asked = {name for _, name in classes(spec)}
     if missing := sorted(asked.difference(allowed)):
-        options = " ".join(f"--allow {name}" for name in sorted(asked))
+        named = f"{edited} names" if edited else "only its journal names"
+        options = [*(f"--allow {name}" for name in sorted(asked.union(allowed))), *["--accept-changes"] * bool(edited)]
         raise SweepError(
-            f"sweep '{sweep}' runs {' and '.join(missing)}, code that only its journal names. Where you trust it: "
-            f"nvf resume {sweep} {options}"
+            f"sweep '{sweep}' runs {' and '.join(missing)}, code that {named}. Where you trust it: "
+            f"nvf resume {sweep} {' '.join(options)}"
         )
     bring(spec)
 

@@ -143,7 +143,7 @@ def resume(
         spec = state.spec
         brought.allow(spec, name, allow)
         if accept and text != state.ground.spec_text:
-            spec = resuming.edited(folder, state)
+            spec = resuming.edited(folder, state, allow)
         spec = resuming.extended(spec, state, trials, time)
         packages = brought.packages(spec, state.ground)
         with signals.raising():

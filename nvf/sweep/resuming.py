@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from nvf.errors import JournalError, SpecError, SweepError, TaskError, UsageErro
 from nvf.journal import events, replay
 from nvf.journal.kinds import Event, FloorsMeasured, SweepPaused, SweepResumed, SweepStarted
 from nvf.spec.form import Budget, Search, Spec
+from nvf.sweep import brought
 from nvf.sweep.spec import load
 
 Part = TypeVar("Part", Search, Budget)
@@ -76,12 +78,14 @@ def snapshot(spec: Spec, state: replay.SweepState) -> Path:
         ) from None
 
 
-def edited(folder: Path, state: replay.SweepState) -> Spec:
+def edited(folder: Path, state: replay.SweepState, allowed: Collection[str]) -> Spec:
     """Return the spec that the user made of the sweep file; what is measured must be what it was.
 
-    Its paths are seen from the folder in which the sweep was begun.
+    Its paths are seen from the folder in which the sweep was begun. A class that it names must be among those allowed:
+    the folder may have come from elsewhere.
     """
-    spec, _ = load(folder / SPEC, state.started.set, bring=False)
+    path = folder / SPEC
+    spec, _ = load(path, state.started.set, bring=lambda spec: brought.allow(spec, state.name, allowed, path))
     objectives = [str(each) for each in spec.objectives]
     for key, old, new in (("measure", state.started.objectives, objectives), ("name", state.name, spec.name)):
         if old != new:

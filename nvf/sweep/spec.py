@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,14 +15,15 @@ from nvf.measures.parse import parse
 from nvf.spec.form import KeyPath, Spec
 from nvf.sweep.yaml_lines import Document
 
+Bring = Callable[[Spec], None]
 MOST = 20
 """Problems of one file that are told at a time."""
 
 
-def load(path: Path, overrides: list[str] | None = None, *, bring: bool = True) -> tuple[Spec, Document]:
+def load(path: Path, overrides: list[str] | None = None, *, bring: Bring | None = None) -> tuple[Spec, Document]:
     """Return the validated spec at `path`, with `--set` overrides, and the document it was read from.
 
-    What it names as `module:Class` is loaded, unless it must have been before (`bring`).
+    What it names as `module:Class` is loaded; `bring` does that instead, and may refuse.
 
     Raises
     ------
@@ -32,25 +34,20 @@ def load(path: Path, overrides: list[str] | None = None, *, bring: bool = True) 
     return validated(document, bring=bring), document
 
 
-def validated(document: Document, *, bring: bool = True) -> Spec:
+def validated(document: Document, *, bring: Bring | None = None) -> Spec:
     """Return the spec that a document holds: see `load`."""
     try:
         spec = Spec.model_validate(document.data)
     except ValidationError as error:
         raise SpecError("\n".join(_lines(document, error))) from None
-    if bring:
-        _bring(spec, document)
-    _check(spec, document)
-    return spec
-
-
-def _bring(spec: Spec, document: Document) -> None:
     from nvf.sweep import brought
 
     try:
-        brought.bring(spec)
+        (bring or brought.bring)(spec)
     except UsageError as error:
         raise SpecError(f"{document.path}: {error}") from None
+    _check(spec, document)
+    return spec
 
 
 def _lines(document: Document, error: ValidationError) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 
 from nvf import tasks
 from nvf.errors import CheckpointError, SpecError, SweepError, UsageError
+from nvf.journal.events import read
 from nvf.journal.facts import Package, Provenance
+from nvf.journal.replay import replay
 from nvf.plain import adapter, plain
 from nvf.spec.form import Spec
-from nvf.sweep import brought
+from nvf.sweep import brought, driver, resuming
 from nvf.sweep.ground import changes, ground
 from nvf.sweep.spec import load
 from nvf.sweep.worker import Worker
@@ -24,6 +27,7 @@ from nvf.systems import SYSTEMS, catalogue, create
 from nvf.training import checkpoint
 from tests.orders import order
 from tests.plugged import PACKAGE, plugged, written
+from tests.registry.conftest import SYNTHETIC, sweep
 
 BY_NAME = "system: poly\nmeasure: [RBP@10]\nsearch: {sampler: gp}\nfixed: {loss: hinge}\n"
 BY_CLASS = 'system: "mypoly:Poly"\n'
@@ -149,6 +153,23 @@ def test_a_journal_may_not_load_what_the_user_has_not_allowed(here: Path) -> Non
             brought.check(asked, Provenance(fingerprint="f"))
         brought.allow(asked, "b", [MINE])
         assert MINE in SYSTEMS
+
+
+def test_an_edited_sweep_file_may_not_load_what_the_user_has_not_allowed(here: Path) -> None:
+    """Its folder may have come from elsewhere; `--accept-changes` says nothing of code."""
+    folder = sweep("small", SYNTHETIC, (0.02,), epochs=1, cold=0.2)
+    state = replay(read(folder))
+    text = f"name: small\ntask: {json.dumps(SYNTHETIC)}\nmeasure: nDCG@10\nsystem: {{choice: [linear, '{MINE}']}}\n"
+    (folder / "spec.yaml").write_text(text)
+    with plugged(here):
+        with pytest.raises(SweepError) as refused:
+            driver.resume("small", accept=True, allow=["other:Class"], watch=lambda state: None)
+        assert str(refused.value) == (
+            f"sweep 'small' runs {MINE}, code that {folder / 'spec.yaml'} names. Where you trust it: "
+            f"nvf resume small --allow {MINE} --allow other:Class --accept-changes"
+        )
+        assert "mypoly" not in sys.modules and MINE not in SYSTEMS
+        assert resuming.edited(folder, state, [MINE]).system == ("linear", MINE) and MINE in SYSTEMS
 
 
 def trial(folder: Path, system: str, code: Path | None) -> Any:
