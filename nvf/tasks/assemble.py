@@ -55,15 +55,14 @@ def judge(judgements: Sequence[Judgement], queries: Sequence[str], documents: Ma
 
 
 def judged_splits(
-    splits: Mapping[str, Sequence[Judgement]], queries: Queries, documents: Sequence[str]
+    splits: Mapping[str, Sequence[Judgement]], queries: Queries, documents: Mapping[str, int]
 ) -> dict[str, Judged]:
-    """Return the judged queries of each split, taken from `queries`, which hold those of all; `documents` are ids."""
+    """Return the judged queries of each split, from `queries`, which hold those of all; `documents` are rows by id."""
     at = {query: row for row, query in enumerate(queries.ids)}
-    rows = {document: row for row, document in enumerate(documents)}
 
     def taken(judgements: Sequence[Judgement]) -> Judged:
         ids = query_ids(judgements)
-        return queries.select(np.array([at[query] for query in ids])), judge(judgements, ids, rows)
+        return queries.select(np.array([at[query] for query in ids])), judge(judgements, ids, documents)
 
     return {name: taken(judgements) for name, judgements in splits.items()}
 

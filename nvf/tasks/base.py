@@ -140,6 +140,12 @@ Judged = tuple[Queries, Qrels]
 """The queries of a split with their judgements."""
 
 
+def answered(ids: Sequence[str], vectors: FloatArray, rows: IntArray) -> Judged:
+    """Return Q queries without texts, (Q, D) or (Q, C, D), each with one answer: `rows` (Q,) of the corpus."""
+    triples = np.stack([np.arange(len(rows)), rows, np.ones(len(rows), dtype=np.int64)], axis=1)
+    return Queries(ids, vectors), Qrels.from_triples(len(rows), triples)
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """Queries with their judgements: `train`, `dev` or `test`.

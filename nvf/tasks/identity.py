@@ -78,6 +78,14 @@ class Known:
             self.respelt[name] = found
         return found
 
+    def find_all(self, names: Sequence[str], lacks: str, what: str) -> list[str]:
+        """Return the id of each name, or raise `TaskError`: `lacks`, how many, of `what`, and the first of them."""
+        found = [self.find(name) for name in names]
+        missing = [name for name, spelt in zip(names, found, strict=True) if spelt is None]
+        if missing:
+            raise TaskError(f"{lacks} {len(missing):,} {what}: {some(missing)}")
+        return [spelt for spelt in found if spelt is not None]
+
     @property
     def notes(self) -> list[str]:
         """A sentence on what was found by its normal form."""

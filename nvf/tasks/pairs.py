@@ -10,20 +10,17 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from nvf.encoders import frozen
 from nvf.errors import TaskError, nearest
 from nvf.params import REQUIRED, nested, param
 from nvf.tasks import files, own, tables
-from nvf.tasks.assemble import assemble, judged_splits, make_corpus
-from nvf.tasks.base import Task
-from nvf.tasks.embedding_cache import embed
+from nvf.tasks.encoding import Encoding, encoder_option, length_option
 from nvf.tasks.files import Judgement
 from nvf.tasks.identity import Known
-from nvf.tasks.outline import Judgements, Look, look, settle
+from nvf.tasks.judged import JudgedSource, Raw
+from nvf.tasks.outline import SPLITS as ORDER
+from nvf.tasks.outline import settle
 from nvf.tasks.qrels import whole
-from nvf.tasks.sources import Source
 from nvf.tasks.splits import Plan, Shares
-from nvf.types import Queries
 
 USUAL: dict[str, tuple[str, ...]] = {
     "query": ("query", "question", "anchor", "q"),
@@ -43,7 +40,6 @@ SPLITS = {
     "validation": "dev",
     "test": "test",
 }
-ORDER = ("train", "dev", "test")
 SHARE = 0.1
 """What becomes dev, and test, where the table has no splits."""
 
@@ -66,10 +62,8 @@ class PairsParams:
 
     path: str = param(REQUIRED, doc="table with a query and a text per row: .csv, .tsv, .jsonl, .json or .parquet")
     columns: Columns = nested(Columns)
-    encoder: str = param(
-        "minilm", doc="minilm, a folder with a sentence-transformers model, or a name on the Hugging Face hub"
-    )
-    max_length: int = param(256, low=4, high=32_768, doc="tokens after which a text is cut")
+    encoder: str = encoder_option()
+    max_length: int = length_option()
     split: Shares = nested(Shares)
     own_document: str | None = own.option()
 
@@ -97,17 +91,7 @@ class _Side:
         return name
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What the table holds."""
-
-    queries: dict[str, str]
-    documents: dict[str, str]
-    judged: Judgements
-    seen: Look
-
-
-class Pairs(Source[PairsParams]):
+class Pairs(JudgedSource[PairsParams]):
     """A table of queries and answers."""
 
     name = "pairs"
@@ -115,44 +99,40 @@ class Pairs(Source[PairsParams]):
     Params = PairsParams
     files = ("path",)
 
-    def load(self, params: PairsParams) -> Task:
-        """Return the task of the table; see `Source.load`."""
-        read = _read(params)
-        documents, texts = list(read.documents.values()), list(read.queries.values())
-        encoded = embed(documents, params.encoder, params.max_length, what="documents")
-        corpus = make_corpus(list(read.documents), encoded, documents)
-        vectors = embed(texts, params.encoder, params.max_length, what="queries")
-        return assemble(
-            name=read.seen.name,
-            source=self.options(params),
-            corpus=corpus,
-            splits=judged_splits(read.judged.splits, Queries(list(read.queries), vectors, texts), corpus.ids),
-            encoder=params.encoder,
-            max_length=params.max_length,
-            plan=read.judged.plan,
-            own_document=params.own_document,
-            notes=read.judged.notes,
+    def read(self, params: PairsParams) -> Raw:
+        """Return what the table holds; see `JudgedSource.read`."""
+        path = files.existing(_path(params), "a table with a query and a text per row")
+        chosen, notes = _columns(path, params.columns)
+        queries, documents = _Side("q"), _Side("d")
+        given, said = _rows(path, chosen, queries, documents)
+        known = Known(list(documents.texts), path.name)
+        where = {name: f"{path}, {name}" for name in given}
+        plan = Plan(dev=SHARE, test=SHARE, seed=params.split.seed)
+        judged = settle(given, where, None, known, params.split, plan)
+        judged.notes[:0] = [*notes, *said]
+        return Raw(
+            name=f"pairs/{path.name.partition('.')[0]}",
+            documents=known,
+            queries=list(queries.texts),
+            judged=judged,
+            texts=(list(documents.texts.values()), list(queries.texts.values())),
+            vectors=Encoding(params.encoder, params.max_length),
         )
-
-    def look(self, params: PairsParams) -> Look:
-        """Return what the table holds; see `Source.look`."""
-        list(frozen.identifying_files(params.encoder, params.max_length))
-        return _read(params).seen
 
     def inputs(self, params: PairsParams) -> Iterable[Path]:
         """Return the table and the files of the encoder."""
         yield _path(params)
-        yield from frozen.identifying_files(params.encoder, params.max_length)
+        yield from Encoding(params.encoder, params.max_length).files()
 
 
 def _path(params: PairsParams) -> Path:
     return Path(params.path).expanduser().absolute()
 
 
-def _read(params: PairsParams) -> _Read:
-    path = files.existing(_path(params), "a table with a query and a text per row")
-    chosen, notes = _columns(path, params.columns)
-    queries, documents = _Side("q"), _Side("d")
+def _rows(
+    path: Path, chosen: dict[str, str], queries: _Side, documents: _Side
+) -> tuple[dict[str, list[Judgement]], list[str]]:
+    """Take the rows into both sides; return split -> its judgements, and what was lived with."""
     judged: dict[str, dict[tuple[str, str], int]] = {}
     empty = contradicted = 0
     for line, row in tables.rows(path, list(chosen.values())):
@@ -172,32 +152,14 @@ def _read(params: PairsParams) -> _Read:
         split[pair] = max(grade, split.get(pair, grade))
     if not judged:
         raise TaskError(f"{path} has no row with both a query and a text")
-    given: dict[str, list[Judgement]] = {
-        name: [(*pair, grade) for pair, grade in judged[name].items()] for name in ORDER if name in judged
+    counts = {
+        "rows without a query or a text, left out": empty,
+        "pairs with two grades, of which the higher counts": contradicted,
+        "rows that give an equal query another id (the first counts)": queries.others,
+        "rows that give an equal text another id (the first counts)": documents.others,
     }
-    known = Known(list(documents.texts), f"{path.name}")
-    settled = settle(
-        given,
-        {name: f"{path}, {name}" for name in given},
-        None,
-        known,
-        params.split,
-        Plan(dev=SHARE, test=SHARE, seed=params.split.seed),
-    )
-    for count, said in (
-        (empty, "rows without a query or a text, left out"),
-        (contradicted, "pairs with two grades, of which the higher counts"),
-        (queries.others, "rows that give an equal query another id (the first counts)"),
-        (documents.others, "rows that give an equal text another id (the first counts)"),
-    ):
-        notes += [f"{said}: {count:,}"] if count else []
-    settled.notes[:0] = notes
-    return _Read(
-        queries.texts,
-        documents.texts,
-        settled,
-        look(f"pairs/{path.name.partition('.')[0]}", known, settled, texts=True),
-    )
+    given = {name: [(*pair, grade) for pair, grade in judged[name].items()] for name in ORDER if name in judged}
+    return given, [f"{what}: {count:,}" for what, count in counts.items() if count]
 
 
 def _columns(path: Path, given: Columns) -> tuple[dict[str, str], list[str]]:

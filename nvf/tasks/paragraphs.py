@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from nvf import seeding
-from nvf.encoders import frozen
 from nvf.errors import TaskError
 from nvf.params import param
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Task
 from nvf.tasks.embedding_cache import embed
+from nvf.tasks.encoding import Encoding, encoder_option, length_option
 from nvf.tasks.files import encodable
 from nvf.tasks.outline import Look
-from nvf.tasks.pydocs import STDLIB, by_split, collector_off, docstrings, sources
+from nvf.tasks.pydocs import Packages, collector_off, docstrings
 from nvf.tasks.sequences import judged, windows
 from nvf.tasks.sources import Source
 
@@ -32,23 +32,15 @@ CHARACTERS = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ParagraphsParams:
-    """Which packages are read, and how windows are cut. A context of 5 is the published one."""
+class ParagraphsParams(Packages):
+    """How windows are cut. A context of 5 is the published one."""
 
-    train: tuple[str, ...] = param(
-        ("torch", "numpy", "sympy", "mlflow", "sqlalchemy", "sklearn", STDLIB),
-        doc="packages to learn from; 'stdlib' is one",
-    )
-    dev: tuple[str, ...] = param(("pandas",), doc="packages to choose by")
-    test: tuple[str, ...] = param(("networkx", "scipy"), doc="packages to confirm by")
     context: int = param(5, low=1, high=1000, doc="C, how many consecutive paragraphs ask for the next one")
     limit: int | None = param(
         5_000, low=10, high=10_000_000, doc="paragraphs in total at most, drawn by docstring; null: all of them"
     )
-    encoder: str = param(
-        "minilm", doc="minilm, a folder with a sentence-transformers model, or a name on the Hugging Face hub"
-    )
-    max_length: int = param(128, low=4, high=32_768, doc="tokens after which a paragraph is cut")
+    encoder: str = encoder_option()
+    max_length: int = length_option(128, "a paragraph is cut")
     seed: int = param(0, low=0, high=2**31 - 1, doc="seed of the draw")
 
 
@@ -61,15 +53,12 @@ class Paragraphs(Source[ParagraphsParams]):
 
     def look(self, params: ParagraphsParams) -> Look:
         """Return which splits there are; whether the packages are installed is looked at, their docstrings are not."""
-        given = by_split(params.train, params.dev, params.test)
-        for _ in self.inputs(params):
-            pass
-        queries = {split: None for split, packages in given.items() if packages}
-        return Look("paragraphs", None, queries, {}, [], texts=False, context=params.context)
+        list(self.inputs(params))
+        return Look("paragraphs", None, params.uncounted, {}, [], texts=False, context=params.context)
 
     def load(self, params: ParagraphsParams) -> Task:
         """Return the task of the packages; see `Source.load`."""
-        splits = _draw(find_documents(by_split(params.train, params.dev, params.test), params.context), params)
+        splits = _draw(find_documents(params.splits, params.context), params)
         documents = {name: texts for found in splits.values() for name, texts in found.items()}
         ids = [f"{name}:{place}" for name, texts in documents.items() for place in range(len(texts))]
         texts = [text for document in documents.values() for text in document]
@@ -88,9 +77,7 @@ class Paragraphs(Source[ParagraphsParams]):
 
     def inputs(self, params: ParagraphsParams) -> Iterable[Path]:
         """Return the sources of every package, and the encoder's files."""
-        for package in sum(by_split(params.train, params.dev, params.test).values(), ()):
-            yield from (path for path, _ in sources(package))
-        yield from frozen.identifying_files(params.encoder, params.max_length)
+        return (*params.sources, *Encoding(params.encoder, params.max_length).files())
 
 
 def find_documents(splits: Mapping[str, tuple[str, ...]], context: int) -> dict[str, dict[str, list[str]]]:

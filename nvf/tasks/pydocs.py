@@ -12,18 +12,17 @@ import importlib.machinery
 import inspect
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from nvf import seeding
-from nvf.encoders import frozen
 from nvf.errors import TaskError
 from nvf.params import param
-from nvf.tasks.assemble import assemble, judge, make_corpus
-from nvf.tasks.base import Judged, Task
-from nvf.tasks.embedding_cache import embed
+from nvf.tasks.assemble import assemble, judged_splits, make_corpus
+from nvf.tasks.base import Task
+from nvf.tasks.encoding import Encoding, encoder_option, length_option
 from nvf.tasks.files import encodable
 from nvf.tasks.outline import Look
 from nvf.tasks.sources import Source
@@ -60,7 +59,7 @@ DOCUMENT_CHARACTERS = 80
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PyDocsParams:
+class Packages:
     """Which packages are read."""
 
     train: tuple[str, ...] = param(
@@ -69,16 +68,43 @@ class PyDocsParams:
     )
     dev: tuple[str, ...] = param(("pandas",), doc="packages to choose by")
     test: tuple[str, ...] = param(("networkx", "scipy"), doc="packages to confirm by")
+
+    @property
+    def splits(self) -> dict[str, tuple[str, ...]]:
+        """The packages of each split; raises `TaskError` where one stands in two."""
+        splits = {"train": self.train, "dev": self.dev, "test": self.test}
+        seen: dict[str, str] = {}
+        for split, packages in splits.items():
+            for package in packages:
+                if seen.setdefault(package, split) != split:
+                    raise TaskError(
+                        f"package '{package}' stands in {seen[package]} and in {split}; splits go by package"
+                    )
+        return splits
+
+    @property
+    def uncounted(self) -> dict[str, int | None]:
+        """The splits that have packages, for a look: none of their docstrings is read."""
+        return {split: None for split, packages in self.splits.items() if packages}
+
+    @property
+    def sources(self) -> Iterator[Path]:
+        """The sources of every package."""
+        return (path for package in sum(self.splits.values(), ()) for path, _ in sources(package))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PyDocsParams(Packages):
+    """How many docstrings are drawn, and how they become vectors."""
+
     limit: int | None = param(
         None,
         low=10,
         high=10_000_000,
         doc="documents in total, drawn from all packages alike; null: all of them",
     )
-    encoder: str = param(
-        "minilm", doc="minilm, a folder with a sentence-transformers model, or a name on the Hugging Face hub"
-    )
-    max_length: int = param(128, low=4, high=32_768, doc="tokens after which a text is cut")
+    encoder: str = encoder_option()
+    max_length: int = length_option(128)
     seed: int = param(0, low=0, high=2**31 - 1, doc="seed of the draw")
 
 
@@ -100,55 +126,31 @@ class PyDocs(Source[PyDocsParams]):
 
     def look(self, params: PyDocsParams) -> Look:
         """Return which splits there are; whether the packages are installed is looked at, their docstrings are not."""
-        given = by_split(params.train, params.dev, params.test)
-        for _ in self.inputs(params):
-            pass
-        queries = {split: None for split, packages in given.items() if packages}
-        return Look("pydocs", None, queries, {}, [], texts=True)
+        list(self.inputs(params))
+        return Look("pydocs", None, params.uncounted, {}, [], texts=True)
 
     def load(self, params: PyDocsParams) -> Task:
         """Return the task of the packages; see `Source.load`."""
-        splits = _draw(find_pairs(by_split(params.train, params.dev, params.test)), params)
+        splits = _draw(find_pairs(params.splits), params)
         pairs = [pair for split in splits.values() for pair in split]
-        rows = {pair.name: row for row, pair in enumerate(pairs)}
-        documents = embed([pair.document for pair in pairs], params.encoder, params.max_length, what="documents")
-        queries = embed([pair.query for pair in pairs], params.encoder, params.max_length, what="queries")
-
-        def judged(split: Sequence[Pair]) -> Judged:
-            ids = [pair.name for pair in split]
-            chosen = Queries(_asking(ids), queries[[rows[name] for name in ids]], [pair.query for pair in split])
-            return chosen, judge([(name, name, 1) for name in ids], ids, rows)
-
+        names, asking, texts = ([getattr(pair, name) for pair in pairs] for name in ("name", "query", "document"))
+        encoding = Encoding(params.encoder, params.max_length)
+        corpus = make_corpus(names, encoding.vectors("corpus", names, texts), texts)
+        # The ids of both sides differ: the document of a query's own id is never its answer.
+        queries = Queries([f"{name}?" for name in names], encoding.vectors("queries", names, asking), asking)
+        judged = {name: [(f"{pair.name}?", pair.name, 1) for pair in split] for name, split in splits.items()}
         return assemble(
             name="pydocs",
             source=self.options(params),
-            corpus=make_corpus([pair.name for pair in pairs], documents, [pair.document for pair in pairs]),
-            splits={name: judged(split) for name, split in splits.items()},
+            corpus=corpus,
+            splits=judged_splits(judged, queries, {name: row for row, name in enumerate(names)}),
             encoder=params.encoder,
             max_length=params.max_length,
         )
 
     def inputs(self, params: PyDocsParams) -> Iterable[Path]:
         """Return the sources of every package, and the encoder's files."""
-        for package in sum(by_split(params.train, params.dev, params.test).values(), ()):
-            yield from (path for path, _ in sources(package))
-        yield from frozen.identifying_files(params.encoder, params.max_length)
-
-
-def _asking(names: Sequence[str]) -> list[str]:
-    """Return query ids that differ from the documents': the document of a query's own id is never its answer."""
-    return [f"{name}?" for name in names]
-
-
-def by_split(train: tuple[str, ...], dev: tuple[str, ...], test: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Return the packages of each split; raises `TaskError` where one stands in two."""
-    splits = {"train": train, "dev": dev, "test": test}
-    seen: dict[str, str] = {}
-    for split, packages in splits.items():
-        for package in packages:
-            if seen.setdefault(package, split) != split:
-                raise TaskError(f"package '{package}' stands in {seen[package]} and in {split}; splits go by package")
-    return splits
+        return (*params.sources, *Encoding(params.encoder, params.max_length).files())
 
 
 def _draw(splits: dict[str, list[Pair]], params: PyDocsParams) -> dict[str, list[Pair]]:

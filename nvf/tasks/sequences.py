@@ -18,10 +18,10 @@ from nvf.errors import TaskError
 from nvf.params import REQUIRED, param
 from nvf.tasks import files
 from nvf.tasks.assemble import assemble, make_corpus
-from nvf.tasks.base import Judged, Qrels, Task
+from nvf.tasks.base import Judged, Task, answered
 from nvf.tasks.outline import Look
 from nvf.tasks.sources import Source
-from nvf.types import FloatArray, IntArray, Queries
+from nvf.types import FloatArray, IntArray
 
 VECTORS, IDS = "sentences.npy", "sentences_ids.json"
 
@@ -127,7 +127,5 @@ def split_by_document(documents: Sequence[str], dev: float, test: float, seed: i
 
 def judged(cut: IntArray, ids: Sequence[str], vectors: FloatArray) -> Judged:
     """Return the windows (Q, C + 1) as queries, each with its one answer."""
-    count = len(cut)
     names = [f"before {ids[row]}" for row in cut[:, -1]]
-    triples = np.stack([np.arange(count), cut[:, -1], np.ones(count, dtype=np.int64)], axis=1)
-    return Queries(names, np.asarray(vectors[cut[:, :-1]])), Qrels.from_triples(count, triples)
+    return answered(names, np.asarray(vectors[cut[:, :-1]]), cut[:, -1])

@@ -19,10 +19,10 @@ import numpy as np
 from nvf import seeding
 from nvf.params import param
 from nvf.tasks.assemble import assemble, make_corpus
-from nvf.tasks.base import Judged, Qrels, Task
+from nvf.tasks.base import Judged, Task, answered
 from nvf.tasks.outline import Look
 from nvf.tasks.sources import Source
-from nvf.types import FloatArray, IntArray, Queries
+from nvf.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +146,4 @@ def _split(
     rng = _rng(params, name)
     rows = rng.integers(len(documents), size=count)
     vectors = documents[rows] @ hidden.T + deviation * rng.standard_normal((count, params.dim))
-    ids = [f"{name}-{row:07d}" for row in range(count)]
-    triples = np.stack([np.arange(count), rows, np.ones(count, dtype=np.int64)], axis=1)
-    return Queries(ids, vectors.astype(np.float32)), Qrels.from_triples(count, triples)
+    return answered([f"{name}-{row:07d}" for row in range(count)], vectors.astype(np.float32), rows)

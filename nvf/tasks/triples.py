@@ -15,18 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from nvf.encoders import frozen
 from nvf.errors import TaskError, nearest
 from nvf.params import REQUIRED, param
 from nvf.tasks import files
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Qrels, Task
-from nvf.tasks.beir import stored, stored_files
-from nvf.tasks.embedding_cache import embed
+from nvf.tasks.encoding import Encoding, encoder_option, length_option
 from nvf.tasks.outline import Look
 from nvf.tasks.sources import Source
 from nvf.tasks.splits import Plan
-from nvf.types import FloatArray, IntArray, Queries
+from nvf.types import IntArray, Queries
 
 KEYS = ("query", "positive", "negative")
 FORM = '{"query": ..., "positive": ..., "negative": ...}, where the negative may be absent or a list'
@@ -37,10 +35,8 @@ class TriplesParams:
     """Where the file is, how it becomes vectors, and how it is split."""
 
     path: str = param(REQUIRED, doc='JSONL of {"query", "positive", "negative"}, texts or, with `vectors`, ids')
-    encoder: str = param(
-        "minilm", doc="minilm, a folder with a sentence-transformers model, or a name on the Hugging Face hub"
-    )
-    max_length: int = param(256, low=4, high=32_768, doc="tokens after which a text is cut")
+    encoder: str = encoder_option()
+    max_length: int = length_option()
     vectors: str | None = param(
         None,
         doc="folder with corpus.npy, corpus_ids.json, queries.npy, queries_ids.json, whose ids stand in the triples",
@@ -80,22 +76,23 @@ class Triples(Source[TriplesParams]):
 
     def load(self, params: TriplesParams) -> Task:
         """Return the task of the file; see `Source.load`."""
-        path = _path(params)
-        _check_shares(params)
-        read = read_triples(files.existing(path, f"one {FORM} per line"))
+        read = _read(params)
         documents, queries = list(read.documents), list(read.queries)
+        encoding = _encoding(params)
+        corpus = encoding.vectors("corpus", documents, documents)
+        vectors = encoding.vectors("queries", queries, queries)
         # The id of a query and that of a document must differ: a document of a query's own id is never its answer.
         if params.vectors is None:
-            corpus = make_corpus(_numbered("d", len(documents)), _embed(documents, "documents", params), documents)
-            asked = Queries(_numbered("q", len(queries)), _embed(queries, "queries", params), queries)
+            made = make_corpus(_numbered("d", len(documents)), corpus, documents)
+            asked = Queries(_numbered("q", len(queries)), vectors, queries)
         else:
-            corpus = make_corpus(documents, stored(params.vectors, "corpus", documents))
-            asked = Queries([f"{query}?" for query in queries], stored(params.vectors, "queries", queries))
+            made = make_corpus(documents, corpus)
+            asked = Queries([f"{query}?" for query in queries], vectors)
         encoder = params.encoder if params.vectors is None else None
         return assemble(
-            name=f"triples/{path.stem}",
+            name=_name(params),
             source=self.options(params),
-            corpus=corpus,
+            corpus=made,
             splits={"train": (asked, Qrels.from_triples(len(queries), read.judgements))},
             encoder=encoder,
             max_length=params.max_length if encoder else None,
@@ -105,31 +102,29 @@ class Triples(Source[TriplesParams]):
 
     def look(self, params: TriplesParams) -> Look:
         """Return how many queries and documents the file has, and that vectors are there for all of them."""
-        path = _path(params)
-        _check_shares(params)
-        read = read_triples(files.existing(path, f"one {FORM} per line"))
-        if params.vectors is None:
-            list(frozen.identifying_files(params.encoder, params.max_length))
-        else:
-            stored(params.vectors, "corpus", list(read.documents))
-            stored(params.vectors, "queries", list(read.queries))
-        carved = {"dev": params.dev, "test": params.test}
-        queries = {"train": len(read.queries)}
-        return Look(f"triples/{path.stem}", len(read.documents), queries, carved, _notes(read), params.vectors is None)
+        read = _read(params)
+        _encoding(params).check(corpus=list(read.documents), queries=list(read.queries))
+        carved, queries = {"dev": params.dev, "test": params.test}, {"train": len(read.queries)}
+        return Look(_name(params), len(read.documents), queries, carved, _notes(read), params.vectors is None)
 
     def inputs(self, params: TriplesParams) -> Iterable[Path]:
         """Return the file, and those of the encoder, or of the vectors that are used instead."""
         yield _path(params)
-        yield from (
-            frozen.identifying_files(params.encoder, params.max_length)
-            if params.vectors is None
-            else stored_files(params.vectors)
-        )
+        yield from _encoding(params).files()
 
 
-def _check_shares(params: TriplesParams) -> None:
+def _read(params: TriplesParams) -> Read:
     if params.dev + params.test >= 1:
         raise TaskError(f"dev = {params.dev} and test = {params.test} leave no query to train on: sum must be < 1")
+    return read_triples(files.existing(_path(params), f"one {FORM} per line"))
+
+
+def _name(params: TriplesParams) -> str:
+    return f"triples/{_path(params).stem}"
+
+
+def _encoding(params: TriplesParams) -> Encoding:
+    return Encoding(params.encoder, params.max_length, params.vectors)
 
 
 def _path(params: TriplesParams) -> Path:
@@ -138,10 +133,6 @@ def _path(params: TriplesParams) -> Path:
 
 def _numbered(prefix: str, count: int) -> list[str]:
     return [f"{prefix}{row:07d}" for row in range(count)]
-
-
-def _embed(texts: list[str], what: str, params: TriplesParams) -> FloatArray:
-    return embed(texts, params.encoder, params.max_length, what=what)
 
 
 def _notes(read: Read) -> list[str]:

@@ -22,10 +22,10 @@ import numpy as np
 from nvf import seeding
 from nvf.params import param
 from nvf.tasks.assemble import assemble, make_corpus
-from nvf.tasks.base import Judged, Qrels, Task
+from nvf.tasks.base import Judged, Task, answered
 from nvf.tasks.outline import Look
 from nvf.tasks.sources import Source
-from nvf.types import FloatArray, IntArray, Queries
+from nvf.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,9 +98,5 @@ def _split(
     rows = ends[rng.integers(len(ends), size=count)]
     seen = documents[rows] @ views.T
     seen += params.noise * rng.standard_normal(seen.shape)
-    triples = np.stack([np.arange(count), rows, np.ones(count, dtype=np.int64)], axis=1)
-    queries = Queries(
-        [f"{name}-{row:07d}" for row in range(count)],
-        seen.astype(np.float32).reshape(count, params.context, params.dim),
-    )
-    return queries, Qrels.from_triples(count, triples)
+    windows = seen.astype(np.float32).reshape(count, params.context, params.dim)
+    return answered([f"{name}-{row:07d}" for row in range(count)], windows, rows)
