@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nvf.errors import SpecError, nearest
+from nvf.errors import SpecError
 from nvf.sweep.yaml_lines import Document
 
 
@@ -33,7 +32,7 @@ class Job(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
-    entrypoint: str = Field(min_length=1)
+    entrypoint: str = Field(min_length=1, description="the command to run, e.g. nvf sweep SPEC")
     working_dir: Path | None = None
     excludes: list[str] = []
     env_vars: dict[str, str] = {}
@@ -53,21 +52,10 @@ def read(path: Path) -> Job:
     try:
         job = Job.model_validate(document.data)
     except ValidationError as error:
-        raise SpecError("\n".join(_line(document, problem) for problem in error.errors())) from None
+        raise document.explained(error, Job) from None
     if job.working_dir is None:
         return job
     folder = (path.parent / job.working_dir).resolve()
     if not folder.is_dir():
         raise SpecError(document.problem(("working_dir",), f"there is no folder {folder}"))
     return job.model_copy(update={"working_dir": folder})
-
-
-def _line(document: Document, problem: Any) -> str:
-    at, value = problem["loc"], problem["input"]
-    match problem["type"]:
-        case "extra_forbidden":
-            return document.problem(at, f"unknown key '{at[-1]}'{nearest(str(at[-1]), Job.model_fields)}")
-        case "missing":
-            return document.problem(at, "this key is missing: the command to run, e.g. nvf sweep SPEC")
-    message = problem["msg"]
-    return document.problem(at, f"{message[0].lower()}{message[1:]} (it is {value!r})")

@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
 
+from nvf.errors import NvfError, SpecError
 from nvf.measures.objective import Objective
 from nvf.redaction import safe
 from nvf.spec.domain import Domain, Single, Strict
 
 KeyPath = tuple[str | int, ...]
 """Where something stands in a file: keys of mappings, places in lists."""
+
+
+class Misfit(SpecError):
+    """What a sweep file says at a key does not fit the rest of it, its data, or this nvf.
+
+    Attributes
+    ----------
+    at, message
+        The key that is at fault, and what is wrong with it.
+    """
+
+    def __init__(self, at: KeyPath, message: str) -> None:
+        key = ".".join(str(part) for part in at if isinstance(part, str))
+        super().__init__(message if key == "task" else f"{key}: {message}")
+        self.at, self.message = at, message
+
+
+@contextmanager
+def blaming(*at: str | int) -> Iterator[None]:
+    """Turn an error of ours within the block into the `Misfit` of a key."""
+    try:
+        yield
+    except NvfError as error:
+        raise Misfit(at, str(error)) from error
+
+
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 ALWAYS = ("nDCG@10", "R@1", "R@5", "R@10", "Success@1", "RR@10")
 """Measured in every sweep, whatever it optimises."""

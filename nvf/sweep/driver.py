@@ -8,14 +8,14 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from nvf import devices, paths
-from nvf.errors import JournalError, NvfError, SweepError
+from nvf.errors import JournalError, SweepError
 from nvf.journal import events, replay
 from nvf.journal.folders import find
 from nvf.journal.kinds import FloorsMeasured, SweepResumed
-from nvf.spec.form import KeyPath, Spec
+from nvf.spec.form import Misfit, Spec
 from nvf.sweep import beginning, brought, looking, ray_session, resuming, signals
 from nvf.sweep.conductor import LOSSES, Conductor, Place
 from nvf.sweep.ground import changes, ground
@@ -87,7 +87,7 @@ def start(spec: Spec, text: str, overrides: Sequence[str] = (), *, address: str 
             ray_session.look(cluster, spec.resources.cpu, spec.resources.gpu)
             if spec.storage is not None:
                 archive.check(spec.storage)
-            if repeats := Space(spec, _misfit).repeats(spec.search.trials):
+            if repeats := Space(spec).repeats(spec.search.trials):
                 log.info(repeats)
             with devices.using(spec.resources.gpu) as device:
                 _where(spec, device)
@@ -214,7 +214,10 @@ def _run(
     folder = journal.path.parent
     projector = Projector(folder)
     projector.start()
-    study = SearchStudy(spec, Space(spec, _misfit), state)
+    try:
+        study = SearchStudy(spec, state)
+    except Misfit as error:
+        raise JournalError(f"the journaled spec no longer fits this nvf: {error}") from None
     conductor = Conductor(spec, state, journal, study, place, watch)
     with signals.calling(conductor.interrupt):
         try:
@@ -237,10 +240,6 @@ def _run(
                 log.warning(f"without the study for optuna-dashboard: {error}; nvf resume {spec.name} writes it")
         archive.keep(folder, spec.storage)
     return Result(state, projector.link(), behind)
-
-
-def _misfit(at: KeyPath, error: NvfError | str) -> NoReturn:
-    raise JournalError(f"the journaled spec no longer fits this nvf: {'.'.join(map(str, at))}: {error}")
 
 
 def _tune(spec: Spec, conductor: Conductor, slots: int) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import optuna
 
 from nvf.errors import NvfError, SpecError
 from nvf.journal import events, folders, replay
 from nvf.journal.facts import Params
-from nvf.spec.form import KeyPath, Resources, Spec
+from nvf.spec.form import Misfit, Resources, Spec
 from nvf.sweep import looking, sampler
 from nvf.sweep.space import Space
 from nvf.sweep.spec import load
@@ -89,15 +89,11 @@ def preview(path: str, overrides: list[str]) -> Preview:
         Where file or data would be refused by `nvf sweep`.
     """
     spec, document = load(Path(path), overrides)
-
-    def fail(at: KeyPath, error: NvfError | str) -> NoReturn:
-        raise SpecError(document.problem(at, str(error)))
-
-    space = Space(spec, fail)
+    space = Space(spec)
     try:
         seen = looking.look(spec)
-    except looking.Unfit as error:
-        fail(error.at, error.message)
+    except Misfit as error:
+        raise SpecError(document.problem(error.at, error.message)) from None
     repeats = space.repeats(spec.search.trials)
     trials, epochs = spec.search.trials, spec.budget.epochs
     return Preview(

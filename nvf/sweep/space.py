@@ -5,21 +5,20 @@ Compiled to Optuna's define-by-run form: a parameter whose condition does not ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import BaseTrial
 
 from nvf import params
-from nvf.errors import NvfError, ParamsError, nearest
+from nvf.errors import ParamsError, nearest
 from nvf.journal.facts import Params
 from nvf.spec.domain import Domain
-from nvf.spec.form import KeyPath, Spec
+from nvf.spec.form import Misfit, Spec, blaming
 from nvf.systems import catalogue
 
-Fail = Callable[[KeyPath, NvfError | str], NoReturn]
 SYSTEM = "system"
 
 
@@ -43,26 +42,15 @@ class Setting:
 
 
 class Space:
-    """The space of a spec.
+    """The space of a spec; raises `Misfit` where a name or a value in it does not fit."""
 
-    Parameters
-    ----------
-    spec
-        The sweep.
-    fail
-        Called with the place in the file and the message where a name or a value does not fit; it raises.
-    """
-
-    def __init__(self, spec: Spec, fail: Fail) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.systems = spec.system
         self._domains = dict(spec.space)
-        self._fail = fail
         self._bounds: dict[str, Mapping[str, params.Bounds]] = {}
         for place, name in enumerate(spec.system):
-            try:
+            with blaming("system", *[place] * (len(spec.system) > 1)):
                 self._bounds[name] = catalogue.get(name).params
-            except NvfError as error:
-                fail(("system", place) if len(spec.system) > 1 else ("system",), error)
         self._fixed: dict[str, params.Value] = dict(spec.fixed)
         for name in self._fixed:
             self._check_fixed(name)
@@ -138,42 +126,38 @@ class Space:
     def _check_fixed(self, name: str) -> None:
         owners = self._owners(name)
         if not owners:
-            self._fail(("fixed", name), self._unknown(name))
+            raise Misfit(("fixed", name), self._unknown(name))
         if name in self._domains:
-            self._fail(("fixed", name), "stands in space too; keep one of the two")
+            raise Misfit(("fixed", name), "stands in space too; keep one of the two")
         param = self._split(name)[1]
         for system in owners:
-            try:
+            with blaming("fixed", name):
                 self._fixed[name] = self._bounds[system][param].check(name, self._fixed[name])
-            except ParamsError as error:
-                self._fail(("fixed", name), error)
 
     def _check_domain(self, name: str, domain: Domain) -> None:
         owners = self._owners(name)
         if not owners:
-            self._fail(("space", name), self._unknown(name))
+            raise Misfit(("space", name), self._unknown(name))
         param = self._split(name)[1]
         for system in owners:
             bound = self._bounds[system][param]
             if domain.kind == "float" and bound.kind == "int":
-                self._fail(("space", name), f"is a whole number in {system}; write {{int: [low, high]}}")
+                raise Misfit(("space", name), f"is a whole number in {system}; write {{int: [low, high]}}")
             if domain.kind != "choice" and bound.kind not in ("int", "float"):
-                self._fail(("space", name), f"is no number in {system}; write {{choice: [...]}}")
+                raise Misfit(("space", name), f"is no number in {system}; write {{choice: [...]}}")
             for value in domain.choices if domain.kind == "choice" else (domain.low, domain.high):
-                try:
+                with blaming("space", name):
                     bound.check(name, value)
-                except ParamsError as error:
-                    self._fail(("space", name), error)
         for other in domain.when:
             if other != SYSTEM and other not in self._domains and not self._owners(other):
                 names = {SYSTEM, *self._domains, *(param for bounds in self._bounds.values() for param in bounds)}
-                self._fail(("space", name, "when", other), f"unknown parameter '{other}'{nearest(other, names)}")
+                raise Misfit(("space", name, "when", other), f"unknown parameter '{other}'{nearest(other, names)}")
             for value in domain.when[other]:
                 if not self._possible(other, value):
-                    self._fail(("space", name, "when", other), f"{other} is never {value!r}")
+                    raise Misfit(("space", name, "when", other), f"{other} is never {value!r}")
         for value in domain.when.get(SYSTEM, ()):
             if value not in self.systems:
-                self._fail(
+                raise Misfit(
                     ("space", name, "when", SYSTEM),
                     f"'{value}' is not among the systems{nearest(str(value), self.systems)}",
                 )
@@ -207,7 +191,7 @@ class Space:
         while waiting:
             ready = [name for name in waiting if not any(other in waiting for other in self._domains[name].when)]
             if not ready:
-                self._fail(("space", waiting[0], "when"), f"conditions run in a circle: {', '.join(waiting)}")
+                raise Misfit(("space", waiting[0], "when"), f"conditions run in a circle: {', '.join(waiting)}")
             order.extend(ready)
             waiting = [name for name in waiting if name not in ready]
         return order
@@ -231,16 +215,16 @@ class Space:
     def _check_start(self, place: int, start: Params) -> None:
         system = start.get(SYSTEM, self.systems[0])
         if system not in self.systems:
-            self._fail(
+            raise Misfit(
                 ("start", place, SYSTEM), f"'{system}' is not among the systems{nearest(str(system), self.systems)}"
             )
         for name, value in start.items():
             if name == SYSTEM:
                 continue
             if name not in self._domains:
-                self._fail(("start", place, name), f"is not in space{nearest(name, self._domains)}")
+                raise Misfit(("start", place, name), f"is not in space{nearest(name, self._domains)}")
             if not _within(self._domains[name], value):
-                self._fail(("start", place, name), f"{value!r} lies outside of its range in space")
+                raise Misfit(("start", place, name), f"{value!r} lies outside of its range in space")
 
 
 _NOTHING = object()

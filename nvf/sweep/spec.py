@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import ValidationError
 
 from nvf.errors import NvfError, SpecError, UsageError, nearest
 from nvf.measures.objective import Objective
 from nvf.measures.parse import parse
-from nvf.spec.form import KeyPath, Spec
+from nvf.spec.form import KeyPath, Misfit, Spec, blaming
 from nvf.sweep.yaml_lines import Document
 
 Bring = Callable[[Spec], None]
-MOST = 20
-"""Problems of one file that are told at a time."""
 
 
 def load(path: Path, overrides: list[str] | None = None, *, bring: Bring | None = None) -> tuple[Spec, Document]:
@@ -39,49 +37,21 @@ def validated(document: Document, *, bring: Bring | None = None) -> Spec:
     try:
         spec = Spec.model_validate(document.data)
     except ValidationError as error:
-        raise SpecError("\n".join(_lines(document, error))) from None
+        raise document.explained(error, Spec) from None
     from nvf.sweep import brought
 
     try:
         (bring or brought.bring)(spec)
     except UsageError as error:
         raise SpecError(f"{document.path}: {error}") from None
-    _check(spec, document)
+    try:
+        _check(spec)
+    except Misfit as error:
+        raise SpecError(document.problem(error.at, error.message)) from None
     return spec
 
 
-def _lines(document: Document, error: ValidationError) -> list[str]:
-    problems = error.errors()
-    more = [f"{document.path}: {len(problems) - MOST:,} more problems"] if len(problems) > MOST else []
-    return [document.problem(*_problem(problem, document.data)) for problem in problems[:MOST]] + more
-
-
-def _problem(problem: Any, data: dict[str, Any]) -> tuple[KeyPath, str]:
-    at: list[str | int] = []
-    place: Any = data
-    for part in problem["loc"]:
-        # pydantic adds the names of union members and validators to the path: keep what is really in the file.
-        if isinstance(place, dict) and part in place or isinstance(place, list) and isinstance(part, int):
-            place = place[part]
-        elif problem["type"] != "missing":
-            continue
-        at.append(part)
-    match problem["type"]:
-        case "extra_forbidden":
-            model: Any = Spec
-            for part in at[:-1]:
-                model = model.model_fields[part].annotation
-            return tuple(at), f"unknown key '{at[-1]}'{nearest(str(at[-1]), model.model_fields)}"
-        case "missing":
-            return tuple(at), "this key is missing"
-        case "string_pattern_mismatch":
-            return tuple(at), f"'{problem['input']}' is no name: use a-z, 0-9, '.', '_', '-', at most 64 of them"
-    message = problem["msg"].removeprefix("Value error, ")
-    shown = f" (it is {problem['input']!r})" if not isinstance(problem["input"], dict | list | tuple) else ""
-    return tuple(at), message[0].lower() + message[1:] + shown
-
-
-def _check(spec: Spec, document: Document) -> None:
+def _check(spec: Spec) -> None:
     """Check what the form alone cannot: names and bounds of systems, measures, task options."""
     from nvf import tasks
     from nvf.losses import LOSSES
@@ -89,61 +59,59 @@ def _check(spec: Spec, document: Document) -> None:
     from nvf.sweep.space import Space
     from nvf.systems.catalogue import catalogue, diagnoses, transferring
 
-    def fail(at: KeyPath, error: NvfError | str) -> NoReturn:
-        raise SpecError(document.problem(at, str(error)))
-
     for place, measure in enumerate(spec.measure):
-        try:
+        with blaming("measure", *[place] * (len(spec.measure) > 1)):
             objective = Objective.parse(measure)
             if objective.view:
                 parse(objective.name)
-        except UsageError as error:
-            fail(("measure",) if len(spec.measure) == 1 else ("measure", place), error)
-    for key, make in ("search.sampler", lambda: sampler.make(spec, 0)), ("pruner.kind", lambda: pruner.make(spec)):
-        try:
-            make()
-        except UsageError as error:
-            fail(tuple(key.split(".")), error)
+    with blaming("search", "sampler"):
+        sampler.make(spec, 0)
+    with blaming("pruner", "kind"):
+        pruner.make(spec)
     for key, named in (("system", spec.system), ("measure", tuple(map(str, spec.objectives)))):
         if len(set(named)) < len(named):
-            fail((key,), f"{', '.join(named)}: one stands here twice; keep one of the two")
+            raise Misfit((key,), f"{', '.join(named)}: one stands here twice; keep one of the two")
     if len(spec.measure) > 1 and spec.pruner.kind != "none":
-        fail(("pruner", "kind"), "a Pareto search is not pruned; use none")
+        raise Misfit(("pruner", "kind"), "a Pareto search is not pruned; use none")
     if any(objective.view == "cold" for objective in spec.objectives) and spec.cold == 0:
-        fail(("cold",), "the measure needs cold documents; withhold a share above 0")
+        raise Misfit(("cold",), "the measure needs cold documents; withhold a share above 0")
     if spec.pruner.kind != "none" and spec.pruner.min_epochs > spec.budget.epochs:
-        fail(("pruner", "min_epochs"), f"{spec.pruner.min_epochs} is more than budget.epochs = {spec.budget.epochs}")
-    Space(spec, fail)
+        raise Misfit(
+            ("pruner", "min_epochs"), f"{spec.pruner.min_epochs} is more than budget.epochs = {spec.budget.epochs}"
+        )
+    Space(spec)
     for where, name in brought.losses(spec):
-        try:
+        with blaming(*where):
             LOSSES.find(name)
-        except UsageError as error:
-            fail(where, error)
     for place, name in enumerate(spec.stop):
         if name not in diagnoses():
-            fail(("stop", place), f"'{name}' is not a diagnosis that ends a trial{nearest(name, diagnoses())}")
+            raise Misfit(("stop", place), f"'{name}' is not a diagnosis that ends a trial{nearest(name, diagnoses())}")
     if len(spec.measure) > 1 and spec.stop:
-        fail(("stop",), "a trial of a Pareto search is not ended early; leave it out")
+        raise Misfit(("stop",), "a trial of a Pareto search is not ended early; leave it out")
     known = [name for name, entry in catalogue().items() if entry.kind == "floor"]
     for at, name in spec.gates.named().items():
         if name not in known:
-            fail(("gates", *at), f"'{name}' is no floor{nearest(name, known)}")
+            raise Misfit(("gates", *at), f"'{name}' is no floor{nearest(name, known)}")
     for gate, asked in (("gain", spec.gates.gain), ("least", spec.gates.least)):
         for measure in asked:
             if measure not in spec.measures():
-                fail(("gates", gate, measure), f"'{measure}' is not measured{nearest(measure, spec.measures())}")
+                raise Misfit(
+                    ("gates", gate, measure), f"'{measure}' is not measured{nearest(measure, spec.measures())}"
+                )
     try:
         tasks.check(spec.task)
     except NvfError as error:
-        fail(("task", *_mentioned(spec.task, str(error))), error)
+        raise Misfit(("task", *_mentioned(spec.task, str(error))), str(error)) from None
     for place, options in enumerate(spec.evaluate):
         try:
             tasks.check(options)
         except NvfError as error:
-            fail(("evaluate", place, *_mentioned(options, str(error))), str(error).replace("task", "evaluate", 1))
+            raise Misfit(
+                ("evaluate", place, *_mentioned(options, str(error))), str(error).replace("task", "evaluate", 1)
+            ) from None
     for name in spec.system:
         if spec.evaluate and not catalogue()[name].transfers:
-            fail(
+            raise Misfit(
                 ("system",),
                 f"what '{name}' learns is about the documents of its own task, so it cannot be judged on "
                 f"those of `evaluate`; leave it out there, or take one of {transferring()}",

@@ -41,16 +41,16 @@ class SearchStudy:
 
     Parameters
     ----------
-    spec, space
-        What is searched.
+    spec
+        What is searched; raises `Misfit` where it does not fit this nvf.
     state
         The journaled sweep so far; its trials enter the study with their states, values and the pruner's rungs.
     """
 
-    def __init__(self, spec: Spec, space: Space, state: replay.SweepState) -> None:
+    def __init__(self, spec: Spec, state: replay.SweepState) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
-        self._space = space
+        self._space = Space(spec)
         self._objectives = spec.objectives
         directions = [
             StudyDirection.MAXIMIZE if objective.sign > 0 else StudyDirection.MINIMIZE for objective in self._objectives

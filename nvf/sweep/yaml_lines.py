@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ValidationError
 from yaml.reader import ReaderError
 
 from nvf import paths
-from nvf.errors import SpecError
+from nvf.errors import SpecError, nearest
 from nvf.spec.form import KeyPath
 from nvf.sweep import scalars
 
@@ -24,6 +25,8 @@ VARIABLE = rf"{OPEN}(\w+){CLOSE}"
 """`OPEN` and `CLOSE` stand for the braces of `${NAME}` while YAML is parsed, which would take them for a mapping's."""
 BYTES, VALUES, DEPTH = 1 << 18, 20_000, 20
 """The largest file that is read, how many values it may hold (an alias counts each time), and how deeply nested."""
+MOST = 20
+"""Problems of one file that are told at a time."""
 LONGEST = 600
 """Characters of a message, beyond which its middle is left out."""
 SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")}
@@ -81,6 +84,13 @@ class Document:
         line = self._lines.get(known, 1)
         where = f"{self.path}:{line}" if line else f"{self.path} with --set"
         return f"{where}: {_short(f'{_dotted(at)}: {message}' if at else message)}"
+
+    def explained(self, error: ValidationError, form: type[BaseModel]) -> SpecError:
+        """Return the error that tells what pydantic finds wrong with the data: a line for each problem."""
+        problems = error.errors()
+        lines = [self.problem(*_problem(problem, self.data, form)) for problem in problems[:MOST]]
+        more = [f"{self.path}: {len(problems) - MOST:,} more problems"] if len(problems) > MOST else []
+        return SpecError("\n".join([*lines, *more]))
 
     def _syntax(self, error: yaml.YAMLError) -> str:
         mark = getattr(error, "problem_mark", None)
@@ -193,3 +203,29 @@ def _short(text: str) -> str:
     """Return a message as one line of bearable length, without what a terminal would obey."""
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: repr(found[0])[1:-1], text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+
+
+def _problem(problem: Any, data: dict[str, Any], form: Any) -> tuple[KeyPath, str]:
+    """Return where a problem of pydantic's lies, and what it is."""
+    at: list[str | int] = []
+    place: Any = data
+    for part in problem["loc"]:
+        # pydantic adds the names of union members and validators to the path: keep what is really in the file.
+        if isinstance(place, dict) and part in place or isinstance(place, list) and isinstance(part, int):
+            place = place[part]
+        elif problem["type"] != "missing":
+            continue
+        at.append(part)
+    match problem["type"]:
+        case "extra_forbidden":
+            for part in at[:-1]:
+                form = form.model_fields[part].annotation
+            return tuple(at), f"unknown key '{at[-1]}'{nearest(str(at[-1]), form.model_fields)}"
+        case "missing":
+            hint = getattr(form.model_fields.get(at[0]), "description", None)
+            return tuple(at), f"this key is missing: {hint}" if hint else "this key is missing"
+        case "string_pattern_mismatch":
+            return tuple(at), f"'{problem['input']}' is no name: use a-z, 0-9, '.', '_', '-', at most 64 of them"
+    message = problem["msg"].removeprefix("Value error, ")
+    shown = f" (it is {problem['input']!r})" if not isinstance(problem["input"], dict | list | tuple) else ""
+    return tuple(at), message[0].lower() + message[1:] + shown

@@ -103,8 +103,7 @@ class System(ABC, Generic[P]):
         """Return None where the system can work on `task`, else why it cannot."""
         return None
 
-    @abstractmethod
-    def prepare(self, task: Task, seed: int) -> None:
+    def prepare(self, task: Task, seed: int) -> None:  # noqa: B027 - some have nothing to learn
         """Take the training data (`task.train`), and draw the initial weights from `seed`."""
 
     @abstractmethod

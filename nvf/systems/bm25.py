@@ -12,7 +12,7 @@ from nvf.systems import register
 from nvf.systems.base import System
 from nvf.systems.ranking import rank_in_blocks
 from nvf.systems.words import K1, B, Words, lacks_words
-from nvf.tasks.base import Corpus, Task
+from nvf.tasks.base import Corpus
 from nvf.types import Queries, Ranking
 
 
@@ -34,17 +34,11 @@ class Params:
 class BM25(System[Params]):
     """BM25 as `nvf.systems.words` has it; no hit without a common word."""
 
+    applies_to = staticmethod(lacks_words)
+
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._words = Words(corpus, params.k1, params.b)
-
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what lacks text, where something does."""
-        return lacks_words(task)
-
-    def prepare(self, task: Task, seed: int) -> None:
-        """There is nothing to learn; the words are counted at the first search."""
 
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents of the highest BM25 score; raises `TaskError` where queries or corpus have no text."""

@@ -112,17 +112,13 @@ class Cascade(RerankSystem[Params]):
 
     block = 64
     _lists: Lists | None = None
+    applies_to = staticmethod(needs_pairs)
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self.first = self._new_first()
         self._second = StageTwo(params.reranker, corpus.dim).to(self.device)
         self._copies: list[System] = []
-
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what is missing to train on."""
-        return needs_pairs(task)
 
     def prepare(self, task: Task, seed: int) -> None:
         """Prepare the first stage and its copies, hold training queries out of the reranker's, and draw it.

@@ -7,7 +7,6 @@ from torch.nn import functional as F  # noqa: N812
 from nvf.systems import register
 from nvf.systems.raw import Raw
 from nvf.systems.windows import as_windows, needs_windows
-from nvf.tasks.base import Task
 from nvf.types import Queries, Ranking
 
 
@@ -19,10 +18,7 @@ from nvf.types import Queries, Ranking
 class ContextMean(Raw):
     """Cosine of mean(q_1, ..., q_C), the linear average that beat most trained models of the research notes."""
 
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what the queries are, where they are not windows."""
-        return needs_windows(task)
+    applies_to = staticmethod(needs_windows)
 
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents nearest to the mean."""

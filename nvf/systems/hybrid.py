@@ -49,9 +49,6 @@ class Hybrid(System[Params]):
         """Return which of both lists cannot be had, where one cannot."""
         return needs_vectors(task) or lacks_words(task)
 
-    def prepare(self, task: Task, seed: int) -> None:
-        """There is nothing to learn."""
-
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents of the highest fused score; raises `TaskError` where queries or corpus have no text."""
         return rank_in_blocks(queries, k, self._order, self._fused)

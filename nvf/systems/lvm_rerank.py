@@ -39,17 +39,14 @@ class Params:
 class LVMRerank(RerankSystem[Params]):
     """`amn` or `raw` finds K candidates, which are put in the order of their cosine to the prediction of `lvm`."""
 
+    applies_to = staticmethod(needs_training_windows)
+
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._lvm = lvm.LVM(params.lvm, corpus, device)
         self.first = (
             amn.AMN(params.amn, corpus, device) if params.first == "amn" else raw.Raw(raw.Params(), corpus, device)
         )
-
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what is missing to train on."""
-        return needs_training_windows(task)
 
     def prepare(self, task: Task, seed: int) -> None:
         """Prepare both stages."""

@@ -123,6 +123,8 @@ class Memory(System[Params]):
     a nudge would tell it its own answers. A ridge is not learned further: with `learning.epochs` it is refused.
     """
 
+    applies_to = staticmethod(needs_pairs)
+
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         if params.recall == "ridge" and params.learning.epochs:
@@ -134,11 +136,6 @@ class Memory(System[Params]):
         self._words = Words(corpus)
         self._recall = Recall(params, corpus.dim).to(self.device)
         self.changed()
-
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what is missing to learn from."""
-        return needs_pairs(task)
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the judged training queries; the closed form needs no draw."""

@@ -69,16 +69,12 @@ class NextVector(QuerySystem[P]):
     diagnoses = ("memorisation",)
     _train: Split | None = None
     _near: Tensor | None = None
+    applies_to = staticmethod(needs_training_windows)
 
     def __init__(self, params: P, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         if params.lambda_infonce == params.lambda_ar == 0:
             raise ParamsError("lambda_infonce = 0 and lambda_ar = 0 leave nothing to learn: give one of them a weight")
         super().__init__(params, corpus, device)
-
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what is missing to train on."""
-        return needs_training_windows(task)
 
     def embed(self, vectors: Tensor, predicted: bool) -> Tensor:
         """Return e(vectors) of length 1 for InfoNCE, vectors (..., D) being `predicted` or documents."""

@@ -49,10 +49,7 @@ class Nudge(System[Params]):
     move towards where queries come from, which the figure on cold documents shows.
     """
 
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what is missing to learn from."""
-        return needs_pairs(task)
+    applies_to = staticmethod(needs_pairs)
 
     def prepare(self, task: Task, seed: int) -> None:
         """Move the judged documents; there is nothing to draw."""

@@ -56,6 +56,7 @@ class PairSystem(System[P]):
     pairs: Pairs
     """The training queries; a restored system has none."""
     seed: int
+    applies_to = staticmethod(needs_pairs)
 
     def __init__(self, params: P, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
@@ -74,11 +75,6 @@ class PairSystem(System[P]):
     @abstractmethod
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """Return the weighted parts of the loss by name; also called, without gradient, for held-out queries."""
-
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what is missing to train on."""
-        return needs_pairs(task)
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries, and draw what is learned."""

@@ -41,9 +41,6 @@ class Raw(System[Params]):
         needs = needs_windows if task.split("dev").queries.vectors.ndim == 3 else needs_vectors
         return needs(task)
 
-    def prepare(self, task: Task, seed: int) -> None:
-        """There is nothing to learn."""
-
     def rank(self, queries: Queries, k: int) -> Ranking:
         """Return the documents of the highest cosine."""
         return self.documents.search(self._asked(queries), k)

@@ -82,15 +82,11 @@ class TwoStage(RerankSystem[Params]):
     _prepared = False
     _found_rows: Tensor | None = None
     _first_steps = False
+    applies_to = staticmethod(needs_pairs)
 
     def __init__(self, params: Params, corpus: Corpus, device: torch.device | str = "cpu") -> None:
         super().__init__(params, corpus, device)
         self._pipeline = self._drawn()
-
-    @classmethod
-    def applies_to(cls, task: Task) -> str | None:
-        """Return what is missing to train on."""
-        return needs_pairs(task)
 
     def prepare(self, task: Task, seed: int) -> None:
         """Take the training queries, hold a share of them out, and draw both stages."""

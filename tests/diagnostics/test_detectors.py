@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from nvf import systems, tasks
-from nvf.errors import NvfError
 from nvf.journal import events, replay
 from nvf.journal.leaderboard import leaderboard
 from nvf.spec.form import Spec
 from nvf.sweep.conductor import Conductor, Place
-from nvf.sweep.space import Space
 from nvf.sweep.study import SearchStudy
 from nvf.sweep.worker import Worker
 from nvf.systems.catalogue import diagnoses
@@ -152,7 +150,7 @@ def run(folder: Path, spec: Spec) -> replay.SweepState:
         started = write(journal, "sweep_started", sweep="one", spec=plain, objectives=objectives, task=about)
         state = replay.replay([started])
         replay.apply(state, write(journal, "floors", split="dev", floors=floors.floors, ceilings=floors.ceilings))
-        study = SearchStudy(spec, Space(spec, fail), state)
+        study = SearchStudy(spec, state)
         conductor = Conductor(spec, state, journal, study, Place(snapshot, folder / "checkpoints"))
         while (order := conductor.next_order()) is not None:
             worker = Worker(order)
@@ -160,7 +158,3 @@ def run(folder: Path, spec: Spec) -> replay.SweepState:
                 pass
         conductor.close()
     return state
-
-
-def fail(at: object, error: NvfError | str) -> NoReturn:
-    raise AssertionError(f"{at}: {error}")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from nvf import tasks
-from nvf.errors import NvfError
 from nvf.journal import events, replay
 from nvf.journal.kinds import Event, Journaled
 from nvf.plain import adapter, plain
 from nvf.registry.retriever import Retriever
 from nvf.sweep.conductor import Conductor, Place
-from nvf.sweep.space import Space
 from nvf.sweep.study import SearchStudy
 from nvf.sweep.worker import Worker
 from tests.cli.conftest import nvf
@@ -57,10 +55,6 @@ def test_kinds_that_it_lacks_are_written_as_they_are_read_too(kind: str) -> None
     assert plain(event) == line and not isinstance(event, dict)
 
 
-def fail(at: object, error: NvfError | str) -> NoReturn:
-    raise AssertionError(f"{at}: {error}")
-
-
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
@@ -91,7 +85,7 @@ def test_its_search_goes_on(mlruns: Path) -> None:
         state = replay.replay(found)
         spec = state.spec.model_copy(update={"search": state.spec.search.model_copy(update={"trials": 8})})
         place = Place(tasks.build_snapshot(spec.task), folder / "checkpoints")
-        conductor = Conductor(spec, state, journal, SearchStudy(spec, Space(spec, fail), state), place)
+        conductor = Conductor(spec, state, journal, SearchStudy(spec, state), place)
         order = conductor.next_order()
         assert order is not None and order.trial == 7
         worker = Worker(order)

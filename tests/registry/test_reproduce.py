@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 import torch
@@ -14,14 +14,13 @@ import torch
 from nvf import paths, tasks
 from nvf.cli.reproduce import lines
 from nvf.cli.reproduce import reproduce as command
-from nvf.errors import NvfError, SweepError, TaskError, UsageError
+from nvf.errors import SweepError, TaskError, UsageError
 from nvf.journal import events, replay
 from nvf.journal.facts import Clock
 from nvf.registry.agreement import compare
 from nvf.registry.reproduce import reproduce
 from nvf.sweep.conductor import Conductor, Place
 from nvf.sweep.ground import ground
-from nvf.sweep.space import Space
 from nvf.sweep.spec import load
 from nvf.sweep.study import SearchStudy
 from nvf.sweep.surroundings import commit, machine
@@ -42,10 +41,6 @@ space: {lr: {log: [0.001, 0.01]}}
 search: {sampler: random, trials: 2, seed: 1}
 budget: {epochs: 2}
 """
-
-
-def fail(at: object, error: NvfError | str) -> NoReturn:
-    raise AssertionError(f"{at}: {error}")
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +78,7 @@ def folder(tmp_path: Path, mlruns: Path) -> Path:
             code=stands.code,
         )
         state = replay.replay([started])
-        study = SearchStudy(spec, Space(spec, fail), state)
+        study = SearchStudy(spec, state)
         conductor = Conductor(spec, state, journal, study, Place(snapshot, folder / "checkpoints"))
         while (order := conductor.next_order()) is not None:
             worker, goes_on = Worker(order), True

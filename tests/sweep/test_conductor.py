@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
-from nvf.errors import NvfError, SweepError
+from nvf.errors import SweepError
 from nvf.journal import events, replay
 from nvf.journal.facts import Published
 from nvf.journal.leaderboard import leaderboard
@@ -18,7 +18,6 @@ from nvf.spec.form import Spec
 from nvf.sweep.conductor import Conductor, Place
 from nvf.sweep.failures import SAME
 from nvf.sweep.orders import Order, Report
-from nvf.sweep.space import Space
 from nvf.sweep.study import SearchStudy
 from nvf.training.record import Record
 from tests.journal.equal import same
@@ -43,10 +42,6 @@ SPEC: dict[str, Any] = {
 
 class Killed(Exception):
     """Stands for the death of the driver."""
-
-
-def fail(at: object, error: NvfError | str) -> NoReturn:
-    raise AssertionError(f"{at}: {error}")
 
 
 def curve(order: Order, epoch: int) -> float:
@@ -90,7 +85,7 @@ class Sweep:
         journal, found = events.Journal.open(self.folder)
         with journal:
             state = replay.replay(found)
-            study = SearchStudy(self.spec, Space(self.spec, fail), state)
+            study = SearchStudy(self.spec, state)
             conductor = Conductor(self.spec, state, journal, study, Place(Path("task"), Path("checkpoints")))
             while (order := conductor.next_order()) is not None:
                 self._trial(conductor, order)
@@ -196,7 +191,7 @@ def conductor(tmp_path: Path) -> Iterator[Conductor]:
         started = write(journal, "sweep_started", sweep="curves", spec={}, objectives=["nDCG@10"], task=task)
         state = replay.replay([started])
         state.floors = {"raw": {"all": {"nDCG@10": 0.1}, "cold": {"nDCG@10": 0.1}}}
-        study = SearchStudy(spec, Space(spec, fail), state)
+        study = SearchStudy(spec, state)
         conductor = Conductor(spec, state, journal, study, Place(Path("task"), Path("checkpoints")))
         yield conductor
 
@@ -232,7 +227,7 @@ def test_the_exported_study_holds_every_trial(tmp_path: Path) -> None:
 
     state = Sweep(tmp_path).run()
     spec = Spec.model_validate(SPEC)
-    SearchStudy(spec, Space(spec, fail), state).export(tmp_path / "optuna.db")
+    SearchStudy(spec, state).export(tmp_path / "optuna.db")
     study = optuna.load_study(study_name="curves", storage=f"sqlite:///{tmp_path / 'optuna.db'}")
     assert len(study.trials) == 24
     assert {trial.state.name for trial in study.trials} == {"COMPLETE", "PRUNED"}
@@ -244,7 +239,7 @@ def test_a_study_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     spec, taken = Spec.model_validate(SPEC), tmp_path / "taken" / "optuna.db"
     (taken / "inside").mkdir(parents=True)
     with pytest.raises(SweepError, match="optuna.db cannot be written: .*Is a directory"):
-        SearchStudy(spec, Space(spec, fail), state).export(taken)
+        SearchStudy(spec, state).export(taken)
 
 
 def test_a_pareto_search(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from nvf.spec.form import Spec
 from nvf.sweep.conductor import LOSSES, Conductor, Place
 from nvf.sweep.failures import SAME, Failures
 from nvf.sweep.orders import Fault, Order, Report
-from nvf.sweep.space import Space
 from nvf.sweep.study import SearchStudy
 from nvf.training.record import Record
 from tests.journal.written import write
@@ -55,12 +54,8 @@ def conducting(folder: Path, **changes: Any) -> Iterator[Conductor]:
         if len(found) > 1:
             found.append(write(journal, "sweep_resumed", spec=spec.model_dump(mode="json")))
         state = replay.replay(found)
-        study = SearchStudy(spec, Space(spec, _fail), state)
+        study = SearchStudy(spec, state)
         yield Conductor(spec, state, journal, study, Place(Path("task"), folder / "checkpoints"))
-
-
-def _fail(at: object, error: object) -> Any:
-    raise AssertionError(f"{at}: {error}")
 
 
 def ordered(conductor: Conductor) -> Order:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -11,7 +10,7 @@ from nvf.errors import SpecError
 from nvf.spec.form import Spec
 from nvf.sweep.space import Space
 from nvf.sweep.spec import load
-from nvf.sweep.yaml_lines import Document, KeyPath
+from nvf.sweep.yaml_lines import Document
 
 GOOD = """\
 name: small
@@ -262,12 +261,8 @@ def test_powers_of_ten_are_a_range(tmp_path: Path) -> None:
 )
 def test_settings_are_counted(tmp_path: Path, system: str, space: str, count: int) -> None:
     text = f"name: few\ntask: {{source: synthetic}}\nsystem: {system}\nspace: {space}\n"
-    space_ = Space(read(tmp_path, text), fail)
+    space_ = Space(read(tmp_path, text))
     assert space_.distinct(50) == count
     said = space_.repeats(50)
     assert (said is None) == (count == 50)
     assert said is None or f"has {count} " in said
-
-
-def fail(at: KeyPath, error: object) -> NoReturn:
-    raise AssertionError(f"{at}: {error}")
