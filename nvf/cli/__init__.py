@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nvf import __version__
-from nvf.cli import cluster, describe, export, read, registry, reproduce, restore, search, sweep
+from nvf.cli import cluster, describe, export, init, read, registry, reproduce, restore, search, sweep
 from nvf.cli.narration import narrated
 from nvf.errors import NvfError
 from nvf.redaction import safe
@@ -38,7 +38,7 @@ def _nvf(
     """Take the options of `nvf` itself, which stand before a command."""
 
 
-for group in (sweep, describe, read, registry, search, export, reproduce, restore, cluster):
+for group in (init, sweep, describe, read, registry, search, export, reproduce, restore, cluster):
     for command in group.COMMANDS:
         app.command()(command)
 

@@ -15,10 +15,10 @@ from nvf.plugins import Table
 
 System = Annotated[
     str | None,
-    typer.Argument(metavar="[NAME]", help="one system, with its parameters", autocompletion=complete.systems),
+    typer.Argument(metavar="NAME", help="one system, with its parameters", autocompletion=complete.systems),
 ]
 Source = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="one source, with its options", autocompletion=complete.tasks)
+    str | None, typer.Argument(metavar="NAME", help="one source, with its options", autocompletion=complete.tasks)
 ]
 GAP = 2
 LONGEST = 26

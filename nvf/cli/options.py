@@ -12,7 +12,7 @@ from nvf.cli.complete import models, sweeps
 from nvf.errors import UsageError
 from nvf.journal.folders import find
 
-SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="a sweep file, e.g. search_spaces/quickstart.yaml")]
+SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="a sweep file; nvf init writes a first one")]
 
 
 def _is_there(context: typer.Context, name: str) -> str:

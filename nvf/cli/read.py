@@ -17,7 +17,7 @@ Split = Annotated[
 ]
 Top = Annotated[int, typer.Option(min=1, help="how many trials to show")]
 OptionalName = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="a sweep; all of them when left out", autocompletion=sweeps)
+    str | None, typer.Argument(metavar="NAME", help="a sweep; all of them when left out", autocompletion=sweeps)
 ]
 
 

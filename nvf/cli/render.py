@@ -331,7 +331,7 @@ OUTCOMES = ("complete", "pruned", "stopped", "infeasible", "failed")
 def sweeps(rows: Sequence[Mapping[str, Any]], width: int, chosen: Sequence[str] | None = None) -> Iterator[Text | str]:
     """Yield what is printed of `nvf status` and `nvf list`; see `leaderboard` for `width` and `chosen`."""
     if not rows:
-        yield "no sweeps yet: nvf sweep search_spaces/quickstart.yaml"
+        yield "no sweeps yet: nvf init writes a first sweep file"
         return
 
     def column(name: str, cells: Iterable[str], rank: int | None = 0, *, right: bool = False) -> Column:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Text = Annotated[
     str | None,
-    typer.Argument(metavar="[TEXT]", help="the question; without it a prompt, or a line of stdin each"),
+    typer.Argument(metavar="TEXT", help="the question; without it a prompt, or a line of stdin each"),
 ]
 Model = Annotated[
     str | None, typer.Option(help="a registered model, e.g. models:/quickstart@champion", autocompletion=models)

@@ -117,7 +117,7 @@ def test_the_search_space_of_triples(nvf: Any, tmp_path: Path) -> None:
 
 def test_no_sweeps_yet(nvf: Any, mlruns: Path) -> None:
     assert json.loads(nvf("list", "--json").out) == []
-    assert "nvf sweep" in nvf("status").out
+    assert "nvf init" in nvf("status").out
 
 
 BOARD: dict[str, Any] = {
