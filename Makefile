@@ -7,7 +7,7 @@ PYTHON ?= python3
 NVF_DATA ?= ../shared/data
 export NVF_DATA
 
-.PHONY: sweep test lint format slow faults browser ui bench install clean
+.PHONY: sweep test lint format slow faults browser mutants ui bench install clean
 
 sweep: $(READY)  ## the main job: search pydocs with fused and linear; a new sweep each time
 	@name=quickstart; [ ! -e mlruns/sweeps/quickstart ] || name=quickstart-$$(date +%Y%m%d-%H%M%S); \
@@ -34,6 +34,9 @@ faults: $(READY)  ## everything that can die, dies: drivers, workers, servers, d
 
 browser: $(READY)  ## the MLflow UI in a real Chromium (Debian: apt-get install chromium)
 	$(BIN)/pytest -m browser
+
+mutants: $(READY)  ## small mutations of the core, which its tests have to kill (SAMPLE=30 SEED=0 by default)
+	$(BIN)/python -m tests.mutants --sample $${SAMPLE:-30} --seed $${SEED:-0}
 
 ui: $(READY)  ## browse the runs
 	$(BIN)/nvf ui

@@ -16,7 +16,7 @@ from nvf.losses.residual import residual
 from nvf.losses.sigreg import sigreg
 
 FLOOR = math.sqrt(2 * math.pi) * (1 - 1 / math.sqrt(3))
-TARGET = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+TARGET = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], dtype=torch.float64)
 
 
 def seeded(vectors: Tensor, slices: int = 8) -> Tensor:
@@ -59,12 +59,15 @@ CASES = [
     # centred: (1, 0), (-1, 0), so C = diag(2, 0), s = 1, and C - s I = diag(1, -1)
     Case("covariance", covariance, [[3, 5], [1, 5]], math.sqrt(2) / 2, [[2, 1], [2, 1], [2, 1]], 0),
     # C = [[1, 1], [1, 1]], s = 1: both off-diagonal entries are left
+    # the same cloud, and a third place that is always 4: C - s I = diag(2, 0, 0) - 2 / 3 I
+    Case("covariance, wide", covariance, [[3, 5, 4], [1, 5, 4]], math.sqrt(16 + 4 + 4) / 9, [[2, 1, 3]] * 2, 0),
     Case("covariance, correlated", covariance, [[1, 1], [0, 0], [-1, -1]], math.sqrt(2) / 2, [[7, -7]], 0),
     # in one dimension every direction is 1 or -1, and T is even
     Case("sigreg", seeded, [[0.3], [-1.2], [2.0]], by_hand([0.3, -1.2, 2.0]), [[0, 0]] * 4, by_hand([0] * 4)),
-    Case("predictive", lambda z: predictive(z, TARGET), [[1, 2], [0, 0]], (4 + 1) / 4, TARGET.tolist(), 0),
-    Case("residual", residual, [[1, 2], [0, 3]], (5 + 9) / 2, [[0, 0]], 0),
+    Case("predictive", lambda z: predictive(z, TARGET), [[1, 2, 0], [0, 0, 2]], (4 + 1 + 4) / 6, TARGET.tolist(), 0),
+    Case("residual", residual, [[1, 2], [0, 3], [2, 0]], (5 + 9 + 4) / 3, [[0, 0]], 0),
 ]
+"""As many vectors as they have places would let a sum over the wrong side pass."""
 
 
 def double(rows: list[list[float]]) -> Tensor:
@@ -103,12 +106,18 @@ def test_sigreg_is_its_closed_form_but_for_the_tails() -> None:
         assert -1e-3 * len(values) < difference < 4 * tails
 
 
+def test_sigreg_is_the_mean_over_its_directions() -> None:
+    cloud = torch.randn(5, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    drawn = torch.randn(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    lines = (cloud @ (drawn / drawn.norm(dim=0))).T.tolist()
+    assert seeded(cloud, 2).item() == pytest.approx(sum(map(by_hand, lines)) / 2)
+
+
 @pytest.mark.parametrize("size", [16, 256])
 def test_sigreg_of_a_normal_is_its_floor(size: int) -> None:
     draws = torch.Generator().manual_seed(2)
     values = [sigreg(torch.randn(size, 256, generator=draws), 256, draws).item() for _ in range(60)]
     assert sum(values) / len(values) == pytest.approx(FLOOR, abs=0.03)
-    assert pytest.approx(1.0594, abs=1e-4) == FLOOR
 
 
 def test_sigreg_tells_unit_length_from_unit_variance() -> None:

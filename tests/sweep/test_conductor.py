@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from nvf.sweep.failures import SAME
 from nvf.sweep.orders import Order, Report
 from nvf.sweep.study import SearchStudy
 from nvf.training.record import Record
+from nvf.types import Diagnosis
 from tests.journal.equal import same
 from tests.journal.written import write
 
@@ -185,15 +187,156 @@ def test_a_decision_that_was_journaled_but_not_carried_out(tmp_path: Path) -> No
 @pytest.fixture
 def conductor(tmp_path: Path) -> Iterator[Conductor]:
     """A conductor at the start of a sweep, with the raw floor."""
-    with events.Journal.create(tmp_path) as journal:
-        spec = Spec.model_validate(SPEC)
+    with conducting(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def conducting(folder: Path, **changes: Any) -> Iterator[Conductor]:
+    with events.Journal.create(folder) as journal:
+        spec = Spec.model_validate({**SPEC, **changes})
         task = {"name": "curves", "fingerprint": "f", "queries": {}, "leaks": [], "notes": []}
         started = write(journal, "sweep_started", sweep="curves", spec={}, objectives=["nDCG@10"], task=task)
         state = replay.replay([started])
         state.floors = {"raw": {"all": {"nDCG@10": 0.1}, "cold": {"nDCG@10": 0.1}}}
         study = SearchStudy(spec, state)
+        yield Conductor(spec, state, journal, study, Place(Path("task"), Path("checkpoints")))
+
+
+def ordered(conductor: Conductor) -> Order:
+    order = conductor.next_order()
+    assert order is not None
+    return order
+
+
+def diagnosed(order: Order, epoch: int, *names: str, value: float = 0.5) -> Report:
+    """A report whose record shows these diagnoses."""
+    made = report(order, epoch)
+    assert made.record is not None
+    shown = tuple(Diagnosis(name, 1.0, 0.5, "") for name in names)
+    return replace(made, record=replace(made.record, diagnoses=shown, figures={"all": {"nDCG@10": value}}))
+
+
+def test_a_trial_is_stopped_by_a_diagnosis_that_the_sweep_names(tmp_path: Path) -> None:
+    with conducting(tmp_path, stop=["embedding_collapse", "residual_collapse"]) as conductor:
+        order = ordered(conductor)
+        assert conductor.on_report(diagnosed(order, 0, "embedding_collapse")), "the untrained system stops nothing"
+        assert conductor.on_report(diagnosed(order, 1, "memorisation")), "it is not named"
+        assert not conductor.on_report(diagnosed(order, 2, "memorisation", "embedding_collapse"))
+        trial = conductor.state.trials[0]
+        assert (trial.outcome, trial.error) == ("stopped", "diagnosed: embedding_collapse")
+        assert (trial.decision, trial.epoch) == ("stop", 2)
+        assert ordered(conductor).trial == 1
+
+
+def test_where_several_decisions_fit_the_end_comes_first_then_the_diagnosis(tmp_path: Path) -> None:
+    """What would be pruned anyway is still called by what was wrong with it."""
+    changes = {"system": "linear", "space": {"lr": SPEC["space"]["lr"]}, "start": [], "stop": ["memorisation"]}
+    with conducting(tmp_path, **changes) as conductor:
+        for _ in range(3):
+            good = ordered(conductor)
+            for epoch in range(6):
+                conductor.on_report(diagnosed(good, epoch, *["memorisation"] * (epoch == 5)))
+        low = [ordered(conductor), ordered(conductor)]
+        assert not conductor.on_report(diagnosed(low[0], 1, "memorisation", value=0.1))
+        assert not conductor.on_report(diagnosed(low[1], 1, value=0.1))
+        outcomes = [trial.outcome for trial in conductor.state.trials.values()]
+        assert outcomes == ["complete", "complete", "complete", "stopped", "pruned"]
+
+
+def test_a_decision_of_a_driver_that_died_is_carried_out_by_the_next(tmp_path: Path) -> None:
+    with conducting(tmp_path, stop=["memorisation"]) as conductor:
+        conductor.on_report(diagnosed(ordered(conductor), 1, "memorisation"))
+        spec = conductor._spec
+    path = tmp_path / events.FILE
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    journal, found = events.Journal.open(tmp_path)
+    with journal:
+        state = replay.replay(found)
+        assert (state.trials[0].outcome, state.trials[0].decision) == (None, "stop")
+        study = SearchStudy(spec, state)
+        Conductor(spec, state, journal, study, Place(Path("task"), Path("checkpoints")))
+    assert (state.trials[0].outcome, state.trials[0].error) == ("stopped", "diagnosed: memorisation")
+
+
+def test_after_an_interrupt_a_trial_goes_on_where_it_was(tmp_path: Path) -> None:
+    with conducting(tmp_path) as conductor:
+        orders = [ordered(conductor), ordered(conductor)]
+        conductor.on_report(report(orders[0], 0))
+        conductor.interrupt()
+        assert not conductor.on_report(report(orders[0], 1))
+        conductor.on_lost(1)
+        conductor.close()
+        spec = conductor._spec
+    kinds = [event.kind for event in events.read(tmp_path)]
+    assert kinds.count("trial_paused") == 2, "each is paused once"
+    journal, found = events.Journal.open(tmp_path)
+    with journal:
+        found.append(write(journal, "sweep_resumed", spec=spec.model_dump(mode="json")))
+        state = replay.replay(found)
+        study = SearchStudy(spec, state)
         conductor = Conductor(spec, state, journal, study, Place(Path("task"), Path("checkpoints")))
-        yield conductor
+        assert not conductor.on_report(report(orders[0], 2)), "it has not been ordered again"
+        again = [ordered(conductor), ordered(conductor), ordered(conductor)]
+        assert [(order.trial, order.resume) for order in again] == [(0, 1), (1, None), (2, None)]
+        assert conductor.on_report(report(orders[0], 2)) and conductor.on_report(report(orders[1], 0))
+        assert [record.epoch for record in state.trials[0].records] == [0, 1, 2]
+
+
+def test_a_trial_whose_worker_is_lost_goes_on_before_any_other(conductor: Conductor) -> None:
+    first, second = ordered(conductor), ordered(conductor)
+    for order in (first, second):
+        conductor.on_report(report(order, 0))
+    conductor.on_lost(1)
+    conductor.on_lost(0)
+    assert [(order.trial, order.resume) for order in (ordered(conductor), ordered(conductor))] == [(0, 0), (1, 0)]
+    conductor.on_report(Report(trial=0, error="Diverged: nan"))
+    conductor.on_lost(0)
+    assert ordered(conductor).trial == 2, "one that has ended does not"
+
+
+def test_it_is_over_when_every_trial_has_an_outcome(tmp_path: Path) -> None:
+    with conducting(tmp_path, search={**SPEC["search"], "trials": 2}) as conductor:
+        orders = [ordered(conductor), ordered(conductor)]
+        assert conductor.next_order() is None and not conductor.over, "one may still be lost and come back"
+        for order in orders:
+            assert not conductor.over
+            conductor.on_report(Report(trial=order.trial, error="Diverged: nan"))
+        assert conductor.over
+        conductor.close()
+        assert (conductor.state.status, conductor.state.reason) == ("ended", "trials")
+
+
+@pytest.mark.parametrize(("time", "reason"), [(None, "error"), ("1h", "error"), (1e-9, "time")])
+def test_a_sweep_that_did_not_come_to_its_end_says_why(tmp_path: Path, time: Any, reason: str) -> None:
+    with conducting(tmp_path, budget={"epochs": 5, "time": time}) as conductor:
+        assert (conductor.next_order() is None) == (reason == "time")
+        conductor.close()
+        assert (conductor.state.status, conductor.state.reason) == ("paused", reason)
+
+
+def test_what_a_resume_relies_on_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial before its first checkpoint, its end before that is told, and the end of the sweep; records need not."""
+    synced: list[tuple[str, bool]] = []
+    append = events.Journal.append
+
+    def noted(self: events.Journal, event: Any, *, sync: bool = False) -> Any:
+        synced.append((event.kind, sync))
+        return append(self, event, sync=sync)
+
+    for name, interrupt in (("ended", False), ("paused", True)):
+        with conducting(tmp_path / name, search={**SPEC["search"], "trials": 1}) as conductor:
+            with monkeypatch.context() as patch:
+                patch.setattr(events.Journal, "append", noted)
+                order = ordered(conductor)
+                conductor.on_report(report(order, 0))
+                if interrupt:
+                    conductor.interrupt()
+                else:
+                    conductor.on_report(Report(trial=0, error="Diverged: nan"))
+                conductor.close()
+    assert {kind for kind, sync in synced if sync} == {"trial_started", "trial_ended", "sweep_ended", "sweep_paused"}
+    assert {kind for kind, sync in synced if not sync} == {"record", "trial_paused"}
 
 
 def test_a_report_heard_twice_is_journaled_once(conductor: Conductor) -> None:

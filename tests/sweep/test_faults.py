@@ -14,7 +14,7 @@ from nvf.journal.facts import Published
 from nvf.journal.leaderboard import leaderboard
 from nvf.spec.form import Spec
 from nvf.sweep.conductor import LOSSES, Conductor, Place
-from nvf.sweep.failures import SAME, Failures
+from nvf.sweep.failures import SAME
 from nvf.sweep.orders import Fault, Order, Report
 from nvf.sweep.study import SearchStudy
 from nvf.training.record import Record
@@ -105,21 +105,6 @@ def test_the_same_bug_in_three_trials_ends_the_sweep_and_says_so(tmp_path: Path)
     )
     with conducting(tmp_path, system="linear") as conductor:
         assert ordered(conductor).trial == SAME, "a resume begins to count anew"
-
-
-def test_what_is_no_bug_does_not_end_a_sweep() -> None:
-    bug = TRACE.format(file="/x/linear.py", line=7, error="IndexError: 3")
-    failures = Failures()
-    assert not any(failures.add("linear", "Diverged: linear diverged in epoch 1") for _ in range(10))
-    for _ in range(10):
-        failures.add("linear", bug)
-        failures.add("memory", bug)
-        failures.clear("linear")
-        failures.clear("memory")
-    assert not failures.add("linear", bug)
-    assert not failures.add("linear", TRACE.format(file="/x/linear.py", line=8, error="IndexError: 3"))
-    assert not failures.add("linear", bug)
-    assert failures.add("linear", bug)
 
 
 def test_half_the_batch_after_a_worker_was_killed_for_memory_and_infeasible_after_the_second(tmp_path: Path) -> None:

@@ -98,6 +98,18 @@ def test_dev_and_test_are_carved_together(seed: int) -> None:
     assert sum(map(len, homes)) == len(set.union(*homes))
 
 
+def test_a_group_must_fit_into_the_smallest_split() -> None:
+    """Ten queries that share documents would fill dev and could never be test's: then documents join nothing."""
+    documents = [*[0] * 10, *range(1, 51)]
+    qrels = Qrels.from_triples(60, [(row, document, 1) for row, document in enumerate(documents)])
+    for shares, note in (({"dev": 0.2}, False), ({"dev": 0.2, "test": 0.1}, True), ({"dev": 0.1, "test": 0.2}, True)):
+        carved = carve(queries(apart(60)), qrels, shares, THRESHOLD, seed=0)
+        assert (carved.note is not None) == note
+        assert {name: len(carved.rows[name]) for name in shares} == {n: round(60 * s) for n, s in shares.items()}
+        together = {name for name, rows in carved.rows.items() if {*range(10)} & {*rows}}
+        assert (len(together) == 1) == (not note)
+
+
 def test_blocks_and_pending_pairs_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = np.random.default_rng(0).standard_normal((60, 2))
     texts = [f"text {row // 2}" for row in range(60)]

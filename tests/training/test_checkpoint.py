@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 from pathlib import Path
@@ -101,19 +102,49 @@ def test_what_a_checkpoint_says(saved: tuple[Path, str], small: Task) -> None:
 
 
 def test_publishing_is_atomic(saved: tuple[Path, str], small: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever write to the disk fails, what was there stands; only after the last one it is what is new, whole."""
     folder, digest = saved
     training = fresh("linear", small, seed=1)
+    record, sync = training.start(), os.fsync
+
+    def stands(failing: int) -> bool:
+        """Whether the checkpoint of before is there after a new one whose n-th write to the disk failed."""
+        calls = itertools.count()
+
+        def fsync(handle: int) -> None:
+            if next(calls) == failing:
+                raise OSError(28, "No space left on device")
+            sync(handle)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            with pytest.raises(OSError, match="No space left"):
+                checkpoint.save(folder, training, record)
+        assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+        return checkpoint.load(folder).digest == digest
+
+    assert [stands(failing) for failing in range(5)] == [True] * 4 + [False], "three files, their folder, its parent"
+    assert checkpoint.save(folder, training, record) == checkpoint.load(folder).digest != digest
+
+
+def test_between_the_old_checkpoint_and_the_new_there_is_none_and_never_half_of_one(
+    saved: tuple[Path, str], small: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, digest = saved
+    training = fresh("linear", small)
     record = training.start()
 
-    def full(handle: int) -> None:
-        raise OSError(28, "No space left on device")
+    def broken(*_: object) -> None:
+        assert not folder.exists()
+        raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
+        patch.setattr(Path, "replace", broken)
+        with pytest.raises(OSError, match="Input/output"):
             checkpoint.save(folder, training, record)
-    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
-    assert checkpoint.load(folder).digest == digest
+    assert not [*folder.parent.iterdir()]
+    with pytest.raises(CheckpointError, match="no checkpoint file"):
+        checkpoint.load(folder)
     assert checkpoint.save(folder, training, record) == checkpoint.load(folder).digest != digest
 
 
@@ -210,3 +241,34 @@ def test_only_the_same_trial_goes_on(saved: tuple[Path, str], small: Task) -> No
         checkpoint.resume(folder, fresh("linear", dataclasses.replace(small, fingerprint="other")))
     with pytest.raises(CheckpointError, match="its system is 'linear'"):
         checkpoint.resume(folder, fresh("raw", small))
+
+
+def test_only_the_same_setting_goes_on_but_for_the_batch_where_memory_was_short(
+    saved: tuple[Path, str], small: Task
+) -> None:
+    folder, digest = saved
+
+    def other(**params: object) -> Training:
+        system = create("linear", {**SETTINGS["linear"], **params}, small.corpus)
+        return Training(system, small, seed=0, epochs=4, measures=["nDCG@10"])
+
+    for halved in (False, True):
+        with pytest.raises(CheckpointError, match="cannot be gone on with: its params is .*'lr': 0.003.*'lr': 0.004"):
+            checkpoint.resume(folder, other(lr=0.004), halved=halved)
+    with pytest.raises(CheckpointError, match="its params is .*'batch_size': 128.*'batch_size': 64"):
+        checkpoint.resume(folder, other(batch_size=64), digest)
+    assert checkpoint.resume(folder, other(batch_size=64), digest, halved=True).epoch == 1
+    assert checkpoint.resume(folder, other(), digest).epoch == 1
+
+
+def test_a_parameter_that_is_newer_than_a_checkpoint_has_its_default_there(
+    saved: tuple[Path, str], small: Task
+) -> None:
+    folder, _ = saved
+    meta = json.loads((folder / checkpoint.META).read_text())
+    del meta["params"]["temperature"]
+    (folder / checkpoint.META).write_text(json.dumps(meta))
+    assert checkpoint.resume(folder, fresh("linear", small)).epoch == 1
+    changed = create("linear", {**SETTINGS["linear"], "temperature": 0.1}, small.corpus)
+    with pytest.raises(CheckpointError, match="'temperature': 0.05.*'temperature': 0.1"):
+        checkpoint.resume(folder, Training(changed, small, seed=0, epochs=4, measures=["nDCG@10"]))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import optuna
 import pytest
-from optuna.pruners import MedianPruner, PatientPruner, ThresholdPruner
+from optuna.pruners import ThresholdPruner
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 
 from nvf.errors import SpecError
@@ -71,11 +72,12 @@ def test_what_cannot_be_made_is_refused_with_its_line(file: Path, more: str, sai
 @pytest.mark.parametrize(("name", "kind"), [("tpe", TPESampler), ("random", RandomSampler)])
 def test_own_samplers(file: Path, name: str, kind: type[BaseSampler]) -> None:
     assert type(sampler.make(written(file, f"search: {{sampler: {name}}}\n"), 3)) is kind
-    assert "offered" not in sampler.SAMPLERS.__dict__
 
 
-def test_own_pruners(file: Path) -> None:
-    assert isinstance(pruner.make(written(file, "pruner: {kind: patience}\n")), PatientPruner)
-    made = pruner.make(written(file, "pruner: {kind: median, min_epochs: 3}\n"))
-    assert isinstance(made, pruner.WithinSystem) and isinstance(made._pruner, MedianPruner)
-    assert made._pruner._n_warmup_steps == 2
+def test_a_trial_draws_by_its_number_and_the_seed_alone(file: Path) -> None:
+    def draws(seed: int, trial: int) -> list[float]:
+        study = optuna.create_study(sampler=sampler.make(written(file, f"search: {{seed: {seed}}}\n"), trial))
+        return [study.ask().suggest_float("lr", 0, 1) for _ in range(2)]
+
+    assert draws(0, 3) == draws(0, 3)
+    assert len({tuple(draws(seed, trial)) for seed in (0, 1) for trial in (3, 4)}) == 4
