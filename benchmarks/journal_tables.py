@@ -20,7 +20,7 @@ from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import SweepState, replay
 from nvf.journal.result import ConfirmationResult, Finalist, OnTasks, OnTasksOf, both_ways
 from nvf.registry.confirmations import last_result
-from nvf.registry.markdown import number, table
+from nvf.text import number, table
 from nvf.types import Figures
 
 R = TypeVar("R", boards.Row, Finalist)

@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from nvf import paths, systems, tasks
+from nvf import paths, systems, tasks, text
 from nvf.overlap import sentences
-from nvf.registry import markdown
 from nvf.tasks.assemble import assemble
 from nvf.tasks.base import Judged, Qrels, Split, Task
 from nvf.training.loop import Training
@@ -93,7 +92,7 @@ def table(epochs: int = 2) -> str:
     for name, task in cases.items():
         figures = [f"{best(task, system, epochs):.3f}" for system in SYSTEMS]
         rows.append((name, len(task.train), *figures, " ".join(sentences(task.leaks)) or "no leak named"))
-    return markdown.table(("training", "windows", *(f"{name}, {MEASURE}" for name in SYSTEMS), "leak report"), rows)
+    return text.table(("training", "windows", *(f"{name}, {MEASURE}" for name in SYSTEMS), "leak report"), rows)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ import numpy as np
 
 from nvf import paths, tasks
 from nvf.measures.evaluate import Evaluation, depth, evaluate
-from nvf.registry.markdown import table
 from nvf.systems import create
 from nvf.systems.ranking import rank_split
 from nvf.tasks.base import Task
 from nvf.tasks.leakage import unit_rows
+from nvf.text import table
 
 MEASURE = "nDCG@10"
 VIEWS = ("all", "cold")

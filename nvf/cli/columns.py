@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -13,7 +13,7 @@ from nvf.errors import UsageError, nearest
 GAP = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column of a table.
 
@@ -21,10 +21,10 @@ class Column:
     ----------
     name
         What `--columns` calls it; columns that only make sense together share a name.
-    header
-        One line or several.
     cells
         One for each row.
+    header
+        What stands above them where that is not the name, in one line or several.
     right
         Whether cells end at the same place, as figures do.
     rank
@@ -33,14 +33,20 @@ class Column:
 
     name: str
     cells: Sequence[str]
-    header: str = ""
+    header: str | None = None
+    _: KW_ONLY
     right: bool = False
     rank: int | None = 0
 
     @property
+    def head(self) -> list[str]:
+        """The lines of the header."""
+        return (self.name if self.header is None else self.header).split("\n")
+
+    @property
     def width(self) -> int:
         """Cells of the terminal that it takes."""
-        return max((cell_len(text) for text in (*self.header.split("\n"), *self.cells)), default=0)
+        return max((cell_len(text) for text in (*self.head, *self.cells)), default=0)
 
 
 def fit(columns: Sequence[Column], width: int, chosen: Sequence[str] | None = None) -> tuple[list[Column], list[str]]:
@@ -82,8 +88,8 @@ def lines(columns: Sequence[Column], width: int | None = None, dim: Sequence[boo
     `dim` names the rows that are set back, by their place.
     """
     stacked = width is not None and _wide(columns) > width and len(columns) > 1
-    height = max(column.header.count("\n") for column in columns) + 1
-    heads = [["", *[""] * height, *column.header.split("\n")][-height:] for column in columns]
+    height = max(len(column.head) for column in columns)
+    heads = [["", *[""] * height, *column.head][-height:] for column in columns]
     rows = [*zip(*heads, strict=True), *zip(*(column.cells for column in columns), strict=True)]
     shown = []
     for place, row in enumerate(rows, start=-height):

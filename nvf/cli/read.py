@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -75,9 +75,9 @@ def leaderboard(
 def status(name: OptionalName = None, wide: Wide = False, columns: Columns = None, json: AsJson = False) -> None:
     """Say how far a sweep is. All sweeps when no name is given."""
     from nvf.cli.render import console, sweeps
-    from nvf.journal.folders import names
+    from nvf.registry.report import standing, standings
 
-    rows = [_status(name)] if name else [_listed(each) for each in names()]
+    rows = [standing(name)] if name else standings()
     if json:
         print_json(rows)
         return
@@ -92,45 +92,6 @@ def list_(wide: Wide = False, columns: Columns = None, json: AsJson = False) -> 
 
 
 list_.__name__ = "list"
-
-
-def _listed(name: str) -> dict[str, Any]:
-    """Return what `_status` does; where the journal is damaged, that alone."""
-    from nvf.cli.render import OUTCOMES
-    from nvf.errors import JournalError
-
-    try:
-        return _status(name)
-    except JournalError as error:
-        none = dict.fromkeys(("finished", "trials", *OUTCOMES, "open", "best", "measure", "cold_by", "task", "resume"))
-        return {"sweep": name, "status": "damaged", "reason": str(error), **none}
-
-
-def _status(name: str) -> dict[str, Any]:
-    from nvf import api
-    from nvf.cli.render import OUTCOMES
-    from nvf.journal.leaderboard import leaderboard as board_of
-    from nvf.registry.next_steps import resumes
-
-    sweep = api.open(name)
-    state = sweep.state
-    outcomes: list[str | None] = [trial.outcome for trial in state.trials.values()]
-    board = board_of(state)
-    status = sweep.standing(state)
-    return {
-        "sweep": name,
-        "status": status,
-        "reason": state.reason or None,
-        "finished": state.finished,
-        "trials": state.spec.search.trials,
-        **{outcome: outcomes.count(outcome) for outcome in OUTCOMES},
-        "open": outcomes.count(None),
-        "best": next((row.value for row in board.judged), None),
-        "measure": board.measure,
-        "cold_by": board.cold_by,
-        "task": state.started.task.name,
-        "resume": resumes(state) if status in ("died", "paused") else None,
-    }
 
 
 COMMANDS = (floors, list_, status, leaderboard)

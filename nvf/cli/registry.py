@@ -59,8 +59,8 @@ def rollback(
 def history(model: Registered, alias: Alias = "champion", json: AsJson = False) -> None:
     """Show every move of an alias. When, who, from which version to which, and why."""
     from nvf.cli.render import console
-    from nvf.registry.markdown import when
     from nvf.registry.rollback import moves
+    from nvf.text import when
 
     found = moves(model, alias)
     if json:

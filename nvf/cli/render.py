@@ -13,14 +13,17 @@ from rich.text import Text
 
 from nvf.cli.columns import GAP, Column, fit, lines
 from nvf.journal import cold
+from nvf.journal.kinds import OUTCOMES
 from nvf.journal.leaderboard import Leaderboard, Row, highest
 from nvf.journal.result import Finalist
 from nvf.measures.parse import BESIDE
 from nvf.overlap import sentences
+from nvf.text import number
 from nvf.types import Figures
 
 if TYPE_CHECKING:
     from nvf.registry.measured import Measured
+    from nvf.registry.report import Standing
 
 WHOLE = 10_000
 """Cells of a line that goes to no terminal: nothing is left out of it or folded."""
@@ -67,11 +70,6 @@ def console(*, stderr: bool = False, wide: bool = False) -> Page:
     if wide or not (made.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
         return Page(stderr=stderr, highlight=False, markup=False, width=WHOLE)
     return made
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """Return a figure as text; `-` for None."""
-    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def value(of: Any) -> str:
@@ -161,15 +159,17 @@ def _columns(
     of = [*(row.figures for row in rows), *floors.values()]
     main, *others = dict.fromkeys([board.shown, BESIDE])
 
-    def own(name: str, cells: Iterable[str], rank: int | None = 0, *, right: bool = False, header: str = "") -> Column:
-        return Column(name=name, header=header or name, cells=[*cells, *blank], rank=rank, right=right)
+    def own(
+        name: str, cells: Iterable[str], rank: int | None = 0, *, right: bool = False, header: str | None = None
+    ) -> Column:
+        return Column(name, [*cells, *blank], header, rank=rank, right=right)
 
     asked = [(place, each) for place, each in enumerate(board.objectives) if each not in (main, *others)]
     epochs = ["-" if row.best_epoch is None else f"{row.best_epoch}/{row.epochs}" for row in rows]
     names = list(dict.fromkeys(name for row in rows for name in row.settings))
     return [
-        Column(name="trial", header="trial", cells=[*(f"{row.trial:04d}" for row in rows), *kinds]),
-        Column(name="system", header="system", cells=[*(row.system for row in rows), *floors]),
+        Column("trial", [*(f"{row.trial:04d}" for row in rows), *kinds]),
+        Column("system", [*(row.system for row in rows), *floors]),
         own("outcome", (row.outcome for row in rows)),
         *(
             own(each, (number(row.values[place]) for row in rows), min(place, 1), right=True, header=_two(each))
@@ -191,9 +191,9 @@ def figures(of: Iterable[Figures], measure: str, views: Sequence[str], rank: int
     rows = list(of)
     return [
         Column(
-            name=measure,
-            header=f"{measure}\n{view}" if view == views[0] else view,
-            cells=[number(each.get(view, {}).get(measure)) for each in rows],
+            measure,
+            [number(each.get(view, {}).get(measure)) for each in rows],
+            f"{measure}\n{view}" if view == views[0] else view,
             right=True,
             rank=rank,
         )
@@ -217,11 +217,8 @@ def settings(rows: Sequence[Row | Finalist], width: int, top: int = 3) -> Iterat
     if not names:
         return
     table = [
-        Column(name="", header="setting of trial", cells=names),
-        *(
-            Column(name="", header=f"{row.trial:04d}", cells=[value(row.params.get(name)) for name in names], rank=1)
-            for row in best
-        ),
+        Column("setting of trial", names),
+        *(Column(f"{row.trial:04d}", [value(row.params.get(name)) for name in names], rank=1) for row in best),
     ]
     while len(table) > 1 and sum(column.width + GAP for column in table) - GAP > width:
         table.pop()
@@ -297,18 +294,12 @@ def floors(found: Measured, width: int) -> Iterator[Text | str]:
     kind = {name: "ceiling" if name in found.ceilings else "floor" for name in every}
     columns, left = fit(
         [
-            Column(name="kind", header="", cells=[kind[name] for name, _ in rows]),
-            Column(name="name", header="name", cells=[name for name, _ in rows]),
-            Column(name="view", header="view", cells=[view for _, view in rows]),
-            Column(name="queries", header="queries", cells=[str(found.queries[view]) for _, view in rows], right=True),
+            Column("kind", [kind[name] for name, _ in rows], ""),
+            Column("name", [name for name, _ in rows]),
+            Column("view", [view for _, view in rows]),
+            Column("queries", [str(found.queries[view]) for _, view in rows], right=True),
             *(
-                Column(
-                    name=measure,
-                    header=measure,
-                    cells=[number(every[name][view].get(measure)) for name, view in rows],
-                    right=True,
-                    rank=place,
-                )
+                Column(measure, [number(every[name][view].get(measure)) for name, view in rows], right=True, rank=place)
                 for place, measure in enumerate(next(iter(every.values()))["all"])
             ),
         ],
@@ -325,34 +316,30 @@ def floors(found: Measured, width: int) -> Iterator[Text | str]:
 
 FLOORS = {True: "above", False: "under", None: ""}
 """Whether a trial's figure on dev lies above every floor's."""
-OUTCOMES = ("complete", "pruned", "stopped", "infeasible", "failed")
 
 
-def sweeps(rows: Sequence[Mapping[str, Any]], width: int, chosen: Sequence[str] | None = None) -> Iterator[Text | str]:
+def sweeps(rows: Sequence[Standing], width: int, chosen: Sequence[str] | None = None) -> Iterator[Text | str]:
     """Yield what is printed of `nvf status` and `nvf list`; see `leaderboard` for `width` and `chosen`."""
     if not rows:
-        yield "no sweeps yet: nvf init writes a first sweep file"
+        yield "no sweeps yet: nvf sweep search_spaces/quickstart.yaml"
         return
-
-    def column(name: str, cells: Iterable[str], rank: int | None = 0, *, right: bool = False) -> Column:
-        return Column(name=name, header=name, cells=list(cells), rank=rank, right=right)
-
-    damaged = [row for row in rows if row["status"] == "damaged"]
-    counts = {name: ["" if row in damaged else row[name] for row in rows] for name in (*OUTCOMES, "open")}
-    status = [
-        f"{row['status']} ({row['reason']})" if row["reason"] and row not in damaged else row["status"] for row in rows
-    ]
-    trials = ["" if row in damaged else f"{row['finished']}/{row['trials']}" for row in rows]
+    damaged = [row for row in rows if row.status == "damaged"]
+    counts = {name: [getattr(row, name) for row in rows] for name in (*OUTCOMES, "open")}
+    status = [f"{row.status} ({row.reason})" if row.reason and row not in damaged else row.status for row in rows]
+    trials = ["" if row in damaged else f"{row.finished}/{row.trials}" for row in rows]
     columns, left = fit(
         [
-            column("sweep", (row["sweep"] for row in rows)),
-            column("status", status),
-            column("trials", trials, right=True),
+            Column("sweep", [row.sweep for row in rows]),
+            Column("status", status),
+            Column("trials", trials, right=True),
             # A count that is 0 for every sweep says nothing.
-            *(column(name, map(str, of), 5 if any(of) else None, right=True) for name, of in counts.items()),
-            column("best", (number(row["best"]) for row in rows), right=True),
-            column("measure", (row["measure"] or "" for row in rows)),
-            column("task", (row["task"] or "" for row in rows), 8),
+            *(
+                Column(name, ["" if n is None else str(n) for n in of], right=True, rank=5 if any(of) else None)
+                for name, of in counts.items()
+            ),
+            Column("best", [number(row.best) for row in rows], right=True),
+            Column("measure", [row.measure or "" for row in rows]),
+            Column("task", [row.task or "" for row in rows], rank=8),
         ],
         width,
         chosen,
@@ -360,7 +347,7 @@ def sweeps(rows: Sequence[Mapping[str, Any]], width: int, chosen: Sequence[str] 
     yield from lines(columns, None if chosen else width)
     if left:
         yield f"left out at {width} columns: {', '.join(left)}; --wide shows all, --columns some"
-    yield from (f"the driver of {row['sweep']} died: {row['resume']}" for row in rows if row["status"] == "died")
-    older = [row["sweep"] for row in rows if str(row["measure"]).startswith("cold ") and row["cold_by"] != cold.RULE]
+    yield from (f"the driver of {row.sweep} died: {row.resume}" for row in rows if row.status == "died")
+    older = [row.sweep for row in rows if str(row.measure).startswith("cold ") and row.cold_by != cold.RULE]
     yield from (f"{name}: {cold.SAID}" for name in older)
-    yield from (f"damaged: {row['sweep']}: {row['reason']}" for row in damaged)
+    yield from (f"damaged: {row.sweep}: {row.reason}" for row in damaged)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from nvf.cli.columns import Column, fit, lines
-from nvf.cli.render import figures, noticed, number, setting, settings
+from nvf.cli.render import figures, noticed, setting, settings
 from nvf.journal import cold
 from nvf.journal.result import (
     ConfirmationResult,
@@ -22,6 +22,7 @@ from nvf.journal.result import (
 from nvf.measures.comparison import Comparison, probability
 from nvf.measures.parse import BESIDE, VIEWS
 from nvf.overlap import sentences
+from nvf.text import number
 
 LISTED = 3
 """Up to so many finalists, each pair has a line of its own."""
@@ -82,12 +83,12 @@ def _columns(result: ConfirmationResult, views: Sequence[str]) -> list[Column]:
     every = [*(row.test for row in rows), *(of for _, _, of in others)]
     dev = [number(row.dev.mean) + ("" if row.dev.sd is None else f" ± {row.dev.sd:.4f}") for row in rows]
     return [
-        Column(name="trial", header="trial", cells=[*(f"{row.trial:04d}" for row in rows), *(o[0] for o in others)]),
-        Column(name="system", header="system", cells=[*(row.system for row in rows), *(o[1] for o in others)]),
+        Column("trial", [*(f"{row.trial:04d}" for row in rows), *(o[0] for o in others)]),
+        Column("system", [*(row.system for row in rows), *(o[1] for o in others)]),
         *figures(every, result.compared, views, 0),
         *(figures(every, BESIDE, views, 3) if result.compared != BESIDE else []),
-        Column(name="dev", header="dev", cells=[*dev, *blank], rank=2),
-        Column(name="setting", header="setting", cells=[*(setting(row.params) for row in rows), *blank], rank=9),
+        Column("dev", [*dev, *blank], rank=2),
+        Column("setting", [*(setting(row.params) for row in rows), *blank], rank=9),
     ]
 
 
@@ -109,12 +110,12 @@ def compared(rows: Sequence[tuple[str, str, Comparison]], width: int) -> Iterato
     each = [of for _, _, of in rows]
     yield from lines(
         [
-            Column(name="", header="  against", cells=["  " + name for name, _, _ in rows]),
-            Column(name="", header="", cells=[what for _, what, _ in rows]),
-            Column(name="", header="difference", cells=[f"{of.difference:+.4f}" for of in each], right=True),
-            Column(name="", header="95 % interval", cells=[of.interval for of in each], right=True),
-            Column(name="", header="p", cells=[probability(of.p) for of in each]),
-            Column(name="", header="verdict", cells=[of.outcome() for of in each]),
+            Column("  against", ["  " + name for name, _, _ in rows]),
+            Column("", [what for _, what, _ in rows]),
+            Column("difference", [f"{of.difference:+.4f}" for of in each], right=True),
+            Column("95 % interval", [of.interval for of in each], right=True),
+            Column("p", [probability(of.p) for of in each]),
+            Column("verdict", [of.outcome() for of in each]),
         ],
         width,
     )
@@ -148,12 +149,12 @@ def pairwise(pairs: Sequence[Pair] | None, trials: Sequence[int], what: str, wid
         cells = {(pair.trial, pair.other): _cell(pair.lines[view]) for pair in pairs}
         columns, left = fit(
             [
-                Column(name="", header=f"  {view:<5}", cells=[f"  {one:04d}" for one in trials[:-1]]),
+                Column("", [f"  {one:04d}" for one in trials[:-1]], f"  {view:<5}"),
                 *(
                     Column(
-                        name=f"{other:04d}",
-                        header=f"{other:04d} ",
-                        cells=[cells.get((one, other), "") for one in trials[:-1]],
+                        f"{other:04d}",
+                        [cells.get((one, other), "") for one in trials[:-1]],
+                        f"{other:04d} ",
                         right=True,
                         rank=place,
                     )
@@ -183,11 +184,8 @@ def withheld(result: ConfirmationResult, width: int) -> Iterator[Text | str]:
     every = {**of, **{f"floor {name}": floor for name, floor in result.withheld_floors.items()}}
     yield from lines(
         [
-            Column(name="", header="", cells=["  " + name for name in every]),
-            *(
-                Column(name="", header=view, cells=[_spread(of, view, measure) for of in every.values()])
-                for view in ("all", "cold")
-            ),
+            Column("", ["  " + name for name in every]),
+            *(Column(view, [_spread(of, view, measure) for of in every.values()]) for view in ("all", "cold")),
         ],
         width,
     )
@@ -222,22 +220,12 @@ def floors_elsewhere(found: FloorsElsewhere, measure: str, width: int) -> Iterat
     yield f"{measure} on other tasks, all queries: {', '.join(f'({at}) {n}' for at, n in enumerate(found.tasks, 1))}"
     yield from lines(
         [
-            Column(name="", header="", cells=["  " + name for name in every]),
+            Column("", ["  " + name for name in every]),
             *(
-                Column(
-                    name="",
-                    header=f"({place + 1})",
-                    cells=[number(of.figures[place]["all"][measure]) for of in every.values()],
-                    right=True,
-                )
-                for place in range(len(found.tasks))
+                Column(f"({at})", [number(of.figures[at - 1]["all"][measure]) for of in every.values()], right=True)
+                for at in range(1, len(found.tasks) + 1)
             ),
-            Column(
-                name="",
-                header="average",
-                cells=[number(of.average["all"][measure]) for of in every.values()],
-                right=True,
-            ),
+            Column("average", [number(of.average["all"][measure]) for of in every.values()], right=True),
         ],
         width,
     )

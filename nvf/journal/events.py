@@ -10,11 +10,12 @@ import json
 import os
 import time
 import zlib
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -31,7 +32,7 @@ LOOKED_AT = 0.5
 E = TypeVar("E", bound=Happened)
 
 
-class Journal:
+class Journal(AbstractContextManager["Journal"]):
     """The one writer of a sweep's journal; holds a lock on the file until it is closed or its process dies."""
 
     def __init__(self, path: Path, file: FileIO, next_number: int) -> None:
@@ -118,9 +119,6 @@ class Journal:
             self._file.truncate(self._length)  # gives the room set aside back
             os.fsync(self._file.fileno())
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -44,6 +46,11 @@ class Clock:
     node: Text = None
     platform: Text = None
     instructions: Text = None
+
+    @classmethod
+    def here(cls, **more: str) -> Clock:
+        """Return what is true of this process, and what else is said of it."""
+        return cls(host=platform.node(), pid=os.getpid(), **more)
 
 
 @dataclass(frozen=True, slots=True)

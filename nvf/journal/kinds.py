@@ -7,7 +7,7 @@ but for those two keys. Journals of older versions of nvf lack some of the field
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, JsonValue
 
@@ -20,6 +20,7 @@ from nvf.types import Figures
 FORMAT = 1
 Decision = Literal["continue", "prune", "stop", "complete", "pause"]
 Outcome = Literal["complete", "pruned", "stopped", "infeasible", "failed"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from nvf.errors import JournalError
+from nvf.errors import JournalError, UnknownName
 from nvf.journal import cold, kinds
 from nvf.journal.facts import Params, Provenance, Published
 from nvf.journal.kinds import Event, FaultTaken, SweepStarted
@@ -122,6 +122,13 @@ class SweepState:
     def name(self) -> str:
         """The sweep's name."""
         return self.started.sweep
+
+    def trial(self, number: int) -> TrialState:
+        """Return a trial, or raise `UnknownName` with those that there are."""
+        if number not in self.trials:
+            known = ", ".join(map(str, self.trials)) or "none"
+            raise UnknownName(f"sweep '{self.name}' has no trial {number}; its trials: {known}")
+        return self.trials[number]
 
     @property
     def objectives(self) -> list[Objective]:

@@ -94,19 +94,6 @@ def evaluate(
     return Evaluation(figures, scores, rows)
 
 
-def coincide(figures: Figures, queries: Mapping[str, int]) -> tuple[str, ...]:
-    """Return the views other than `all` that say the same: as many queries and equal figures, so shown once.
-
-    >>> coincide({"all": {"R@5": 0.5}, "clean": {"R@5": 0.5}}, {"all": 7, "clean": 7})
-    ('clean',)
-    """
-    return tuple(
-        view
-        for view in figures
-        if view != "all" and queries[view] == queries["all"] and figures[view] == figures["all"]
-    )
-
-
 def depth(measures: Sequence[str], split: Split | None = None) -> int:
     """Return how deep a ranking must be for the measures: the largest cutoff.
 

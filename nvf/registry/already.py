@@ -10,7 +10,7 @@ from nvf.journal import cold, folders
 from nvf.journal.kinds import Event
 from nvf.journal.replay import TrialState
 from nvf.registry.confirmations import Confirmation, confirmations
-from nvf.registry.markdown import when
+from nvf.text import when
 
 log = logging.getLogger(__name__)
 

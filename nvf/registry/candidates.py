@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nvf.errors import SweepError, UnknownName
+from nvf.errors import SweepError
 from nvf.journal import cold, folders
 from nvf.journal.kinds import Confirmed, Event
 from nvf.journal.leaderboard import best_trial
@@ -127,10 +127,7 @@ def _row(state: SweepState, result: ConfirmationResult | None, number: int | Non
 
 
 def _trial(state: SweepState, number: int | None) -> TrialState:
-    trial = best_trial(state) if number is None else state.trials.get(number)
-    if trial is not None:
-        return trial
-    if number is None:
+    trial = best_trial(state) if number is None else state.trial(number)
+    if trial is None:
         raise SweepError(f"no trial of sweep '{state.name}' has both a figure and a checkpoint: nothing to promote")
-    known = ", ".join(map(str, state.trials)) or "none"
-    raise UnknownName(f"sweep '{state.name}' has no trial {number}; its trials: {known}")
+    return trial

@@ -19,9 +19,9 @@ from nvf.overlap import sentences
 from nvf.registry.candidates import Candidate
 from nvf.registry.evaluated import head_figures, measured, new_documents, other_corpora, results
 from nvf.registry.gates import Verdict
-from nvf.registry.markdown import bullets, table, when
 from nvf.registry.openings import Opening
 from nvf.systems import SYSTEMS
+from nvf.text import bullets, table, when
 from nvf.tracking.names import cut
 from nvf.training import checkpoint, export
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from nvf.journal import cold
 from nvf.journal.leaderboard import beats_floors, best_floor, diagnoses
 from nvf.journal.replay import SweepState, TrialState
+from nvf.overlap import sentence
 from nvf.registry.candidates import Candidate
 from nvf.training.record import Record
 
@@ -95,7 +96,4 @@ def _withheld(state: SweepState) -> Iterator[str]:
 def _leaks(state: SweepState) -> Iterator[str]:
     for leak in state.started.task.leaks:
         if leak.split == "dev" and leak.other == "train" and (leak.near or leak.queries_shared):
-            yield (
-                f"dev leaks into train: {leak.near} of {leak.queries} queries are near-duplicates, "
-                f"{leak.queries_shared} share a judged document"
-            )
+            yield sentence(leak)

@@ -11,8 +11,8 @@ from nvf.measures.parse import VIEWS
 from nvf.registry.candidates import Candidate
 from nvf.registry.findings import measure_of
 from nvf.registry.gates import RAW
-from nvf.registry.markdown import number, table
 from nvf.systems import SYSTEMS
+from nvf.text import number, table
 from nvf.types import Figures
 
 NEW_DOCUMENTS = {

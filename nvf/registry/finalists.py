@@ -79,22 +79,15 @@ def plan(state: SweepState, finalists: Sequence[TrialState], seeds: int) -> list
 
 def order(part: Part, state: SweepState, snapshot: Path, folder: Path) -> Order:
     """Return what a worker is told to train; its checkpoints go below `folder`."""
-    spec, trial = state.spec, state.trials[part.trial]
-    return Order(
-        trial=part.trial,
-        system=trial.system,
-        params=trial.settings,
+    return Order.of(
+        state,
+        state.trials[part.trial],
+        snapshot,
+        folder / f"trial-{part.trial:04d}" / f"{'withheld' if part.withheld else 'all'}-{part.place}",
         seed=part.seed,
-        epochs=trial.epochs,
-        task=str(snapshot),
-        cold=spec.cold if part.withheld else 0.0,
+        cold=state.spec.cold if part.withheld else 0.0,
         cold_seed=part.cold_seed or 0,
-        measures=tuple(spec.measures()),
         objective=str(objective(state, withheld=part.withheld)),
-        checkpoints=str(folder / f"trial-{part.trial:04d}" / f"{'withheld' if part.withheld else 'all'}-{part.place}"),
-        cpu=spec.resources.cpu,
-        gpu=spec.resources.gpu,
-        halved=True,  # never: with another batch it would be another setting
     )
 
 

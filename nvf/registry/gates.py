@@ -15,8 +15,8 @@ from nvf.errors import GateRefused
 from nvf.journal import cold as rules
 from nvf.journal.result import ConfirmationResult, Finalist
 from nvf.measures.comparison import Comparison, probability
-from nvf.registry.markdown import number
 from nvf.spec.form import Gates
+from nvf.text import number
 
 RAW = "raw"
 """The floor that the cold gate looks at: what a new document had before anything was learned."""

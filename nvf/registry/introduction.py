@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from nvf.registry.markdown import number, when
 from nvf.registry.moves import Move
+from nvf.text import GAP, head, number, row, when
 
 HEAD = "Retrievers found by nvf."
 LENGTH = 4_500
 """Characters; MLflow's databases keep 5,000."""
-SPACE = "&emsp;"
-"""Between the cells of a table: the UI draws it without any."""
 
 
 def introduction(model: str, moves: Sequence[tuple[str, Move]]) -> str:
     """Return the description of `model`, given the moves of its aliases: the last ones, as far as there is room."""
-    rows = [_row(_cells(alias, move)) for alias, move in sorted(moves, key=lambda pair: -pair[1].at)]
-    head = [_row(("when (UTC)", "alias", "version", "move", "trial", "figure", "who")), "|" + " --- |" * 7]
+    rows = [row(_cells(alias, move), GAP) for alias, move in sorted(moves, key=lambda pair: -pair[1].at)]
+    first = head(("when (UTC)", "alias", "version", "move", "trial", "figure", "who"), GAP)
     start = f"{HEAD} A version's page is its card: figures, floors, gates. What its aliases did, the last move first:\n"
     end = f"\nAll moves: `nvf history {model}`; back to the version before: `nvf rollback {model}`"
-    room = LENGTH - len("\n".join((start, *head, end)))
+    room = LENGTH - len("\n".join((start, *first, end)))
     while rows and len("\n".join(rows)) > room:
         rows.pop()
-    return "\n".join((start, *head, *rows, end))
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(f'{cell}{SPACE}' for cell in cells)} |"
+    return "\n".join((start, *first, *rows, end))
 
 
 def _cells(alias: str, move: Move) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
-from nvf.errors import SweepError, UnknownName, UsageError
+from nvf.errors import SweepError, UsageError
 from nvf.journal import events as journal
 from nvf.journal import folders
 from nvf.journal.facts import Git
@@ -98,7 +98,8 @@ def reproduce(run: str, *, tolerance: float = TOLERANCE) -> Reproduction:
     records = [event for event in found if isinstance(event, RecordTaken) and event.trial == number]
     now = ground(task.fingerprint, then.ground.spec_text, brought.packages(then.spec, then.ground))
     with tempfile.TemporaryDirectory(prefix="nvf-reproduce-") as scratch:
-        order = _order(then, trial, snapshot, Path(scratch) / "checkpoints")
+        at, measures = Path(scratch) / "checkpoints", tuple(then.started.measures)
+        order = Order.of(then, trial, snapshot, at, params=trial.params, measures=measures)
         reports = [_told(report, order) for report in _again(order, trial, _halved(trial))]
     pairs = [
         (event.checkpoint.digest, report.checkpoint.digest)
@@ -124,12 +125,13 @@ def _named(run: str) -> tuple[str, int]:
         return found[1], int(found[2])
     if not re.fullmatch(r"[0-9a-f]{32}", run):
         raise UsageError(f"'{run}' names no trial; write SWEEP/TRIAL, e.g. quickstart/7, or the id of an MLflow run")
-    try:
-        tags = server.client().get_run(run).data.tags
-    except MlflowException as error:
-        if error.error_code in runs.GONE:
+    with server.connected() as mlflow:
+        try:
+            tags = mlflow.get_run(run).data.tags
+        except MlflowException as error:
+            if error.error_code not in runs.GONE:
+                raise
             raise UsageError(f"MLflow has no run {run}; `nvf list` shows the sweeps that are here") from None
-        raise server.unreachable(error) from error
     if names.SWEEP not in tags or names.TRIAL not in tags:
         raise UsageError(f"run {run} is not that of a trial; write SWEEP/TRIAL, or the id of a trial's run")
     name = tags[names.SWEEP]
@@ -140,35 +142,13 @@ def _named(run: str) -> tuple[str, int]:
 
 
 def _trial(state: SweepState, number: int) -> TrialState:
-    trial = state.trials.get(number)
-    if trial is None:
-        known = ", ".join(map(str, state.trials)) or "none"
-        raise UnknownName(f"sweep '{state.name}' has no trial {number}; its trials: {known}")
+    trial = state.trial(number)
     if not trial.records:
         raise SweepError(
             f"trial {number} of sweep '{state.name}' has no record, so there is nothing to compare with"
             + (f": it {trial.outcome}, {trial.error}" if trial.error else "")
         )
     return trial
-
-
-def _order(then: SweepState, trial: TrialState, snapshot: Path, checkpoints: Path) -> Order:
-    spec = then.spec
-    return Order(
-        trial=trial.number,
-        system=trial.system,
-        params=trial.params,
-        seed=trial.seed,
-        epochs=trial.epochs,
-        task=str(snapshot),
-        cold=spec.cold,
-        cold_seed=spec.search.seed,
-        measures=tuple(then.started.measures),
-        objective=str(then.objectives[0]),
-        checkpoints=str(checkpoints),
-        cpu=spec.resources.cpu,
-        gpu=spec.resources.gpu,
-    )
 
 
 def _halved(trial: TrialState) -> int:
@@ -194,8 +174,6 @@ def _again(order: Order, trial: TrialState, halved: int) -> Iterator[Report]:
 def _told(report: Report, order: Order) -> Report:
     if report.record is None:
         raise SweepError(f"trial {order.trial} does not train here as it did: {report.error}")
-    if any(fault.params for fault in report.faults):
-        raise SweepError(f"trial {order.trial} does not train here as it did: {report.faults[0].detail}")
     log.info(f"epoch {report.record.epoch} of {order.epochs}")
     return report
 

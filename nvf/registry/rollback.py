@@ -8,7 +8,6 @@ from nvf.errors import UsageError
 from nvf.registry import named, versions
 from nvf.registry.alias import history, look, move
 from nvf.registry.moves import Detail, Move
-from nvf.tracking import server
 
 
 def rollback(model: str, alias: str = named.ALIAS, reason: str | None = None) -> Move:
@@ -33,8 +32,7 @@ def rollback(model: str, alias: str = named.ALIAS, reason: str | None = None) ->
         Where MLflow does not answer.
     """
     versions.check_names(model, alias)
-    client = server.client(retries=1, timeout=versions.TIMEOUT)
-    try:
+    with versions.connected() as client:
         history(client, model, alias)
         since = look(client, model, alias)
         before = next(
@@ -43,12 +41,13 @@ def rollback(model: str, alias: str = named.ALIAS, reason: str | None = None) ->
         )
         if before is None:
             raise UsageError(f"nothing stood behind alias '{alias}' of model '{model}' before version {since.version}")
-        client.get_model_version(model, str(before))
-        return move(client, model, alias, since, before, "rollback", detail=Detail(reason=reason or None))
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+        try:
+            client.get_model_version(model, str(before))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
             raise UsageError(f"version {before} of model '{model}' was deleted: nothing to go back to") from None
-        raise server.unreachable(error) from error
+        return move(client, model, alias, since, before, "rollback", detail=Detail(reason=reason or None))
 
 
 def moves(model: str, alias: str = named.ALIAS) -> list[Move]:

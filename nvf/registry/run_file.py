@@ -13,8 +13,6 @@ journal of the sweep says so, where the sweep is here, and with it the cards of 
 
 from __future__ import annotations
 
-import os
-import platform
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -181,7 +179,7 @@ def _journal(folder: Path, version: ModelVersion, task: Task) -> None:
             model=version.name,
             version=int(version.version),
             task=Named(task.name, task.fingerprint),
-            clock=Clock(host=platform.node(), pid=os.getpid()),
+            clock=Clock.here(),
         )
         journal.append(written, sync=True)
 

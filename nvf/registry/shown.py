@@ -13,8 +13,8 @@ from nvf.errors import UsageError
 from nvf.registry import versions
 from nvf.registry.alias import recorded
 from nvf.registry.card import FILE
-from nvf.registry.markdown import table, when
 from nvf.registry.openings import openings
+from nvf.text import table, when
 from nvf.tracking import names
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -127,4 +126,4 @@ def first_event(
 
 def clock(snapshot: Path) -> Clock:
     """Return what is true of this process alone."""
-    return Clock(host=platform.node(), pid=os.getpid(), folder=os.getcwd(), snapshot=str(snapshot))
+    return Clock.here(folder=os.getcwd(), snapshot=str(snapshot))

@@ -131,14 +131,17 @@ class Conductor:
         return self.order(number)
 
     def on_report(self, report: Report) -> bool:
-        """Take a worker's report; return whether the trial goes on."""
+        """Take a worker's report; return whether the trial goes on with the same order."""
         trial = self.state.trials[report.trial]
         if trial.outcome is not None or trial.paused:
             return False
         for fault in report.faults:
             self._fault(trial, fault)
         if report.error is not None:
-            self._end(trial.number, "infeasible" if report.infeasible else "failed", report.error)
+            if not report.infeasible:
+                self._end(trial.number, "failed", report.error)
+            elif self._halve(trial, report.error.removeprefix("out of memory: ")):
+                self._waiting.insert(0, trial.number)
             return False
         assert report.record is not None, "a report is a record or an error"
         if report.record.epoch <= trial.epoch:
@@ -179,11 +182,8 @@ class Conductor:
             self._fault(trial, Fault("worker_lost", cause))
             if [each.fault for each in trial.faults].count("worker_lost") > LOSSES:
                 self._end(number, "failed", f"the worker process died, and {LOSSES} more after it")
-        elif changed := {} if trial.changed else halved(trial.system, trial.params):
-            params = ", ".join(f"{name} = {value}" for name, value in changed.items())
-            self._fault(trial, Fault("out_of_memory", f"{cause}; it goes on with {params}", changed))
         else:
-            self._end(number, "infeasible", f"out of memory: {cause}")
+            self._halve(trial, cause)
 
     def on_lost(self, number: int) -> None:
         """Take note that Ray gave a trial up after a death: it goes on with another worker, if it goes on at all.
@@ -201,28 +201,19 @@ class Conductor:
 
     def order(self, number: int) -> Order:
         """Return what a worker is told of a trial: from the start, or to go on after its last journaled epoch."""
-        trial, objective, spec = self.state.trials[number], self.state.objectives[0], self._spec
+        trial, objective = self.state.trials[number], self.state.objectives[0]
         best = trial.best(objective)
         value = objective.of(best)
         known = [] if best is None else shelf.live(trial, objective)
-        return Order(
-            trial=number,
-            system=trial.system,
-            params=trial.settings,
-            seed=trial.seed,
-            epochs=trial.epochs,
-            task=str(self._place.task),
-            cold=spec.cold,
-            cold_seed=spec.search.seed,
-            measures=tuple(spec.measures()),
-            objective=str(spec.objectives[0]),
-            checkpoints=str(self._place.checkpoints / f"trial-{number:04d}"),
+        return Order.of(
+            self.state,
+            trial,
+            self._place.task,
+            self._place.checkpoints / f"trial-{number:04d}",
             resume=trial.epoch if trial.records else None,
             digests={epoch: trial.checkpoints[epoch].digest for epoch in known},
             best=None if best is None or value is None else (best.epoch, value),
             halved=bool(trial.changed),
-            cpu=spec.resources.cpu,
-            gpu=spec.resources.gpu,
             code=os.getcwd() if is_code(trial.system) else None,
         )
 
@@ -294,6 +285,16 @@ class Conductor:
             self._failures.clear(trial.system)
         elif said := self._failures.add(trial.system, trial.error or ""):
             self._halt = "failing", said
+
+    def _halve(self, trial: replay.TrialState, cause: str) -> bool:
+        """Have a trial for which memory was short go on with half the batch, once; return whether it can."""
+        changed = {} if trial.changed else halved(trial.system, trial.params)
+        if not changed:
+            self._end(trial.number, "infeasible", f"out of memory: {cause}")
+            return False
+        params = ", ".join(f"{name} = {value}" for name, value in changed.items())
+        self._fault(trial, Fault("out_of_memory", f"{cause}; it goes on with {params}", changed))
+        return True
 
     def _fault(self, trial: replay.TrialState, fault: Fault) -> None:
         """Write down what was lived with; a disk that stays full is told once for each trial."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 from nvf.journal.facts import Clock, Params, Published
+from nvf.journal.replay import SweepState, TrialState
 from nvf.training.record import Record
 
 
@@ -31,8 +34,7 @@ class Order:
     best
         The best epoch so far and its value, or None.
     halved
-        Whether the batch was halved for want of memory, and is not to be halved again: the checkpoints may be of the
-        larger one.
+        Whether the batch was halved for want of memory: the checkpoints may be of the larger one.
     cpu, gpu
         What Ray gives the trial.
     code
@@ -57,6 +59,27 @@ class Order:
     best: tuple[int, float] | None = None
     halved: bool = False
     code: str | None = None
+
+    @classmethod
+    def of(cls, state: SweepState, trial: TrialState, task: Path, checkpoints: Path, **other: Any) -> Order:
+        """Return what a worker is told of a trial as its sweep has it, from the start; `other` is what differs."""
+        spec = state.spec
+        order = cls(
+            trial=trial.number,
+            system=trial.system,
+            params=trial.settings,
+            seed=trial.seed,
+            epochs=trial.epochs,
+            task=str(task),
+            cold=spec.cold,
+            cold_seed=spec.search.seed,
+            measures=tuple(spec.measures()),
+            objective=str(state.objectives[0]),
+            checkpoints=str(checkpoints),
+            cpu=spec.resources.cpu,
+            gpu=spec.resources.gpu,
+        )
+        return replace(order, **other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +118,7 @@ class Report:
     error
         What went wrong, or None.
     infeasible
-        Whether the error is a want of memory, with half the batch still.
+        Whether the error is a want of memory.
     faults
         What went wrong on the way, and was lived with.
     clock

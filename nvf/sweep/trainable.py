@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from dataclasses import replace
 from typing import Any
 
@@ -33,5 +31,5 @@ class NvfTrainable(tune.Trainable):
         """Run one epoch and return its report."""
         report = self._worker.step()
         node = ray.get_runtime_context().get_node_id()
-        clock = Clock(host=platform.node(), pid=os.getpid(), node=node, **machine())
+        clock = Clock.here(node=node, **machine())
         return {REPORT: replace(report, clock=clock)}

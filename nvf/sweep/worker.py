@@ -47,8 +47,6 @@ class Worker:
     def step(self) -> Report:
         """Run the next epoch; a Python error comes back as a report, never as an exception."""
         report = self._attempt()
-        if report.infeasible and not self.order.halved and self._halve():
-            report = self._attempt()
         faults, self._faults = tuple(self._faults), []
         return replace(report, faults=faults)
 
@@ -80,6 +78,10 @@ class Worker:
     def _begin(self) -> Training:
         order = self.order
         torch.set_num_threads(max(1, int(order.cpu)))
+        if order.halved:  # what it had with the larger batch is another's, on a GPU that trials share
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
         if order.resume is None:
             shutil.rmtree(self._folder, ignore_errors=True)
             return self._fresh()
@@ -184,28 +186,6 @@ class Worker:
         for other in self._folder.glob("epoch-*"):
             if int(other.name.removeprefix("epoch-")) not in keep:
                 shutil.rmtree(other, ignore_errors=True)
-
-    def _halve(self) -> bool:
-        """Go back to the last epoch with half the batch; returns whether there was a batch to halve."""
-        changed = scarcity.halved(self.order.system, self.order.params)
-        if not changed:
-            return False
-        params = ", ".join(f"{name} = {value}" for name, value in changed.items())
-        detail = f"it goes on with {params}"
-        self._faults.append(Fault("out_of_memory", detail, changed))
-        self.order = replace(
-            self.order,
-            params={**self.order.params, **changed},
-            resume=None if self._epoch < 0 else self._epoch,
-            digests=self._digests,
-            best=self._best,
-            halved=True,
-        )
-        self._training = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        return True
 
 
 @functools.lru_cache(maxsize=1)

@@ -151,7 +151,7 @@ def _part(judged: Judged, rows: IntArray) -> Judged:
 def _split(
     name: str, queries: Queries, qrels: Qrels, train: Queries, dropped: Mapping[str, int], threshold: float
 ) -> Split:
-    clean = np.ones(len(queries), dtype=bool) if name == "train" else leakage.clean_mask(queries, train, threshold)
+    clean = np.ones(len(queries), dtype=bool) if name == "train" else ~leakage.near(queries, train, threshold)
     rows = np.array([dropped.get(query, -1) for query in queries.ids], dtype=np.int64)
     return Split(name, queries, qrels, clean, rows)
 

@@ -118,11 +118,6 @@ def same_text(queries: Queries, others: Queries) -> BoolArray:
     return np.array([normalised(text) in known for text in queries.texts], dtype=bool)
 
 
-def clean_mask(queries: Queries, train: Queries, threshold: float) -> BoolArray:
-    """Return (Q,) whether each query has no near-duplicate among the training queries."""
-    return ~near(queries, train, threshold)
-
-
 def overlap(split: Split, other: Split, threshold: float) -> Overlap:
     """Return what `split` shares with `other`."""
     own, theirs = split.qrels.relevant(), other.qrels.relevant()

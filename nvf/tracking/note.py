@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
+from nvf import text
 from nvf.journal.leaderboard import Leaderboard, Row
 from nvf.journal.result import ConfirmationResult
 from nvf.measures.comparison import Comparison, probability
 from nvf.measures.parse import VIEWS
-from nvf.overlap import Overlap
+from nvf.overlap import sentences
+from nvf.text import number
 from nvf.types import Figures
 
+_row, _head = partial(text.row, gap=text.GAP), partial(text.head, gap=text.GAP)
 LENGTH = 7_800
 """Characters; MLflow keeps 8,000."""
-GAP = "&emsp;"
-"""Between the cells of a table: the UI draws it without any space."""
 
 
 def markdown(
@@ -55,7 +57,7 @@ def markdown(
 
 
 def _parts(board: Leaderboard, confirmed: ConfirmationResult | None, promoted: Iterable[str]) -> list[str]:
-    lines = [*_leaks(board.leaks), *board.notes, *promoted]
+    lines = [*sentences(board.leaks), *board.notes, *promoted]
     return [*(_confirmation(confirmed) if confirmed else []), "", *(f"- {line}" for line in lines)]
 
 
@@ -63,24 +65,12 @@ def _links(links: Mapping[str, str]) -> str:
     return " | ".join(f"[{title}]({address})" for title, address in links.items()) + "\n" if links else ""
 
 
-def _head(columns: Sequence[str]) -> list[str]:
-    return [_row(columns), "|" + " --- |" * len(columns)]
-
-
-def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(f"{cell}{GAP}" if cell else "" for cell in cells) + " |"
-
-
 def _titles(measure: str, views: Sequence[str]) -> list[str]:
     return [measure if view == "all" else f"{view} {measure}" for view in views]
 
 
 def _figures(figures: Figures, measure: str, views: Sequence[str]) -> list[str]:
-    return [_number(figures.get(view, {}).get(measure)) for view in views]
-
-
-def _number(value: float | None, form: str = ".4f") -> str:
-    return "-" if value is None else format(value, form)
+    return [number(figures.get(view, {}).get(measure)) for view in views]
 
 
 def _trial(trial: Row, measure: str, views: Sequence[str]) -> str:
@@ -119,12 +109,3 @@ def _confirmation(result: ConfirmationResult) -> list[str]:
 
 def _difference(line: Comparison) -> list[str]:
     return [f"{line.difference:+.4f}", line.interval, probability(line.p)]
-
-
-def _leaks(leaks: Sequence[Overlap]) -> list[str]:
-    return [
-        f"leaks of {leak.split} into {leak.other}: {leak.near} of {leak.queries} queries are near-duplicates, "
-        f"{leak.queries_shared} share a judged document"
-        for leak in leaks
-        if leak.near or leak.queries_shared
-    ]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nvf.indexes.exact import search, top_k, twins
 from nvf.measures import judge
-from nvf.measures.evaluate import coincide, depth, drop_own, evaluate
+from nvf.measures.evaluate import depth, drop_own, evaluate
 from nvf.tasks.base import Qrels, Split
 from nvf.types import Queries, Ranking
 
@@ -133,13 +133,6 @@ def test_cold_documents_stand_against_the_whole_corpus() -> None:
     found = evaluate(ranking, split, cold, ["nDCG@3", "nDCG@10", "RR@10", "R@3"])
     half = pytest.approx(0.25)
     assert found.figures["cold"] == {"nDCG@3": 0, "nDCG@10": pytest.approx(1 / np.log2(5)), "RR@10": half, "R@3": 0}
-
-
-def test_coincide_needs_the_same_queries_and_figures() -> None:
-    figures = {"all": {"R@5": 0.5}, "clean": {"R@5": 0.5}, "cold": {"R@5": 0.4}}
-    assert coincide(figures, {"all": 3, "clean": 3, "cold": 3}) == ("clean",)
-    assert coincide(figures, {"all": 3, "clean": 2, "cold": 3}) == ()
-    assert coincide({"all": {"R@5": 0.5}}, {"all": 3}) == ()
 
 
 def test_depth() -> None:

@@ -129,6 +129,25 @@ def test_half_the_batch_after_a_worker_was_killed_for_memory_and_infeasible_afte
         assert (row.outcome, row.settings["batch_size"]) == ("infeasible", trial.settings["batch_size"])
 
 
+def test_half_the_batch_after_a_worker_found_memory_short_and_infeasible_after_the_second(
+    tmp_path: Path,
+) -> None:
+    with conducting(tmp_path, system="linear") as conductor:
+        order = ordered(conductor)
+        conductor.on_report(report(order, 0))
+        short = Report(trial=0, error="out of memory: not that much", infeasible=True)
+        assert not conductor.on_report(short), "not with this order"
+        again = ordered(conductor)
+        assert (again.trial, again.resume, again.halved) == (0, 0, True)
+        assert again.params == {**order.params, "batch_size": order.params["batch_size"] // 2}
+        trial = conductor.state.trials[0]
+        assert [(each.fault, each.epoch) for each in trial.faults] == [("out_of_memory", 0)]
+        assert conductor.on_report(report(again, 1))
+        assert not conductor.on_report(short)
+        assert (trial.outcome, trial.error) == ("infeasible", short.error)
+        assert ordered(conductor).trial == 1
+
+
 def test_a_worker_that_is_lost_is_a_fault_and_no_failure(tmp_path: Path) -> None:
     with conducting(tmp_path) as conductor:
         order = ordered(conductor)

@@ -30,7 +30,7 @@ def test_near_by_cosine_or_by_text() -> None:
     asked = queries(vectors, ["x", "y", " does IT -- work ", "!!!"])
     assert leakage.near(asked, TRAIN, 0.9).tolist() == [True, False, True, False]
     assert leakage.near(asked, TRAIN, 0.7).tolist() == [True, True, True, False]
-    assert leakage.clean_mask(asked, TRAIN, 0.9).tolist() == [False, True, False, True]
+    assert leakage.near(asked, TRAIN, 0.9).tolist() == [True, False, True, False]
 
 
 def test_windows_of_context_are_compared_whole() -> None:
@@ -116,7 +116,7 @@ def test_clean_counts_against_all_training_queries(data_folder: Path) -> None:
             asked[part] = queries(
                 vectors[[at[query] for query in dict.fromkeys(line.split("\t")[0] for line in lines)]]
             )
-        counts[name] = int(leakage.clean_mask(asked["test"], asked["train"], 0.85).sum())
+        counts[name] = int((~leakage.near(asked["test"], asked["train"], 0.85)).sum())
     assert counts == {"scifact": 167, "nfcorpus": 294}
 
 

@@ -141,7 +141,9 @@ def test_the_note_is_the_leaderboard_with_floors_and_leaks(folder: Path) -> None
     assert "| best epoch&emsp; | epochs run&emsp; |" in note
     floors = [cells(line) for line in note.splitlines() if line.startswith(("| floor", "| ceiling"))]
     assert floors == ["ceiling oracle 0.9000 0.8900 0.4500".split(), "floor raw 0.4500 0.4400 0.2250".split()]
-    assert "3 of 100 queries are near-duplicates, 12 share a judged document" in note
+    assert (
+        "- leak: 3 of 100 dev queries have a near-duplicate in train" in note and "(12 of 100 queries have one)" in note
+    )
 
 
 def cells(row: str) -> list[str]:
