@@ -50,21 +50,9 @@ class Column:
 
 
 def fit(columns: Sequence[Column], width: int, chosen: Sequence[str] | None = None) -> tuple[list[Column], list[str]]:
-    """Return the columns that fit into `width` beside one another, and the names of those left out.
+    """Return the columns that fit into `width` cells beside one another, and the names of those left out.
 
-    Parameters
-    ----------
-    columns
-        In the order in which they stand.
-    width
-        Of the terminal, in cells.
-    chosen
-        Names of the columns to show instead, however wide they are.
-
-    Raises
-    ------
-    UsageError
-        Where a chosen name is that of no column.
+    `chosen` names those to show instead, however wide they are; raises `UsageError` where one is that of no column.
     """
     known = {column.name: column.rank if any(column.cells) else None for column in columns}
     if chosen is not None:

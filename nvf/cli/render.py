@@ -95,12 +95,7 @@ def setting(params: Mapping[str, Any]) -> str:
 def views(queries: Mapping[str, int], rows: Sequence[Mapping[str, Mapping[str, float]]]) -> tuple[list[str], list[str]]:
     """Return the views to show, and a line for each that says the same as `all` everywhere.
 
-    Parameters
-    ----------
-    queries
-        View -> how many queries it has.
-    rows
-        Figures by view, for every line of the table.
+    `queries` has how many each view has; `rows` are the figures by view, for every line of the table.
     """
     shown, notes = ["all"], []
     for view in queries:
@@ -117,18 +112,9 @@ def views(queries: Mapping[str, int], rows: Sequence[Mapping[str, Mapping[str, f
 def leaderboard(
     board: Leaderboard, width: int, top: int = 20, chosen: Sequence[str] | None = None
 ) -> Iterator[Text | str]:
-    """Yield what is printed of a leaderboard (see `nvf.journal.leaderboard`).
+    """Yield what is printed of the first `top` trials of a leaderboard, in lines of `width` cells.
 
-    Parameters
-    ----------
-    board
-        The sweep's.
-    width
-        Cells that a line may take; columns that do not fit are left out, which a line says.
-    top
-        How many trials are shown.
-    chosen
-        Names of the columns to show, or None for those that fit.
+    Columns that do not fit are left out, which a line says; `chosen` names those to show instead.
     """
     rows = board.trials[:top]
     floors = {**board.ceiling_figures, **board.floor_figures}

@@ -111,10 +111,7 @@ def _check_length(name: str, max_length: int, limit: Any) -> None:
 def identifying_files(name: str, max_length: int = 0) -> list[Path]:
     """Return the files that the fingerprint depends on, sorted.
 
-    Raises
-    ------
-    EncoderError
-        Where they are plainly no model, or of one that does not take `max_length` tokens.
+    Raises `EncoderError` where they are plainly no model, or of one that does not take `max_length` tokens.
     """
     found = folder(name)
     _check_length(name, max_length, _described(name, found).get("max_position_embeddings"))

@@ -32,15 +32,8 @@ PARTS = {
 class MiniLM:
     """The encoder, with as much of `SentenceTransformer` as `nvf.encoders.frozen.Encoder` asks of it.
 
-    Parameters
-    ----------
-    folder
-        As published: config.json, tokenizer.json, model.safetensors.
-
-    Attributes
-    ----------
-    max_seq_length
-        In tokens, the two special ones included; longer texts are cut.
+    `folder` is as published: config.json, tokenizer.json, model.safetensors. Texts longer than `max_seq_length` tokens,
+    the two special ones included, are cut.
     """
 
     def __init__(self, folder: Path) -> None:

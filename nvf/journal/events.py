@@ -80,11 +80,8 @@ class Journal(AbstractContextManager["Journal"]):
     def append(self, event: E, *, sync: bool = False) -> E:
         """Write one event; with `sync`, wait until it is on the disk. Returns it with its place and time.
 
-        Raises
-        ------
-        JournalError
-            Where the disk is full, and the room set aside used up. The journal ends with the event before, and can be
-            gone on with.
+        Raises `JournalError` where the disk is full, and the room set aside used up: the journal ends with the event
+        before, and can be gone on with.
         """
         event = replace(event, n=self._next, t=round(time.time(), 3))
         body = adapter(type(event)).dump_json(event)
@@ -142,21 +139,10 @@ def _lock(file: FileIO, path: Path, work: str) -> None:
 
 
 def parse(raw: bytes, path: Path, first: int = 0) -> tuple[list[Event], int]:
-    """Return the events in `raw` and how many bytes they take; a torn last line is left out.
+    """Return the events in `raw`, the first of which has the number `first`, and how many bytes they take.
 
-    Parameters
-    ----------
-    raw
-        Bytes of the journal from the start of a line on.
-    path
-        The file, for messages.
-    first
-        The number that the first event must have.
-
-    Raises
-    ------
-    JournalError
-        Where a complete line is damaged, naming file, line and byte.
+    `raw` are bytes of the journal from the start of a line on; a torn last line is left out. Raises `JournalError`
+    where a complete line is damaged, naming file, line and byte.
     """
     events: list[Event] = []
     length = 0

@@ -27,13 +27,7 @@ def find(name: str) -> Path:
 
 
 def inside(folder: Path, relative: str) -> Path:
-    """Return what lies at `relative`, as a journal gives it, in the sweep's folder.
-
-    Raises
-    ------
-    JournalError
-        Where it leads out of the folder.
-    """
+    """Return what lies at `relative` in the sweep's folder, as its journal has it; raises `JournalError` outside."""
     if not Path(os.path.normpath(folder / relative)).is_relative_to(os.path.normpath(folder)):
         raise JournalError(f"{folder / FILE} names {relative!r}, outside of its folder; nothing there is read")
     return folder / relative

@@ -19,13 +19,8 @@ class Underway:
     def parts(self, state: SweepState, pause: float | None) -> list[str] | None:
         """Return what is to be told of the state, in parts, or None where it is too early for that.
 
-        Parameters
-        ----------
-        state
-            The sweep as journaled.
-        pause
-            Seconds between two looks, unless a trial has ended in between; None where each look is a line that stays:
-            then they come every ten seconds at first, every minute later, and at the end.
+        There are `pause` seconds between two looks, unless a trial has ended in between. With None each look is a line
+        that stays: then they come every ten seconds at first, every minute later, and at the end.
         """
         self._pace = self._pace or Pace(done(state))
         self._pace.reached(done(state))

@@ -81,14 +81,8 @@ def choose(
 ) -> Candidate:
     """Return the candidate of the sweep in `folder`: the trial `number`, or the best.
 
-    Of a confirmed sweep the best is the finalist whose replicates do best on dev; test chooses nothing.
-
-    Parameters
-    ----------
-    folder, events, number
-        The sweep's folder and journal, and a trial's number or None.
-    check
-        Told what was chosen before the task is opened, which may be slow; may raise.
+    Of a confirmed sweep the best is the finalist whose replicates do best on dev; test chooses nothing. `check` is told
+    what was chosen before the task is opened, which may be slow; it may raise.
 
     Raises
     ------

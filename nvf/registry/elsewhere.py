@@ -26,24 +26,8 @@ from nvf.types import FloatArray
 class Elsewhere:
     """Ranks a split of other tasks; of their labels, nothing but its own is ever looked at.
 
-    A query of theirs is clean where it has no near-duplicate among the training queries of the task that was trained
-    on.
-
-    Parameters
-    ----------
-    home
-        The task that was trained on.
-    options
-        Of the other tasks, as in a sweep file.
-    measures
-        What is measured.
-    split
-        Which split of theirs is judged.
-
-    Raises
-    ------
-    TaskError
-        Where a task has other vectors than the one that was trained on.
+    A query of theirs is clean where it has no near-duplicate among the training queries of `home`, the task that was
+    trained on. `options` are those of the others, as in a sweep file; raises `TaskError` where one has other vectors.
     """
 
     def __init__(self, home: Task, options: Sequence[Options], measures: Sequence[str], split: str = SPLIT) -> None:

@@ -21,12 +21,8 @@ def choose(state: SweepState, top: int, trials: Sequence[int]) -> list[TrialStat
     """Return the finalists: the trials named, or the best `top` different settings on dev.
 
     Where the sweep's gates ask for a record without a diagnosis, a trial that has one is left out, and that is logged:
-    to open test for what will be refused anyway is a waste. Where every trial has one, all are taken.
-
-    Raises
-    ------
-    SweepError
-        Where there are none, or a named one has no figure.
+    to open test for what will be refused anyway is a waste. Where every trial has one, all are taken. Raises
+    `SweepError` where there are none, or a named one has no figure.
     """
     rows = leaderboard(state).judged
     judged = [row.trial for row in rows]

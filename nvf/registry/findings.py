@@ -85,18 +85,10 @@ def finalist(
     against_champion: dict[str, Comparison] | None,
     size: Callable[[Published], int],
 ) -> Finalist:
-    """Return what is said of one finalist.
+    """Return what is said of one finalist, given its trainings on all judgements (`full`) and with a share withheld.
 
-    Parameters
-    ----------
-    state, trial
-        The sweep, and the finalist in it.
-    full, withheld
-        Its trainings: on all judgements, and with a share withheld.
-    judged, against, against_champion
-        How they do on test, and how that compares with each floor and the reigning version.
-    size
-        Gives the bytes of a checkpoint's tensors.
+    `judged`, `against` and `against_champion` say how they do on test, and how that compares with each floor and the
+    reigning version; `size` gives the bytes of a checkpoint's tensors.
     """
     by, as_searched = objective(state, withheld=False), objective(state, withheld=True)
     of_full, of_withheld = _records(full), _records(withheld)

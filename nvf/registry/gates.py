@@ -46,16 +46,9 @@ class Verdict:
 
 
 def verdicts(row: Finalist, result: ConfirmationResult, gates: Gates, size: int | None) -> list[Verdict]:
-    """Return what every gate that applies says of one finalist.
+    """Return what every gate that applies says of one finalist, whose tensors take `size` bytes.
 
-    Parameters
-    ----------
-    row, result
-        The finalist, and the confirmation that it is part of.
-    gates
-        The sweep file's.
-    size
-        Bytes of the finalist's tensors; None where they are not known, and so not judged.
+    Where the size is not known (None) it is not judged.
     """
     return [
         *floors(row, result, gates),

@@ -38,21 +38,8 @@ def confirmed_first(
 ) -> None:
     """Refuse a trial that was never confirmed where `alias` is the champion's, or the sweep file asks for it always.
 
-    Parameters
-    ----------
-    state, trial, events
-        The sweep, the trial in it, and the sweep's journal.
-    alias
-        The alias that would move.
-    again
-        The command that was given, without alias and force.
-    running
-        Whether a driver is at work on the sweep.
-
-    Raises
-    ------
-    GateRefused
-        With what to run.
+    Raises `GateRefused` with what to run: `again` is the command that was given, without alias and force, and `running`
+    whether a driver is at work on the sweep.
     """
     asked = state.spec.gates
     if not guarded(alias, asked):
@@ -74,16 +61,7 @@ def verdicts(
 ) -> list[Verdict]:
     """Return what every gate says, or raise `GateRefused` where one says no, guards `alias` and is not overruled.
 
-    Parameters
-    ----------
-    client, model, reigning
-        The registered model, and the version that would be replaced, or None.
-    candidate
-        What shall be promoted.
-    alias
-        The alias that would move.
-    forced
-        Whether the verdicts are only recorded.
+    `reigning` is the version of `model` that would be replaced, or None; where `forced`, verdicts are only recorded.
     """
     asked = candidate.state.spec.gates
     name, number = candidate.state.name, candidate.trial.number

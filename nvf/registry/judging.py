@@ -74,16 +74,9 @@ class Judged:
 
 
 class Judge:
-    """Ranks test for floors and finalists alike.
+    """Ranks test of a task, with nothing withheld, for floors and finalists alike.
 
-    Parameters
-    ----------
-    task
-        With nothing withheld.
-    measures
-        What is measured.
-    cold
-        The share that is withheld from the replicates of the cold figure.
+    `cold` is the share that is withheld from the replicates of the cold figure.
     """
 
     def __init__(self, task: Task, measures: Sequence[str], cold: float) -> None:

@@ -84,20 +84,9 @@ def stage(checkpoint_folder: Path, task: Task, folder: Path, gpu: float = 0) -> 
 
 
 def save(checkpoint_folder: Path, task: Task, folder: Path, metadata: dict[str, str], gpu: float = 0) -> None:
-    """Write the MLflow model to `folder`, which must not exist.
+    """Write the MLflow model to `folder`, which must not exist: what the trial published, and what it was trained on.
 
-    Parameters
-    ----------
-    checkpoint_folder
-        What the trial published.
-    task
-        What it was trained on.
-    folder
-        Where the model goes.
-    metadata
-        Kept in its `MLmodel`, as plain data.
-    gpu
-        As of `stage`.
+    `metadata` is kept in its `MLmodel`, as plain data; `gpu` is as of `stage`.
     """
     needed = [f"{name}=={version(name).partition('+')[0]}" for name in PACKAGES]
     package = requirement(read_meta(checkpoint_folder))

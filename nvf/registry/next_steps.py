@@ -56,15 +56,7 @@ def lines(steps: Sequence[Step]) -> list[str]:
 
 
 def next_steps(state: SweepState, events: Sequence[Event], *, running: bool) -> Advice:
-    """Return what to do next with a sweep.
-
-    Parameters
-    ----------
-    state, events
-        The sweep, and the journal that it is replayed from.
-    running
-        Whether a driver, or a confirmation, is at work on it.
-    """
+    """Return what to do next with a sweep, given its journal, and whether a driver or confirmation is at work on it."""
     name = state.name
     if running:
         stop = [Step("stop", f"nvf stop {name}")] if state.status == "running" else []  # a confirmation is no driver

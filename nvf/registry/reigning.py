@@ -41,12 +41,7 @@ class Reigning:
 def reigning(model: str, task: Task) -> Reigning | None:
     """Return the champion of `model`, or None where there is none that can be judged on `task`; why is logged.
 
-    Parameters
-    ----------
-    model
-        Name of a registered model; there may be none of this name yet.
-    task
-        What is judged on: a champion of another task is not compared.
+    There may be no model of this name yet. A champion of another task is not compared.
     """
     try:
         with versions.connected() as client:

@@ -51,15 +51,7 @@ class Hit:
 
 
 class Retriever:
-    """A trained system on its corpus, which answers texts or vectors.
-
-    Parameters
-    ----------
-    system
-        Restored.
-    task
-        The corpus, its encoder, and a few dev queries.
-    """
+    """A trained system on its corpus, which answers texts or vectors; its task has an encoder and a few dev queries."""
 
     def __init__(self, system: System, task: Task) -> None:
         self.system = system

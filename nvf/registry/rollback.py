@@ -13,14 +13,7 @@ from nvf.registry.moves import Detail, Move
 def rollback(model: str, alias: str = named.ALIAS, reason: str | None = None) -> Move:
     """Point `alias` at the version that it pointed to before the present one was promoted; again goes further back.
 
-    Parameters
-    ----------
-    model
-        The registered model.
-    alias
-        Which of its aliases.
-    reason
-        Written down.
+    `reason` is written down.
 
     Raises
     ------

@@ -46,12 +46,7 @@ class Shown:
 
 
 def show(model: str | None) -> Shown:
-    """Return a model version with its card, and what happened to it since that was written.
-
-    Parameters
-    ----------
-    model
-        As `nvf.registry.versions.resolve` takes it.
+    """Return a model version, named as `versions.resolve` takes it, with its card and what happened to it since.
 
     Raises
     ------

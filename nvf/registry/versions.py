@@ -32,20 +32,10 @@ def check_names(model: str, alias: str) -> None:
 
 
 def resolve(client: MlflowClient, model: str | None) -> ModelVersion:
-    """Return the model version that `model` means.
+    """Return the model version that `model` means, or raise `UsageError` with the command that makes one.
 
-    Parameters
-    ----------
-    client
-        Of the registry.
-    model
-        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `NAME` for its champion, or None for the champion that was
-        promoted last.
-
-    Raises
-    ------
-    UsageError
-        Where there is none, naming the command that makes one.
+    It is `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `NAME` for its champion, or None for the champion that was
+    promoted last.
     """
     if model is None:
         return client.get_model_version_by_alias(_newest(client), ALIAS)

@@ -54,10 +54,7 @@ def check(spec: Spec, ground: Provenance) -> None:
 def packages(spec: Spec, before: Provenance | None = None) -> dict[str, Package]:
     """Return each package that a sweep runs code of, with its version and the digests of its sources.
 
-    Raises
-    ------
-    SweepError
-        Where one is not here; with the version that was there, where `before` knows it.
+    Raises `SweepError` where one is not here; with the version that was there, where `before` knows it.
     """
     found: dict[str, Package] = {}
     for table, name in _everything(spec):

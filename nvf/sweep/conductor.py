@@ -43,23 +43,7 @@ class Place:
 
 
 class Conductor:
-    """Runs the search of one sweep.
-
-    Parameters
-    ----------
-    spec
-        The sweep.
-    state
-        The journaled sweep so far; the conductor carries it forward.
-    journal
-        Where every event goes first.
-    study
-        The search state.
-    place
-        Folders that every worker sees.
-    on_change
-        Called after every event.
-    """
+    """Runs the search of one sweep, and carries its `state` forward; `on_change` is called after every event."""
 
     def __init__(
         self,
@@ -164,16 +148,9 @@ class Conductor:
         return decision == "continue"
 
     def on_death(self, number: int, cause: str, *, out_of_memory: bool) -> None:
-        """Take note that a trial's worker died; it is begun anew, with half the batch where memory was short.
+        """Take note that a trial's worker died by what Ray calls `cause`; it is begun anew.
 
-        Parameters
-        ----------
-        number
-            The trial.
-        cause
-            What Ray says.
-        out_of_memory
-            Whether Ray killed the worker because the node was running out of memory.
+        Where Ray killed it since its node was running `out_of_memory`, it goes on with half the batch.
         """
         trial = self.state.trials[number]
         if trial.outcome is not None or self._interrupted:

@@ -20,17 +20,7 @@ SHOWN = 20
 
 
 def ground(fingerprint: str, spec_text: str, packages: Mapping[str, Package] | None = None) -> Provenance:
-    """Return what a sweep that begins now stands on.
-
-    Parameters
-    ----------
-    fingerprint
-        Of its task.
-    spec_text
-        Its file.
-    packages
-        Those that it runs code of, as `nvf.sweep.brought.packages` finds them.
-    """
+    """Return what a sweep that begins now stands on; `packages` are those that `nvf.sweep.brought.packages` finds."""
     return Provenance(
         fingerprint=fingerprint,
         spec_text=spec_text,

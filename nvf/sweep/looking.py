@@ -15,10 +15,7 @@ from nvf.tasks.outline import Look, check_searchable
 def look(spec: Spec) -> list[Look]:
     """Return what the task holds, and what those hold that are judged besides.
 
-    Raises
-    ------
-    Misfit
-        Where they cannot be searched, or not by the systems of the spec.
+    Raises `Misfit` where they cannot be searched, or not by the systems of the spec.
     """
     with blaming("task"):
         seen = tasks.look(spec.task)

@@ -81,13 +81,7 @@ class Preview:
 
 
 def preview(path: str, overrides: list[str]) -> Preview:
-    """Return what the sweep file at `path` would run, after a look at its data.
-
-    Raises
-    ------
-    SpecError, TaskError, EncoderError
-        Where file or data would be refused by `nvf sweep`.
-    """
+    """Return what the sweep file at `path` would run, after a look at its data; raises what `nvf sweep` would."""
     spec, document = load(Path(path), overrides)
     space = Space(spec)
     try:

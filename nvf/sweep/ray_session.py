@@ -48,20 +48,10 @@ def cluster(address: str | None) -> str | None:
 
 
 def look(address: str | None, cpu: float, gpu: float) -> None:
-    """Find out what would keep a session from running trials, before the long work.
+    """Find out what would keep a session from running trials that ask for so much, before the long work.
 
-    Parameters
-    ----------
-    address
-        As of `session`.
-    cpu, gpu
-        What one trial asks for.
-
-    Raises
-    ------
-    SweepError
-        Where the cluster does not answer, or where this machine has too little for one trial, a GPU that torch does
-        not see, or no place for Ray.
+    Raises `SweepError` where the cluster at `address` does not answer, or where this machine has too little for one
+    trial, a GPU that torch does not see, or no place for Ray.
     """
     if address is not None:
         ask(address)
@@ -130,16 +120,9 @@ def keep_keys() -> None:
 def session(address: str | None) -> Iterator[Sequence[Mapping[str, float]]]:
     """Hold a Ray session open and yield the resources of each node that is alive, e.g. `[{"CPU": 8.0}, ...]`.
 
-    Parameters
-    ----------
-    address
-        A running cluster (`auto`, `host:port`), or None: a session on this machine alone.
-
-    Raises
-    ------
-    SweepError
-        Where the cluster does not answer within `PATIENCE` seconds, refuses the token, is of another version, or is
-        addressed by `ray://`; where Ray does not come up here.
+    It is in the cluster at `address` (`auto`, `host:port`), or on this machine alone (None). Raises `SweepError` where
+    the cluster does not answer within `PATIENCE` seconds, refuses the token, is of another version, or is addressed by
+    `ray://`; where Ray does not come up here.
     """
     import ray
 

@@ -62,10 +62,7 @@ def placed(spec: Spec, folder: Path) -> Spec:
 def snapshot(spec: Spec, state: replay.SweepState) -> Path:
     """Return the task's snapshot, as `tasks.build_snapshot` does.
 
-    Raises
-    ------
-    TaskError
-        Where its data cannot be searched, or is looked for in the wrong folder.
+    Raises `TaskError` where its data cannot be searched, or is looked for in the wrong folder.
     """
     try:
         return tasks.build_snapshot(spec.task)

@@ -29,12 +29,7 @@ SAMPLERS: Table[Callable[[int, Spec], BaseSampler]] = Table("nvf.samplers", "sam
 def make(spec: Spec, trial: int) -> BaseSampler:
     """Return the sampler for one trial, seeded by the search's seed and the trial's number alone.
 
-    Raises
-    ------
-    UsageError
-        Where there is none of that name.
-    PluginError
-        Where a package's does not load, or makes no sampler.
+    Raises `UsageError` where there is none of that name, `PluginError` where a package's does not load or makes none.
     """
     seed = seeding.derive(spec.search.seed, "sampler", trial)
     with warnings.catch_warnings():

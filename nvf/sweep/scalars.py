@@ -23,10 +23,7 @@ KINDS = ("int", "float")
 def read(node: yaml.ScalarNode) -> bool | int | float | str | None:
     """Return the value of a scalar; one in quotes is a text.
 
-    Raises
-    ------
-    ValueError
-        Where the value has two readings, or is written as no number is.
+    Raises `ValueError` where the value has two readings, or is written as no number is.
     """
     text = node.value
     if node.style is None:

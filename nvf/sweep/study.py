@@ -37,14 +37,8 @@ class SearchStudy:
     """Asks Optuna for settings, reports to it, lets it prune.
 
     Trial numbers are Optuna's and the journal's alike. Only trained epochs (1, 2, ...) are reported: epoch 0 is the
-    untrained system and says nothing about a setting.
-
-    Parameters
-    ----------
-    spec
-        What is searched; raises `Misfit` where it does not fit this nvf.
-    state
-        The journaled sweep so far; its trials enter the study with their states, values and the pruner's rungs.
+    untrained system and says nothing about a setting. The journaled trials of `state` enter the study with their
+    states, values and the pruner's rungs. Raises `Misfit` where the spec does not fit this nvf.
     """
 
     def __init__(self, spec: Spec, state: replay.SweepState) -> None:

@@ -71,12 +71,7 @@ SOURCES: Table[Source[Any]] = Table("nvf.sources", "source of tasks", {kind.name
 def check(options: Mapping[str, Any]) -> tuple[Source[Any], Any]:
     """Return the source and its checked parameters for a sweep file's `task`; reads no file.
 
-    Raises
-    ------
-    TaskError
-        Where the source is missing or unknown.
-    ParamsError
-        Where an option is unknown, missing or out of bounds.
+    Raises `TaskError` where the source is missing or unknown, `ParamsError` where an option is, or is out of bounds.
     """
     name = options.get("source")
     if not isinstance(name, str) or name not in SOURCES and not is_code(name):
@@ -110,13 +105,7 @@ def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def look(options: Mapping[str, Any]) -> Look:
-    """Return what the files of a task hold, checked as far as that goes without encoding.
-
-    Raises
-    ------
-    TaskError, ParamsError, EncoderError
-        As `build`.
-    """
+    """Return what the files of a task hold, checked as far as that goes without encoding; raises as `build` does."""
     source, params = check(options)
     seen: Look = source.look(params)
     return seen
@@ -191,15 +180,10 @@ def _asks(task: Task) -> str:
 
 
 def carry(home: Task, other: Task, split: str) -> Task:
-    """Return `other` as a system sees it that was trained on `home`.
+    """Return `other` as a system sees it that was trained on `home`; raises as `check_fit` does.
 
     A query of `split` is clean where it has no near-duplicate among the training queries of `home`; the leak report
     holds what the two share. Documents are not the same ones, so none counts as shared.
-
-    Raises
-    ------
-    TaskError
-        As `check_fit`.
     """
     check_fit(home, other)
     judged, train = other.split(split), home.train

@@ -84,12 +84,8 @@ def assemble(
 
     What `plan` says is carved off train where there is no dev split, or no test split (see `splits.carve`); by default
     a fifth becomes dev. Without training queries nothing is carved: such a task has no dev, and can be measured, not
-    searched. `own_document` is as `own.option`. The other arguments are those of `Task`.
-
-    Raises
-    ------
-    TaskError
-        Where a split that is needed is missing or empty, or where widths disagree.
+    searched. `own_document` is as `own.option`. The other arguments are those of `Task`. Raises `TaskError` where a
+    split that is needed is missing or empty, or where widths disagree.
     """
     for split, (queries, _) in splits.items():
         _check_width(split, queries, corpus)

@@ -37,12 +37,8 @@ def embed(
     Several processes may ask at once: one encodes, the others wait for it. An encode that was interrupted goes on where
     it stopped. The array is a memory map where the texts lie in the cache one after the other, as after a first encode.
 
-    `what` is what the progress calls the texts: documents, queries.
-
-    Raises
-    ------
-    EncoderError
-        Where the encoder cannot be loaded and a text is not in the cache.
+    `what` is what the progress calls the texts: documents, queries. Raises `EncoderError` where the encoder cannot be
+    loaded and a text is not in the cache.
     """
     store = _Store(paths.cache() / "vectors" / f"{frozen.fingerprint(encoder_name)}-{max_length}")
     keys = [_key(text) for text in texts]

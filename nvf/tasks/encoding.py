@@ -38,10 +38,7 @@ class Encoding:
     def vectors(self, side: str, ids: Sequence[str], texts: Sequence[str]) -> FloatArray:
         """Return (len(ids), D) float32 vectors of the texts of one `side`, corpus or queries.
 
-        Raises
-        ------
-        TaskError, EncoderError
-            Where vectors are missing or damaged, or the encoder cannot be loaded.
+        Raises `TaskError` where vectors are missing or damaged, `EncoderError` where the encoder cannot be loaded.
         """
         if self.stored is not None:
             return _stored(Path(self.stored).expanduser().absolute(), side, ids)

@@ -61,10 +61,7 @@ def encodable(text: str) -> str:
 def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, object) of a JSONL file, one at a time; blank lines are passed over.
 
-    Raises
-    ------
-    TaskError
-        Where a line is not a JSON object.
+    Raises `TaskError` where a line is not a JSON object.
     """
     with _opened(path) as file:
         for line, content in enumerate(iter(lambda: file.readline(LONGEST + 1), b""), start=1):
@@ -108,12 +105,8 @@ def read_ids(path: Path) -> list[str]:
 def read_vectors(path: Path, ids: Sequence[str], ids_path: Path) -> FloatArray:
     """Return the (len(ids), D) float32 vectors of a .npy file, memory-mapped where they are float32 already.
 
-    Unit vectors that lost their length to half precision get it back.
-
-    Raises
-    ------
-    TaskError
-        Where it is no such file, where the counts disagree, or where a vector is zero or not finite.
+    Unit vectors that lost their length to half precision get it back. Raises `TaskError` where it is no such file,
+    where the counts disagree, or where a vector is zero or not finite.
     """
     try:
         vectors = np.load(path, mmap_mode="c", allow_pickle=False)

@@ -100,10 +100,8 @@ class Known:
 def match(split: str, judgements: Iterable[Judgement], queries: Known | None, documents: Known) -> list[Judgement]:
     """Return the judgements with each id as `queries` and `documents` spell it; what they lack stays as it is.
 
-    Raises
-    ------
-    TaskError
-        Where two spellings give one pair two grades, and where no relevant document of the split is in the corpus.
+    Raises `TaskError` where two spellings give one pair two grades, and where no relevant document of the split is in
+    the corpus.
     """
     found: dict[tuple[str, str], int] = {}
     for query, document, grade in judgements:
@@ -127,10 +125,7 @@ def match(split: str, judgements: Iterable[Judgement], queries: Known | None, do
 def missing(counts: Mapping[str, tuple[int, int]]) -> list[str]:
     """Return what to say of judgements that name no document of the corpus; a large share is a warning.
 
-    Parameters
-    ----------
-    counts
-        Split -> how many judgements are missing, and how many there are.
+    `counts` has for each split how many judgements are missing, and how many there are.
     """
     missed = {split: (count, judged) for split, (count, judged) in counts.items() if count}
     large = {split: pair for split, pair in missed.items() if pair[0] >= LARGE * pair[1]}

@@ -123,16 +123,12 @@ def settle(
 
     Parameters
     ----------
-    given
-        Split -> its judgements.
-    where
-        Split -> its file, for messages.
+    given, where
+        Split -> its judgements, and its file, for messages.
     queries, documents
         The ids that there are; None for queries that are found otherwise.
-    split
-        The option of the source.
-    plan
-        What is carved where it says nothing.
+    split, plan
+        The option of the source, and what is carved where it says nothing.
 
     Raises
     ------
@@ -182,15 +178,7 @@ def sketch(kind: Kind) -> Task:
 
 
 def check_searchable(name: str, splits: Collection[str]) -> None:
-    """Raise `TaskError` where a sweep has no dev to choose on.
-
-    Parameters
-    ----------
-    name
-        Of the task.
-    splits
-        Those that have queries, or will have them.
-    """
+    """Raise `TaskError` where a sweep has no dev to choose on: `splits` are those that have queries, or will have."""
     if "dev" not in splits:
         raise TaskError(
             f"task {name} has only {' and '.join(splits)} queries, and a sweep chooses on dev: add dev judgements "

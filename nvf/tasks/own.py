@@ -38,12 +38,8 @@ def settle(
     """Return splits, the row of each document that is dropped by the id of its query, and what the user should know.
 
     A document that is dropped from a ranking is no judged answer either: with `drop` its judgement goes, and so does a
-    query that has no other; by default a judged answer stays in both.
-
-    Raises
-    ------
-    TaskError
-        Where `drop` leaves a split without queries.
+    query that has no other; by default a judged answer stays in both. Raises `TaskError` where `drop` leaves a split
+    without queries.
     """
     if choice == "keep":
         return dict(splits), {}, []

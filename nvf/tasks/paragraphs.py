@@ -83,10 +83,7 @@ class Paragraphs(Source[ParagraphsParams]):
 def find_documents(splits: Mapping[str, tuple[str, ...]], context: int) -> dict[str, dict[str, list[str]]]:
     """Return split -> document -> its paragraphs, for the docstrings that have more than `context` new ones.
 
-    Raises
-    ------
-    TaskError
-        Where a package is not installed, or has no docstring of that length.
+    Raises `TaskError` where a package is not installed, or has no docstring of that length.
     """
     seen: set[str] = set()
     with collector_off():

@@ -166,12 +166,8 @@ def _draw(splits: dict[str, list[Pair]], params: PyDocsParams) -> dict[str, list
 def find_pairs(splits: dict[str, tuple[str, ...]]) -> dict[str, list[Pair]]:
     """Return the pairs of each split's packages, in the order of their names.
 
-    Of pairs with the same query, the same document or the same name in any split, the first is kept.
-
-    Raises
-    ------
-    TaskError
-        Where a package is not installed, or has no docstrings.
+    Of pairs with the same query, the same document or the same name in any split, the first is kept. Raises `TaskError`
+    where a package is not installed, or has no docstrings.
     """
     seen: set[tuple[str, str]] = set()
     with collector_off():
@@ -215,10 +211,7 @@ def _package_pairs(package: str) -> Iterator[Pair]:
 def docstrings(package: str) -> Iterator[tuple[str, str]]:
     """Yield (qualified name, docstring) of every public function, class and method, as the sources have them.
 
-    Raises
-    ------
-    TaskError
-        Where the package is not installed.
+    Raises `TaskError` where the package is not installed.
     """
     for path, module in sources(package):
         yield from _module_docstrings(path, module)

@@ -66,13 +66,7 @@ class QdrantParams:
 
 
 class Qdrant(Source[QdrantParams]):
-    """A collection with a query log.
-
-    Parameters
-    ----------
-    client
-        A client to read from, whatever `url` and `path` say; it is not closed.
-    """
+    """A collection with a query log; read from `client`, where one is given, whatever `url` and `path` say."""
 
     name = "qdrant"
     summary = "a Qdrant collection (server or local folder) with a query log, read once"

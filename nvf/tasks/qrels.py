@@ -39,12 +39,8 @@ def read_qrels(path: Path) -> list[Judgement]:
     """Return the judgements of a file of lines `query-id corpus-id grade` or `query-id 0 corpus-id grade`.
 
     The fields stand between tabs, commas or blanks, alike on every line. A header is a first line whose last field is
-    no number.
-
-    Raises
-    ------
-    TaskError
-        Where a line has another form, where a pair has two grades, and where nothing is judged.
+    no number. Raises `TaskError` where a line has another form, where a pair has two grades, and where nothing is
+    judged.
     """
     judged: dict[tuple[str, str], int] = {}
     lines = [(at, line) for at, line in enumerate(files.read_text(path).split("\n"), start=1) if line.strip()]

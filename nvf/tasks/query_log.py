@@ -48,11 +48,8 @@ class Logged:
 def read_log(path: Path) -> list[Logged]:
     """Return the queries of a log, in its order.
 
-    Raises
-    ------
-    TaskError
-        Where a line is no such query, where only some lines name a split or a vector's width differs, and where the
-        file is empty.
+    Raises `TaskError` where a line is no such query, where only some lines name a split or a vector's width differs,
+    and where the file is empty.
     """
     log = [_logged(path, line, entry) for line, entry in files.json_lines(path)]
     if not log:

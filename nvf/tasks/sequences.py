@@ -112,10 +112,7 @@ def windows(documents: Sequence[IntArray], context: int) -> IntArray:
 def split_by_document(documents: Sequence[str], dev: float, test: float, seed: int) -> Mapping[str, list[str]]:
     """Return the documents of train, dev and test, drawn from `seed`, in whatever order they are given.
 
-    Raises
-    ------
-    TaskError
-        Where none is left to train on.
+    Raises `TaskError` where none is left to train on.
     """
     if dev + test >= 1:
         raise TaskError(f"dev = {dev} and test = {test} leave no document to train on: their sum must be below 1")

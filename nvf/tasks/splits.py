@@ -37,10 +37,7 @@ class Shares:
     def plan(self, where: str) -> Plan:
         """Return what is carved from all judged queries, of which the rest is train, or test where nothing trains.
 
-        Raises
-        ------
-        TaskError
-            Where dev is missing, or nothing is left for test.
+        Raises `TaskError` where dev is missing, or nothing is left for test.
         """
         if self.dev is None:
             raise TaskError(
@@ -70,10 +67,7 @@ class Plan:
 def pooled(splits: Mapping[str, Sequence[Judgement]]) -> tuple[dict[str, list[Judgement]], list[str]]:
     """Return all judgements as those of one split, and a sentence on where they came from.
 
-    Raises
-    ------
-    TaskError
-        Where two splits judge a pair differently.
+    Raises `TaskError` where two splits judge a pair differently.
     """
     found: dict[tuple[str, str], int] = {}
     for name, judgements in splits.items():
@@ -116,12 +110,8 @@ def carve(queries: Queries, qrels: Qrels, shares: Mapping[str, float], threshold
 
     Queries joined by a near-duplicate or by a shared relevant document go to the same split. Where that makes a group
     larger than a split may be (as on NFCorpus, where 2,568 of 2,590 queries hang together), shared documents are
-    dropped from the rule, and the note says so.
-
-    Raises
-    ------
-    TaskError
-        Where there are too few queries, or no group of them is small enough.
+    dropped from the rule, and the note says so. Raises `TaskError` where there are too few queries, or no group of them
+    is small enough.
     """
     enough(len(queries), shares)
     sizes = {name: max(1, round(share * len(queries))) for name, share in shares.items()}

@@ -25,10 +25,7 @@ AT_ONCE = 8192
 def suffix(path: Path) -> str:
     """Return the suffix that says what a file is; `.gz` behind it is passed over.
 
-    Raises
-    ------
-    TaskError
-        Where it is none of those that are read.
+    Raises `TaskError` where it is none of those that are read.
     """
     names = [each.lower() for each in path.suffixes]
     kind = names[-2] if len(names) > 1 and names[-1] == ".gz" else names[-1] if names else ""
@@ -50,12 +47,8 @@ def columns(path: Path) -> list[str]:
 def rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Row]]:
     """Yield (line, or row of a Parquet file from 1; its values by column) for the `wanted` columns.
 
-    Blank lines are passed over.
-
-    Raises
-    ------
-    TaskError
-        Where the file is damaged, or a line is not like the others; names file and line.
+    Blank lines are passed over. Raises `TaskError` where the file is damaged, or a line is not like the others; names
+    file and line.
     """
     kind = suffix(path)
     if kind in CSV:

@@ -144,10 +144,7 @@ def _notes(read: Read) -> list[str]:
 def read_triples(path: Path) -> Read:
     """Return the triples of a JSONL file, read line by line.
 
-    Raises
-    ------
-    TaskError
-        Where a line is no triple, or the file has none.
+    Raises `TaskError` where a line is no triple, or the file has none.
     """
     queries: dict[str, int] = {}
     documents: dict[str, int] = {}

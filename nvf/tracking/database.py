@@ -41,17 +41,10 @@ def program() -> str:
 
 
 def prepare(uri: str, timeout: int) -> None:
-    """See to it that MLflow can open the database at `uri`; one process at a time.
+    """See to it that MLflow can open the database at `uri`, SQLAlchemy's address of it; one process at a time.
 
     MLflow itself would try a database that is down for 100 seconds, and migrate one of an older version without a
-    word.
-
-    Parameters
-    ----------
-    uri
-        SQLAlchemy's address of the database.
-    timeout
-        Seconds until a server that does not answer is given up.
+    word; here a server that does not answer is given up after `timeout` seconds.
 
     Raises
     ------

@@ -47,11 +47,7 @@ def close() -> list[Left]:
 
     A driver is dead where its journal is in this mlruns/ and no process holds the lock on it: the kernel lets go of
     that with the process. Where the journal is elsewhere, it is dead where it ran on this host and its process is gone.
-
-    Raises
-    ------
-    TrackingError
-        Where MLflow does not answer.
+    Raises `TrackingError` where MLflow does not answer.
     """
     with server.connected() as mlflow:
         by_sweep: dict[tuple[str, str], list[Run]] = defaultdict(list)

@@ -33,27 +33,13 @@ def local(address: str) -> Path | None:
 
 
 def follow(database: Path, home: Path, experiment: str) -> Path | None:
-    """Make an SQLite database name the artifacts that were moved or copied along with it.
+    """Make MLflow's SQLite database in mlruns/ name the artifacts that were moved or copied along with it to `home`.
 
     Nothing is changed before it is proven that artifacts belong to this database: files of one of its runs lie in
-    `home`, or the experiment's tag says so. Then an address below the old place is rewritten where what it means lies
-    in `home`, that of a run also where it has no files at all. So artifacts that the user put elsewhere stay, files
-    that did not come along are still named where they were, and a second time changes nothing. While a sweep writes
-    here, nothing is changed.
-
-    Parameters
-    ----------
-    database
-        MLflow's, in mlruns/.
-    home
-        The folder of artifacts beside it.
-    experiment
-        Name of the experiment that holds all sweeps.
-
-    Returns
-    -------
-    Path | None
-        Where the artifacts were, or None where nothing was changed.
+    `home`, or the tag of `experiment` says so. Then an address below the old place is rewritten where what it means
+    lies in `home`, that of a run also where it has no files at all. So artifacts that the user put elsewhere stay,
+    files that did not come along are still named where they were, and a second time changes nothing. While a sweep
+    writes here, nothing is changed. Returns where the artifacts were, or None where nothing was changed.
     """
     with closing(sqlite3.connect(database, timeout=10)) as opened:
         found = opened.execute("select artifact_location from experiments where name = ?", (experiment,)).fetchone()

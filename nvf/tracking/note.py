@@ -25,20 +25,9 @@ def markdown(
     promoted: Iterable[str] = (),
     links: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the description as markdown.
+    """Return the description as markdown; `promoted` has a line for each promotion, `links` title -> address in the UI.
 
     The table of trials ends where the text would grow over `LENGTH`; the rest is counted.
-
-    Parameters
-    ----------
-    board
-        As `nvf.journal.leaderboard.leaderboard` returns it.
-    confirmed
-        The result of the last confirmation.
-    promoted
-        A line for each promotion.
-    links
-        Title -> address of pages in the UI.
     """
     views = [view for view in VIEWS if any(view in of for of in board.floor_figures.values())] or ["all"]
     shown = board.shown

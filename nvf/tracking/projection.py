@@ -30,14 +30,9 @@ SILENT = (RecordTaken, Replicated)
 
 
 class Projection:
-    """The runs of one sweep. `take` only remembers; `write` talks to MLflow and may be called again after an error.
+    """The runs of one sweep, in the experiment that holds all sweeps.
 
-    Parameters
-    ----------
-    mlflow
-        The client.
-    experiment
-        Id of the experiment that holds all sweeps.
+    `take` only remembers; `write` talks to MLflow and may be called again after an error.
     """
 
     def __init__(self, mlflow: MlflowClient, experiment: str) -> None:

@@ -23,14 +23,9 @@ LOCK = "mlflow.lock"
 
 
 class Projector:
-    """Writes the sweep in `folder` to MLflow while it runs.
+    """Writes the sweep in `folder` to MLflow while it runs, or to what `connect` makes.
 
-    Parameters
-    ----------
-    folder
-        The sweep's folder, with its journal.
-    connect
-        Makes what it writes to; may raise, and is asked again later. By default that is MLflow.
+    That may raise, and is asked again later.
     """
 
     def __init__(self, folder: Path, connect: Callable[[], Tracker] = Projection.connect) -> None:

@@ -71,20 +71,9 @@ def _address(experiment: str, view: str, mode: str) -> str:
 def save(
     mlflow: MlflowClient, experiment: str, state: SweepState, parent: str, columns: Columns, *, confirmed: bool
 ) -> None:
-    """Save the views of a sweep in the experiment.
+    """Save the views of a sweep in the experiment: of the runs inside `parent`, the sweep's own.
 
-    Parameters
-    ----------
-    mlflow, experiment
-        The client, and the experiment's id.
-    state
-        The sweep.
-    parent
-        Id of the sweep's run: the views show the runs inside it.
-    columns
-        What is searched.
-    confirmed
-        Whether there are figures on test.
+    `columns` has what is searched; `confirmed` says whether there are figures on test.
     """
     created = round(state.started.t * 1000)
     for view in MODES:

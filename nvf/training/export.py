@@ -111,17 +111,9 @@ def is_head(kind: type[System]) -> bool:
 def furthest(folder: Path, ranking: Ranking, queries: Queries, corpus: Corpus) -> float:
     """Return the largest difference between a score of `ranking` and the same from the texts by the model in `folder`.
 
-    The euclidean similarity s = -|q - d| has another scale than nvf's score (q . d - |d|^2 / 2) / D', whose order is
-    the same; it is (|q|^2 - s^2) / (2 D'), and compared as that.
-
-    Parameters
-    ----------
-    folder
-        As `write` left it.
-    ranking
-        The system's own, of `queries`.
-    queries, corpus
-        With texts.
+    The ranking is the system's own of `queries`, which have texts as `corpus` has. The euclidean similarity
+    s = -|q - d| has another scale than nvf's score (q . d - |d|^2 / 2) / D', whose order is the same; it is
+    (|q|^2 - s^2) / (2 D'), and compared as that.
     """
     from sentence_transformers import SentenceTransformer
 

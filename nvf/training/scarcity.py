@@ -24,12 +24,7 @@ def out_of_memory(error: BaseException) -> bool:
 def halved(system: str, params: Mapping[str, Any]) -> dict[str, Value]:
     """Return the batch sizes among `params`, those of stages included, at half their value; empty where none can fall.
 
-    Parameters
-    ----------
-    system
-        Name of the system, whose bounds are kept.
-    params
-        By flattened name; what is missing has its default.
+    They stay within the bounds of `system`; what is missing among `params`, by flattened name, has its default.
     """
     found: dict[str, Value] = {}
     for name, bound in bounds(get(system).Params).items():
