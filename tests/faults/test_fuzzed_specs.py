@@ -17,6 +17,7 @@ import yaml
 from hypothesis import strategies as st
 
 from nvf.cli.sweep import check
+from nvf.cluster import job
 from nvf.errors import NvfError
 from nvf.spec.form import Spec
 from nvf.sweep.yaml_lines import BYTES, Document
@@ -182,6 +183,29 @@ def test_only_clean_errors_of_overrides(mlruns: Path, tmp_path: Path, count: int
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_file(mlruns: Path, tmp_path: Path, what: str) -> None:
     assert judge(tmp_path / "hostile.yaml", HOSTILE[what].encode())
+
+
+CALLS = [
+    "!!python/object/apply:os.mkdir ['{path}']",
+    "!!python/object/new:os.mkdir ['{path}']",
+    "!!python/object/apply:os.mkdir {{args: ['{path}']}}",
+    "[!!python/object/apply:os.mkdir ['{path}']]",
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_reading_a_file_calls_nothing(mlruns: Path, tmp_path: Path, call: str) -> None:
+    """Each of these makes a folder where an unsafe loader reads it."""
+    canary = tmp_path / "sung"
+    yaml.unsafe_load(call.format(path=canary))
+    canary.rmdir()
+    text = call.format(path=canary)
+    assert "python/object" in judge(tmp_path / "hostile.yaml", f"{HEAD}start: {text}\n".encode())
+    assert judge(tmp_path / "sound.yaml", HEAD.encode(), f"start={text}")
+    (tmp_path / "job.yaml").write_text(f"entrypoint: {text}\n")
+    with pytest.raises(NvfError, match="python/object"):
+        job.read(tmp_path / "job.yaml")
+    assert not canary.exists()
 
 
 def test_a_folder_and_a_device_are_no_sweep_files(mlruns: Path, tmp_path: Path) -> None:

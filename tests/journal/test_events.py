@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import fcntl
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -100,6 +101,24 @@ def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
     journal, found = Journal.open(tmp_path)
     journal.close()
     assert [event.kind for event in found] == ["sweep_ended"]
+
+
+def test_only_what_is_to_wait_for_the_disk_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, sync = list[int](), os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        sync(handle)
+
+    journal = Journal.create(tmp_path)
+    monkeypatch.setattr(os, "fsync", noted)
+    journal.append(SweepPaused(reason="0"))
+    assert synced == []
+    journal.append(SweepPaused(reason="1"), sync=True)
+    assert synced == [(tmp_path / FILE).stat().st_ino]
+    assert (tmp_path / FILE).read_bytes().rstrip(b"\0").count(b"\n") == 2, "it is written before it is waited for"
+    journal.close()
+    assert len(synced) == 2, "and all is on the disk once it is closed"
 
 
 def test_a_journal_is_not_created_over_another(tmp_path: Path) -> None:

@@ -45,6 +45,11 @@ def test_each_sweep_has_its_views_and_saving_again_replaces_them() -> None:
     }
     sync(paths.sweep("one"))
     assert saved() == once
+    for name in ("one", "two"):
+        parent = shown(name)[1].info.run_id
+        for view in views.MODES:
+            wanted = f"tags.`nvf.sweep` = '{name}' and tags.`mlflow.parentRunId` = '{parent}'"
+            assert state_of(paths.sweep(name), view)["searchFilter"] == wanted
 
 
 def test_the_link_opens_the_leaderboard_of_this_sweep_best_first() -> None:
@@ -140,3 +145,8 @@ def test_views_of_many_long_parameters_fit(mlruns: Path) -> None:
     sync(folder)
     assert len(saved()) == 4
     assert max(map(len, saved().values())) < views.LENGTH
+    plots = [chart["type"] for chart in state_of(folder, "parameters")["compareRunCharts"]]
+    assert plots[0] == "PARALLEL" and {*plots[1:]} == {"SCATTER"}
+    for view in views.MODES:
+        assert state_of(folder, view)["orderByKey"] == "metrics.`best_cold/nDCG_at_10`"
+        assert len(state_of(folder, view)["selectedColumns"]) > views.COLUMNS, "a column each for the first parameters"
