@@ -307,7 +307,7 @@ FLOORS = {True: "above", False: "under", None: ""}
 def sweeps(rows: Sequence[Standing], width: int, chosen: Sequence[str] | None = None) -> Iterator[Text | str]:
     """Yield what is printed of `nvf status` and `nvf list`; see `leaderboard` for `width` and `chosen`."""
     if not rows:
-        yield "no sweeps yet: nvf sweep search_spaces/quickstart.yaml"
+        yield "no sweeps yet: nvf init writes a first sweep file"
         return
     damaged = [row for row in rows if row.status == "damaged"]
     counts = {name: [getattr(row, name) for row in rows] for name in (*OUTCOMES, "open")}
