@@ -14,12 +14,12 @@ import heads
 import numpy as np
 
 from nvf.errors import UsageError
-from nvf.journal import cold, events, folders
+from nvf.journal import cold
 from nvf.journal import leaderboard as boards
+from nvf.journal.folders import SweepFolder
 from nvf.journal.leaderboard import leaderboard
-from nvf.journal.replay import SweepState, replay
+from nvf.journal.replay import SweepState
 from nvf.journal.result import ConfirmationResult, Finalist, OnTasks, OnTasksOf, both_ways
-from nvf.registry.confirmations import last_result
 from nvf.text import number, table
 from nvf.types import Figures
 
@@ -50,7 +50,7 @@ class Row:
 @functools.cache
 def state(sweep: str) -> SweepState:
     """Return a sweep as journaled; raises `UnknownName` where there is none."""
-    found = replay(events.read(folders.find(sweep)))
+    found = SweepFolder.find(sweep).state()
     if found.outdated_cold:
         print(f"{sweep}: {cold.SAID}", file=sys.stderr)
     return found
@@ -59,7 +59,8 @@ def state(sweep: str) -> SweepState:
 @functools.cache
 def confirmation(sweep: str) -> ConfirmationResult:
     """Return the last confirmation of a sweep, or end the command."""
-    result = last_result(events.read(folders.find(sweep)))
+    last = state(sweep).confirmed
+    result = None if last is None else last.result
     if result is None:
         raise SystemExit(f"sweep '{sweep}' was not confirmed: nvf confirm {sweep}")
     if cold.outdated(result):

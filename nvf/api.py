@@ -127,9 +127,9 @@ class Sweep:
 
     def __init__(self, name: str) -> None:
         """Raise `UnknownName` where there is no sweep called `name`."""
-        from nvf.journal.folders import find
+        from nvf.journal.folders import SweepFolder
 
-        self._folder = find(name)
+        self._folder = SweepFolder.find(name)
         self.name = name
         self.link: str | None = None
         self.behind = 0
@@ -147,10 +147,7 @@ class Sweep:
     @property
     def state(self) -> SweepState:
         """The sweep as its journal has it."""
-        from nvf.journal.events import read
-        from nvf.journal.replay import replay
-
-        return replay(read(self._folder))
+        return self._folder.state()
 
     @property
     def status(self) -> str:
@@ -159,9 +156,9 @@ class Sweep:
 
     def standing(self, state: SweepState) -> str:
         """Return what `status` is, given the state that was read already."""
-        from nvf.journal.folders import running
+        from nvf.registry.report import status_of
 
-        return "died" if state.status == "running" and not running(self._folder) else state.status
+        return status_of(self._folder, state)
 
     @property
     def board(self) -> Leaderboard:
@@ -179,7 +176,7 @@ class Sweep:
         """Return the leaderboard, the last confirmation, and what to do next."""
         from nvf.registry.report import report
 
-        return report(self.name)
+        return report(self._folder)
 
     def leaderboard(self) -> pd.DataFrame:
         """Return trials, floors and ceilings, best first: a row each.

@@ -127,18 +127,16 @@ def _encoder() -> Iterator[Check]:
 
 
 def _sweeps() -> Iterator[Check]:
-    from nvf.journal import events, folders
-    from nvf.journal.replay import replay
+    from nvf.journal.folders import JustBegun, SweepFolder
 
-    for name in folders.names():
-        folder = folders.find(name)
+    for sweep in SweepFolder.all():
         try:
-            state = replay(events.read(folder))
+            if sweep.state().status == "running" and not sweep.running():
+                yield Check("sweep", False, f"the driver of '{sweep.name}' died: nvf resume {sweep.name}")
+        except JustBegun:
+            continue
         except NvfError as error:
             yield Check("sweep", False, str(error))
-            continue
-        if state.status == "running" and not folders.running(folder):
-            yield Check("sweep", False, f"the driver of '{name}' died: nvf resume {name}")
 
 
 def _cluster() -> Iterator[Check]:

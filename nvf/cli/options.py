@@ -10,7 +10,7 @@ import typer
 
 from nvf.cli.complete import models, sweeps
 from nvf.errors import UsageError
-from nvf.journal.folders import find
+from nvf.journal.folders import SweepFolder
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="a sweep file; nvf init writes a first one")]
 
@@ -18,7 +18,7 @@ SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="a sweep file; nv
 def _is_there(context: typer.Context, name: str) -> str:
     """Return the name of a sweep that is there; another is refused before anything heavy is imported."""
     if not context.resilient_parsing:
-        find(name)
+        SweepFolder.find(name)
     return name
 
 

@@ -75,9 +75,10 @@ def leaderboard(
 def status(name: OptionalName = None, wide: Wide = False, columns: Columns = None, json: AsJson = False) -> None:
     """Say how far a sweep is. All sweeps when no name is given."""
     from nvf.cli.render import console, sweeps
+    from nvf.journal.folders import SweepFolder
     from nvf.registry.report import standing, standings
 
-    rows = [standing(name)] if name else standings()
+    rows = [standing(SweepFolder.find(name))] if name else standings()
     if json:
         print_json(rows)
         return

@@ -141,12 +141,12 @@ def ui(
 
 def sync(name: SweepName, json: AsJson = False) -> None:
     """Bring MLflow and the storage level with the journal. Doing it twice changes nothing."""
-    from nvf.journal.folders import find
+    from nvf.journal.folders import SweepFolder
     from nvf.tracking.archive import archive
     from nvf.tracking.sync import sync as run
 
-    folder = find(name)
-    report, copied = run(folder), archive(folder)
+    sweep = SweepFolder.find(name)
+    report, copied = run(sweep), archive(sweep)
     if json:
         print_json(asdict(report) | {"storage": None if copied is None else asdict(copied)})
         return

@@ -309,10 +309,10 @@ def sweeps(rows: Sequence[Standing], width: int, chosen: Sequence[str] | None = 
     if not rows:
         yield "no sweeps yet: nvf init writes a first sweep file"
         return
-    damaged = [row for row in rows if row.status == "damaged"]
+    blank = [row for row in rows if row.trials is None]
     counts = {name: [getattr(row, name) for row in rows] for name in (*OUTCOMES, "open")}
-    status = [f"{row.status} ({row.reason})" if row.reason and row not in damaged else row.status for row in rows]
-    trials = ["" if row in damaged else f"{row.finished}/{row.trials}" for row in rows]
+    status = [f"{row.status} ({row.reason})" if row.reason and row not in blank else row.status for row in rows]
+    trials = ["" if row in blank else f"{row.finished}/{row.trials}" for row in rows]
     columns, left = fit(
         [
             Column("sweep", [row.sweep for row in rows]),
@@ -336,4 +336,4 @@ def sweeps(rows: Sequence[Standing], width: int, chosen: Sequence[str] | None = 
     yield from (f"the driver of {row.sweep} died: {row.resume}" for row in rows if row.status == "died")
     older = [row.sweep for row in rows if str(row.measure).startswith("cold ") and row.cold_by != cold.RULE]
     yield from (f"{name}: {cold.SAID}" for name in older)
-    yield from (f"damaged: {row.sweep}: {row.reason}" for row in damaged)
+    yield from (f"damaged: {row.sweep}: {row.reason}" for row in rows if row.status == "damaged")

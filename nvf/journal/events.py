@@ -55,21 +55,22 @@ class Journal(AbstractContextManager["Journal"]):
         return cls(path, file, 0)
 
     @classmethod
-    def open(cls, folder: Path, work: str = "sweep") -> tuple[Journal, list[Event]]:
+    def open(cls, folder: Path, work: str = "sweep", tail: Tail | None = None) -> tuple[Journal, list[Event]]:
         """Open a journal to go on with it: lock it, cut off a torn last line, return it with its events.
 
-        `work` is what others are told that this process does: see `Owner`.
+        `work` is what others are told that this process does: see `Owner`. Where `tail` has read a part of it, the
+        events are those behind that.
         """
-        path = folder / FILE
+        path, tail = folder / FILE, tail or Tail(folder)
         try:
             file = path.open("r+b", buffering=0)
         except FileNotFoundError:
             raise JournalError(f"no journal at {path}") from None
         _lock(file, path, work)
-        events, length = parse(file.read(), path)
-        file.truncate(length)
-        file.seek(length)
-        return cls(path, file, len(events)), events
+        events = tail.new(-1)
+        file.truncate(tail.offset)
+        file.seek(tail.offset)
+        return cls(path, file, tail.count), events
 
     def clear(self) -> None:
         """Take back all events, so that another sweep can begin here; the lock stays."""
@@ -122,7 +123,7 @@ class Journal(AbstractContextManager["Journal"]):
 
 
 def _lock(file: FileIO, path: Path, work: str) -> None:
-    """Take the lock; `folders.running` holds it for an instant, which is waited for."""
+    """Take the lock; `SweepFolder.running` holds it for an instant, which is waited for."""
     patience = time.monotonic() + LOOKED_AT
     while True:
         try:
@@ -199,31 +200,47 @@ def _check_format(written: object, path: Path) -> None:
 
 def read(folder: Path) -> list[Event]:
     """Return the events of the sweep in `folder`, without locking it; raises `JournalError`."""
-    path = folder / FILE
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise JournalError(f"no journal at {path}") from None
-    return parse(raw, path)[0]
+    return Tail(folder).new(-1)
 
 
 class Tail:
-    """Reads a journal as it grows: every call of `new` returns the events written since the last."""
+    """Reads a journal as it grows: every call of `new` returns the events written since the last.
+
+    Attributes
+    ----------
+    path
+        The journal.
+    offset, count
+        How many bytes, and how many events, were read.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self._offset = 0
-        self._count = 0
+        self.offset = self.count = 0
+        self._file: int | None = None
 
     def new(self, limit: int = 1 << 22) -> list[Event]:
-        """Return the complete events among the next `limit` bytes."""
-        with self.path.open("rb") as file:
-            file.seek(self._offset)
-            raw = file.read(limit)
+        """Return the complete events among the next `limit` bytes, or among all where it is below 0.
+
+        Raises
+        ------
+        JournalError
+            Where there is no journal, a line of it is damaged, or it is another file than the one read before.
+        """
+        try:
+            with self.path.open("rb") as file:
+                at = os.fstat(file.fileno())
+                if at.st_size < self.offset or self._file not in (None, at.st_ino):
+                    raise JournalError(f"{self.path} is another file than before")
+                file.seek(self.offset)
+                raw = file.read(limit)
+        except FileNotFoundError:
+            raise JournalError(f"no journal at {self.path}") from None
+        self._file = at.st_ino
         end = raw.rfind(b"\n") + 1
         if end == 0 and len(raw) == limit:
             return self.new(limit * 2)
-        events, length = parse(raw[:end], self.path, self._count)
-        self._offset += length
-        self._count += len(events)
+        events, length = parse(raw[:end], self.path, self.count)
+        self.offset += length
+        self.count += len(events)
         return events

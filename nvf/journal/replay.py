@@ -9,8 +9,9 @@ from pydantic import JsonValue
 
 from nvf.errors import JournalError, UnknownName
 from nvf.journal import cold, kinds
-from nvf.journal.facts import Params, Provenance, Published
-from nvf.journal.kinds import Event, FaultTaken, SweepStarted
+from nvf.journal.facts import Clock, Params, Part, Provenance, Published
+from nvf.journal.kinds import Event, FaultTaken, Promoted, Replicated, SweepStarted
+from nvf.journal.result import ConfirmationResult
 from nvf.measures.objective import Objective
 from nvf.spec.form import Spec
 from nvf.training.record import Record
@@ -44,6 +45,8 @@ class TrialState:
         What went wrong and was lived with.
     changed
         What it goes on with instead of its `params`: half the batch, for want of memory.
+    last
+        Number of the event of its last record, or -1.
     """
 
     number: int
@@ -62,6 +65,7 @@ class TrialState:
     attrs: dict[str, JsonValue] = field(default_factory=dict)
     faults: list[FaultTaken] = field(default_factory=list)
     changed: Params = field(default_factory=dict)
+    last: int = -1
 
     @property
     def settings(self) -> Params:
@@ -76,6 +80,43 @@ class TrialState:
     def best(self, objective: Objective) -> Record | None:
         """Return the record that stands for the trial: `Objective.best`."""
         return objective.best(self.records)
+
+
+@dataclass(slots=True)
+class Confirmation:
+    """One confirmation as journaled so far.
+
+    Attributes
+    ----------
+    number
+        From 1.
+    finalists, seeds
+        What is confirmed, over how many seeds.
+    model
+        The registered model whose champion is judged besides; older journals name none.
+    cold_by
+        The rule of its cold figures: `nvf.journal.cold`.
+    replicates
+        What has been trained: the `replicate` events by part, failed ones left out.
+    opened
+        Whether test has been opened for it.
+    ended
+        The event of its end, or None.
+    """
+
+    number: int
+    finalists: list[int]
+    seeds: int
+    model: str | None
+    cold_by: str
+    replicates: dict[Part, Replicated] = field(default_factory=dict)
+    opened: bool = False
+    ended: kinds.Confirmed | None = None
+
+    @property
+    def result(self) -> ConfirmationResult | None:
+        """What came out; None where it has not ended, or was by a much older nvf."""
+        return None if self.ended is None else self.ended.result
 
 
 @dataclass(slots=True)
@@ -104,6 +145,10 @@ class SweepState:
         What had changed when it was gone on with all the same.
     ended
         Trials in the order in which they ended, since the sweep last went on after failing.
+    confirmations, promotions
+        All, in order.
+    snapshots
+        Where the task's snapshot lay for each driver, the first one first.
     """
 
     started: SweepStarted
@@ -117,6 +162,9 @@ class SweepState:
     error: str = ""
     accepted: list[str] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    confirmations: list[Confirmation] = field(default_factory=list)
+    promotions: list[Promoted] = field(default_factory=list)
+    snapshots: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -141,6 +189,16 @@ class SweepState:
         return next((each for each in self.objectives if each.view), None)
 
     @property
+    def compared(self) -> str:
+        """The measure that is compared on test: the first one that is optimised, whatever its view."""
+        return self.measure.name if self.measure else "nDCG@10"
+
+    @property
+    def confirmed(self) -> Confirmation | None:
+        """The last confirmation that came to its end, or None."""
+        return next((each for each in reversed(self.confirmations) if each.ended), None)
+
+    @property
     def outdated_cold(self) -> bool:
         """Whether it has cold figures, and they, or some of them, are by another rule than today's."""
         return bool(self.spec.cold) and cold.of_sweep(self.started) != cold.RULE
@@ -157,7 +215,7 @@ def replay(events: Iterable[Event]) -> SweepState:
     first = next(stream, None)
     if not isinstance(first, SweepStarted):
         raise JournalError("the journal is empty: this sweep died before it began; delete its folder and start again")
-    state = SweepState(first, first.spec, first.ground)
+    state = SweepState(first, first.spec, first.ground, snapshots=_places(first.clock))
     for event in stream:
         apply(state, event)
     return state
@@ -174,7 +232,7 @@ def apply(state: SweepState, event: Event) -> None:
         case kinds.RecordTaken():
             trial = state.trials[event.trial]
             trial.records.append(event.record)
-            trial.decision, trial.attrs = event.decision, event.attrs
+            trial.decision, trial.attrs, trial.last = event.decision, event.attrs, event.n
             if event.checkpoint is not None:
                 trial.checkpoints[event.record.epoch] = event.checkpoint
         case kinds.TrialEnded():
@@ -199,5 +257,22 @@ def apply(state: SweepState, event: Event) -> None:
             state.status, state.reason, state.error, state.spec = "running", "", "", event.spec
             state.ground = event.ground or state.ground
             state.accepted += event.accepted
+            state.snapshots += _places(event.clock)
         case kinds.SweepEnded():
             state.status, state.reason = "ended", event.reason
+        case kinds.ConfirmationStarted():
+            rule = event.cold_by or cold.OLDER
+            begun = Confirmation(event.confirmation, event.finalists, event.seeds, event.model, rule)
+            state.confirmations.append(begun)
+        case Replicated(error=None):
+            state.confirmations[-1].replicates[event.part] = event
+        case kinds.SealOpened():
+            state.confirmations[-1].opened = True
+        case kinds.Confirmed():
+            state.confirmations[-1].ended = event
+        case Promoted():
+            state.promotions.append(event)
+
+
+def _places(clock: Clock) -> list[str]:
+    return [clock.snapshot] if clock.snapshot else []

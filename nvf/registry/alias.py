@@ -32,10 +32,9 @@ from mlflow.exceptions import MlflowException
 from nvf.errors import PromotionLost, UsageError, nearest
 from nvf.plain import adapter, plain
 from nvf.registry import named
-from nvf.registry.contention import insist
-from nvf.registry.introduction import HEAD, introduction
-from nvf.registry.moves import NOTHING, Detail, Move
+from nvf.registry.moves import HEAD, NOTHING, Detail, Move, introduction
 from nvf.tracking import names
+from nvf.tracking.server import insist
 
 TAG = "mlflow.nvf.move"
 KEPT = 4_500

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from nvf.errors import SweepError
-from nvf.journal import cold, folders
-from nvf.journal.kinds import Confirmed, Event
+from nvf.journal import cold
+from nvf.journal.folders import SweepFolder
 from nvf.journal.leaderboard import best_trial
-from nvf.journal.replay import SweepState, TrialState, replay
+from nvf.journal.replay import SweepState, TrialState
 from nvf.journal.result import ConfirmationResult, Finalist
-from nvf.registry.confirmations import last_result
 from nvf.registry.searched import snapshot_of
 from nvf.tasks.base import Task
 from nvf.training.record import Record
 from nvf.types import Figures
-
-Check = Callable[[SweepState, TrialState, Finalist | None], None]
-"""Takes the sweep, the trial chosen, and its part in the last confirmation, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +32,11 @@ class Candidate:
         What was searched.
     result, row
         The sweep's last confirmation, and the trial's part in it; None where there is none.
+    sweep
+        The folder of the sweep.
     """
 
+    sweep: SweepFolder
     state: SweepState
     trial: TrialState
     record: Record
@@ -46,6 +45,31 @@ class Candidate:
     task: Task
     result: ConfirmationResult | None
     row: Finalist | None
+
+    @classmethod
+    def of(cls, sweep: SweepFolder, state: SweepState, trial: TrialState, row: Finalist | None) -> Self:
+        """Return the candidate that was chosen, with its task.
+
+        Raises
+        ------
+        SweepError
+            Where there is no checkpoint of its best epoch.
+        TaskError
+            Where the task is not the one that the sweep searched.
+        """
+        record = trial.best(state.objectives[0]) if row is None else row.champion.record
+        published = trial.checkpoints.get(record.epoch) if record else None
+        published = published if row is None else row.champion.checkpoint
+        if record is None or published is None:
+            raise SweepError(
+                f"trial {trial.number} of sweep '{state.name}' has no checkpoint of its best epoch: only the best "
+                "trials keep theirs (`checkpoints.keep` of the sweep file), and on a full disk none is published. "
+                f"nvf confirm {state.name} --trial {trial.number} trains it again, or promote another one"
+            )
+        _, task = snapshot_of(state)
+        result = state.confirmed.result if state.confirmed else None
+        at = sweep.inside(published.folder)
+        return cls(sweep, state, trial, record, at, published.digest, task, result, row)
 
     @property
     def test(self) -> Figures | None:
@@ -76,48 +100,21 @@ class Candidate:
         return 0 if self.row is None or self.result is None else self.result.seeds
 
 
-def choose(
-    folder: Path, events: list[Event], number: int | None, check: Check = lambda state, trial, row: None
-) -> Candidate:
-    """Return the candidate of the sweep in `folder`: the trial `number`, or the best.
+def choose(state: SweepState, number: int | None) -> tuple[TrialState, Finalist | None]:
+    """Return the trial `number`, or the best, and its part in the last confirmation, or None.
 
-    Of a confirmed sweep the best is the finalist whose replicates do best on dev; test chooses nothing. `check` is told
-    what was chosen before the task is opened, which may be slow; it may raise.
-
-    Raises
-    ------
-    SweepError
-        Where there is no such trial, or no checkpoint of its best epoch.
-    TaskError
-        Where the task is not the one that the sweep searched.
+    Of a confirmed sweep the best is the finalist whose replicates do best on dev; test chooses nothing. Raises
+    `SweepError` where there is no such trial.
     """
-    state = replay(events)
-    result = last_result(events)
-    if result is None and any(isinstance(event, Confirmed) for event in events):
+    if state.confirmed is not None and state.confirmed.result is None:
         raise SweepError(
             f"sweep '{state.name}' was confirmed by an older nvf; confirm it again: nvf confirm {state.name}"
         )
-    row = _row(state, result, number)
-    trial = _trial(state, row.trial if row is not None else number)
-    check(state, trial, row)
-    record = trial.best(state.objectives[0]) if row is None else row.champion.record
-    published = trial.checkpoints.get(record.epoch) if record else None
-    published = published if row is None else row.champion.checkpoint
-    if record is None or published is None:
-        raise SweepError(
-            f"trial {trial.number} of sweep '{state.name}' has no checkpoint of its best epoch: only the best "
-            "trials keep theirs (`checkpoints.keep` of the sweep file), and on a full disk none is published. "
-            f"nvf confirm {state.name} --trial {trial.number} trains it again, or promote another one"
-        )
-    _, task = snapshot_of(events, state)
-    at = folders.inside(folder, published.folder)
-    return Candidate(state, trial, record, at, published.digest, task, result, row)
-
-
-def _row(state: SweepState, result: ConfirmationResult | None, number: int | None) -> Finalist | None:
-    if result is None:
-        return None
-    return result.leading(state.objectives[0]) if number is None else result.of(number)
+    result = state.confirmed.result if state.confirmed else None
+    row = None
+    if result is not None:
+        row = result.leading(state.objectives[0]) if number is None else result.of(number)
+    return _trial(state, row.trial if row is not None else number), row
 
 
 def _trial(state: SweepState, number: int | None) -> TrialState:

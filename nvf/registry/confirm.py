@@ -16,18 +16,18 @@ from pathlib import Path
 
 from nvf import devices, progress
 from nvf.errors import SweepError, TrackingError
-from nvf.journal import cold, folders
+from nvf.journal import cold
 from nvf.journal.events import Journal
 from nvf.journal.facts import Clock, Part, Published
-from nvf.journal.kinds import ConfirmationStarted, Confirmed, Event, Replicated, SealOpened
+from nvf.journal.folders import SweepFolder
+from nvf.journal.kinds import ConfirmationStarted, Confirmed, Replicated, SealOpened
 from nvf.journal.leaderboard import beats_floors, best_floor
-from nvf.journal.replay import SweepState, TrialState, replay
+from nvf.journal.replay import Confirmation, SweepState, TrialState, apply, replay
 from nvf.journal.result import ConfirmationResult, Reigned
-from nvf.registry.already import already, tell
-from nvf.registry.confirmations import Confirmation, confirmations
+from nvf.registry.already import already
 from nvf.registry.elsewhere import Elsewhere
 from nvf.registry.finalists import choose, objective, order, plan
-from nvf.registry.findings import by_view, compared, finalist, measure_of, over_draws, pairwise, stability
+from nvf.registry.findings import by_view, compared, finalist, over_draws, pairwise, stability
 from nvf.registry.judging import SPLIT, Judge, Trained
 from nvf.registry.reigning import Reigning, reigning
 from nvf.registry.searched import snapshot_of
@@ -42,8 +42,6 @@ from nvf.training.record import Record
 
 log = logging.getLogger(__name__)
 
-FOLDER = "confirmed"
-"""Below a sweep's folder: the checkpoints of what was trained again."""
 WINDOWS = "R@50"
 """Measured besides where queries are windows: the research notes' Contain@50."""
 
@@ -52,22 +50,22 @@ WINDOWS = "R@50"
 class Bench:
     """What is judged on, opened before the seal is, so that nothing can be amiss with it after."""
 
+    sweep: SweepFolder
     state: SweepState
     task: Task
-    folder: Path
     judge: Judge
     elsewhere: Elsewhere | None
     model: str
     champion: Reigning | None
 
     @classmethod
-    def of(cls, state: SweepState, task: Task, folder: Path, model: str) -> Bench:
+    def of(cls, sweep: SweepFolder, state: SweepState, task: Task, model: str) -> Bench:
         """Return the bench of a sweep; raises `TaskError` where a task of `evaluate` cannot be judged."""
         spec = state.spec
         measures = [*spec.measures(), *([WINDOWS] if task.split(SPLIT).queries.vectors.ndim == 3 else [])]
         elsewhere = Elsewhere(task, spec.evaluate, measures) if spec.evaluate else None
         judge = Judge(task, measures, spec.cold)
-        return cls(state, task, folder, judge, elsewhere, model, reigning(model, task))
+        return cls(sweep, state, task, judge, elsewhere, model, reigning(model, task))
 
 
 def confirm(
@@ -110,34 +108,30 @@ def confirm(
     Interrupted, KeyboardInterrupt
         Where a signal ended it; the same call goes on.
     """
-    folder = folders.find(name)
-    if folders.running(folder):
+    sweep, beside = SweepFolder.find(name), model or name
+    if sweep.running():
         raise SweepError(f"sweep '{name}' is running: confirm it when it has ended (or nvf stop {name})")
-    journal, events = Journal.open(folder, "confirmation")
-    with journal:
-        state = replay(events)
+    with sweep.write("confirmation") as journal:
+        state = replay(sweep.events())
         finalists = choose(state, top, trials)
-        if not again:
-            known = already(folder, events, finalists, seeds, model or name)
-            if known is not None and known.result is not None:
-                tell(known, events, name)
-                return known.result
+        if not again and (known := already(sweep, state, finalists, seeds, beside)) is not None:
+            return known
         _warn(state, finalists)
-        snapshot, task = snapshot_of(events, state)
+        snapshot, task = snapshot_of(state)
         with devices.using(state.spec.resources.gpu):
-            bench = Bench.of(state, task, folder, model or name)
-        current = _begin(journal, events, [trial.number for trial in finalists], seeds, bench.model)
-        _train(journal, state, current, plan(state, finalists, seeds), snapshot, address)
-        times = _open_test(journal, events, current)
+            bench = Bench.of(sweep, state, task, beside)
+        current = _begin(journal, bench, finalists, seeds)
+        _train(journal, bench, current, plan(state, finalists, seeds), snapshot, address)
+        times = _open_test(journal, state, current)
         with devices.using(state.spec.resources.gpu):
             result = _judge(bench, current, finalists, times)
-        journal.append(Confirmed(confirmation=current.number, result=result), sync=True)
-        _tidy(folder, [*(each.result for each in confirmations(events)), result])
+        apply(state, journal.append(Confirmed(confirmation=current.number, result=result), sync=True))
+        _tidy(sweep, state)
     try:
-        sync(folder)
+        sync(sweep)
     except TrackingError as error:
         log.warning(f"MLflow is behind, which nvf sync {name} mends: {error}")
-    archive.keep(folder, state.spec.storage)
+    archive.keep(sweep, state.spec.storage)
     return result
 
 
@@ -149,37 +143,42 @@ def _warn(state: SweepState, finalists: Sequence[TrialState]) -> None:
         log.warning(f"no finalist beats the floor {floor[0]} on dev: the gates will hardly let one through")
 
 
-def _begin(journal: Journal, events: list[Event], finalists: list[int], seeds: int, model: str) -> Confirmation:
+def _begin(journal: Journal, bench: Bench, finalists: Sequence[TrialState], seeds: int) -> Confirmation:
     """Return the confirmation to go on with: the last one where it is unfinished and the same, else a new one."""
-    known, asked = confirmations(events), (finalists, seeds, cold.RULE)
+    known, numbers = bench.state.confirmations, [trial.number for trial in finalists]
     last = known[-1] if known else None
-    if last is not None and last.at is None and (last.finalists, last.seeds, last.cold_by) == asked:
-        folder = journal.path.parent
+    asked = (None, numbers, seeds, cold.RULE)
+    if last is not None and (last.ended, last.finalists, last.seeds, last.cold_by) == asked:
         last.replicates = {
             part: event
             for part, event in last.replicates.items()
-            if event.checkpoint is not None and (folder / event.checkpoint.folder).is_dir()
+            if event.checkpoint is not None and (bench.sweep.path / event.checkpoint.folder).is_dir()
         }
         log.info(f"confirmation {last.number}: going on, {len(last.replicates)} trainings are in")
         return last
-    number = len(known) + 1
     started = ConfirmationStarted(
-        confirmation=number, finalists=finalists, seeds=seeds, cold_by=cold.RULE, model=model, clock=_clock()
+        confirmation=len(known) + 1,
+        finalists=numbers,
+        seeds=seeds,
+        cold_by=cold.RULE,
+        model=bench.model,
+        clock=_clock(),
     )
-    journal.append(started, sync=True)
-    return Confirmation(number, finalists, seeds)
+    apply(bench.state, journal.append(started, sync=True))
+    return known[-1]
 
 
 def _train(
     journal: Journal,
-    state: SweepState,
+    bench: Bench,
     current: Confirmation,
     parts: Sequence[Part],
     snapshot: Path,
     address: str | None,
 ) -> None:
     """Train what is not in yet and journal it; raises where a training failed or a signal came."""
-    place = journal.path.parent / FOLDER / str(current.number)
+    sweep, state = bench.sweep, bench.state
+    place = sweep.replicates / str(current.number)
     left = [part for part in parts if part not in current.replicates]
     failed: list[tuple[Part, str]] = []
     if not left:
@@ -189,7 +188,7 @@ def _train(
         part, last = left[at], reports[-1]
         record, checkpoint, error = None, None, last.error
         if error is None:
-            record, checkpoint = _best(state, part, reports, journal.path.parent)
+            record, checkpoint = _best(state, part, reports, sweep.path)
             error = None if checkpoint else "the disk is full: its checkpoint could not be published"
         event = Replicated(
             confirmation=current.number,
@@ -198,12 +197,10 @@ def _train(
             checkpoint=checkpoint,
             error=error,
         )
-        journal.append(event, sync=True)
+        apply(state, journal.append(event, sync=True))
         if error is not None:
             failed.append((part, error))
             log.warning(f"trial {part.trial:04d}, seed {part.place}: the training failed")
-        else:
-            current.replicates[part] = event
         advance(1)
 
     log.info(f"{len(left)} trainings of {len(current.finalists)} finalists, {current.seeds} seeds each")
@@ -228,27 +225,27 @@ def _best(state: SweepState, part: Part, reports: Sequence[Report], folder: Path
     return best, replace(published, folder=Path(published.folder).relative_to(folder).as_posix())
 
 
-def _open_test(journal: Journal, events: Sequence[Event], current: Confirmation) -> int:
+def _open_test(journal: Journal, state: SweepState, current: Confirmation) -> int:
     """Journal the opening of test, once for each confirmation, and return how often it has been opened."""
-    times = sum(isinstance(event, SealOpened) for event in events)
+    times = sum(each.opened for each in state.confirmations)
     if current.opened:
         log.info("test: it was opened when this confirmation was interrupted; judging now")
         return times
     times += 1
     opened = SealOpened(confirmation=current.number, times=times, finalists=current.finalists, clock=_clock())
-    journal.append(opened, sync=True)
+    apply(state, journal.append(opened, sync=True))
     log.info(f"test: opened for the {_nth(times)} time by this sweep; judging")
     return times
 
 
 def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState], times: int) -> ConfirmationResult:
-    state, judge, measure = bench.state, bench.judge, measure_of(bench.state)
+    state, judge, measure = bench.state, bench.judge, bench.state.compared
     full, withheld = (
         {trial.number: _replicates(current, trial.number, withheld=each) for trial in finalists}
         for each in (False, True)
     )
-    trained = {number: _trained(bench.folder, each) for number, each in full.items()}
-    drawn = {number: _trained(bench.folder, each) for number, each in withheld.items()}
+    trained = {number: _trained(bench.sweep, each) for number, each in full.items()}
+    drawn = {number: _trained(bench.sweep, each) for number, each in withheld.items()}
     champion = None if bench.champion is None else judge.system(bench.champion.system)
     judged = {number: judge.finalist(trained[number], drawn[number]) for number in full}
     untrained = judge.untrained(each.cold_seed for each in drawn[finalists[0].number])
@@ -257,7 +254,7 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
     beside = compared(judged, {} if champion is None else {"champion": champion}, measure)
 
     def size(published: Published) -> int:
-        return (folders.inside(bench.folder, published.folder) / checkpoint.MODEL).stat().st_size
+        return (bench.sweep.inside(published.folder) / checkpoint.MODEL).stat().st_size
 
     rows = [
         finalist(
@@ -301,9 +298,9 @@ def _judge(bench: Bench, current: Confirmation, finalists: Sequence[TrialState],
     )
 
 
-def _trained(folder: Path, replicates: Sequence[Replicated]) -> list[Trained]:
+def _trained(sweep: SweepFolder, replicates: Sequence[Replicated]) -> list[Trained]:
     return [
-        Trained(folders.inside(folder, each.checkpoint.folder), each.checkpoint.digest, each.part.cold_seed)
+        Trained(sweep.inside(each.checkpoint.folder), each.checkpoint.digest, each.part.cold_seed)
         for each in replicates
         if each.checkpoint is not None
     ]
@@ -318,12 +315,11 @@ def _replicates(current: Confirmation, trial: int, *, withheld: bool) -> list[Re
     ]
 
 
-def _tidy(folder: Path, results: Sequence[ConfirmationResult | None]) -> None:
+def _tidy(sweep: SweepFolder, state: SweepState) -> None:
     """Delete the checkpoints that nobody needs any more: all but the champions of every confirmation."""
-    keep = {
-        folder / row.champion.checkpoint.folder for result in results if result is not None for row in result.finalists
-    }
-    for place in (folder / FOLDER).glob("*/trial-*/*"):
+    results = [each.result for each in state.confirmations if each.result is not None]
+    keep = {sweep.path / row.champion.checkpoint.folder for result in results for row in result.finalists}
+    for place in sweep.replicates.glob("*/trial-*/*"):
         for published in place.glob("epoch-*"):
             if published not in keep:
                 shutil.rmtree(published, ignore_errors=True)

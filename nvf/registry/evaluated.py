@@ -9,7 +9,6 @@ from nvf.journal.result import OnTasks, OnTasksOf, OverDraws, Transferred, both_
 from nvf.measures.comparison import Comparison, probability
 from nvf.measures.parse import VIEWS
 from nvf.registry.candidates import Candidate
-from nvf.registry.findings import measure_of
 from nvf.registry.gates import RAW
 from nvf.systems import SYSTEMS
 from nvf.text import number, table
@@ -42,7 +41,7 @@ def _own(candidate: Candidate) -> Iterator[tuple[str, Figures]]:
 def head_figures(candidate: Candidate) -> str:
     """Return the first measure, in every view, beside the floors."""
     split, figures, floors = measured(candidate)
-    measure, views = measure_of(candidate.state), [view for view in VIEWS if view in figures]
+    measure, views = candidate.state.compared, [view for view in VIEWS if view in figures]
     rows = [
         (name, *(number(of.get(view, {}).get(measure)) for view in views))
         for name, of in (*_own(candidate), *_champion(candidate), *floors.items())
@@ -65,7 +64,7 @@ def results(candidate: Candidate) -> str:
 
 def new_documents(candidate: Candidate) -> str:
     """Return what the cold figure says of documents that nobody has judged yet."""
-    measure, (split, figures, floors) = measure_of(candidate.state), measured(candidate)
+    measure, (split, figures, floors) = candidate.state.compared, measured(candidate)
     if "cold" not in figures:
         return (
             "**New documents:** nothing was withheld, so what becomes of documents that nobody has judged is unknown."
@@ -181,7 +180,7 @@ def _elsewhere(candidate: Candidate) -> Iterator[str]:
     found, own = _judged_elsewhere(candidate)
     if found is None or own is None:
         return
-    measure = measure_of(candidate.state)
+    measure = candidate.state.compared
     several: dict[str, OnTasks | OnTasksOf] = {f"**{candidate.trial.system}**": own, **found.floors}
     rows = [
         (name, *(number(each["all"][measure]) for each in of.figures), number(of.average["all"][measure]))

@@ -26,11 +26,6 @@ from nvf.types import Figures, FloatArray
 Key = TypeVar("Key")
 
 
-def measure_of(state: SweepState) -> str:
-    """Return the measure that is compared: the sweep's first one, whatever its view."""
-    return state.measure.name if state.measure else "nDCG@10"
-
-
 def compared(
     finalists: Mapping[int, Judged], others: Mapping[str, Judged], measure: str
 ) -> dict[int, dict[str, dict[str, Comparison]]]:

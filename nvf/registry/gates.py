@@ -15,6 +15,7 @@ from nvf.errors import GateRefused
 from nvf.journal import cold as rules
 from nvf.journal.result import ConfirmationResult, Finalist
 from nvf.measures.comparison import Comparison, probability
+from nvf.registry.named import ALIAS
 from nvf.spec.form import Gates
 from nvf.text import number
 
@@ -43,6 +44,11 @@ class Verdict:
     outcome: Literal["passes", "worse", "undecided", "refused"]
     said: str
     queries: int | None = None
+
+
+def guarded(alias: str, gates: Gates) -> bool:
+    """Return whether the gates may refuse an alias: the champion's, and every one with `gates: {confirmed: true}`."""
+    return alias == ALIAS or gates.confirmed
 
 
 def verdicts(row: Finalist, result: ConfirmationResult, gates: Gates, size: int | None) -> list[Verdict]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from nvf.errors import GateRefused
 from nvf.journal import cold
-from nvf.journal.kinds import Confirmed, Event, Promoted, RecordTaken
+from nvf.journal.kinds import Confirmed, Promoted
 from nvf.journal.leaderboard import beats_floors, best_floor, leaderboard
-from nvf.journal.replay import SweepState, TrialState
+from nvf.journal.replay import Confirmation, SweepState, TrialState
 from nvf.journal.result import ConfirmationResult, Finalist
 from nvf.plugins import is_code
 from nvf.registry import gates
-from nvf.registry.confirmations import Confirmation, confirmations
 from nvf.registry.named import ALIAS
 
 FUSES = "fused"
@@ -55,8 +56,8 @@ def lines(steps: Sequence[Step]) -> list[str]:
     return [f"{step.label:<{width}}  {step.command}" for step in steps]
 
 
-def next_steps(state: SweepState, events: Sequence[Event], *, running: bool) -> Advice:
-    """Return what to do next with a sweep, given its journal, and whether a driver or confirmation is at work on it."""
+def next_steps(state: SweepState, *, running: bool) -> Advice:
+    """Return what to do next with a sweep, given whether a driver or confirmation is at work on it."""
     name = state.name
     if running:
         stop = [Step("stop", f"nvf stop {name}")] if state.status == "running" else []  # a confirmation is no driver
@@ -70,19 +71,37 @@ def next_steps(state: SweepState, events: Sequence[Event], *, running: bool) -> 
     if best is None:
         why = ["no trial has a figure; mend what failed, then sweep it under another name"]
         return Advice(why, [Step("again", f"nvf sweep SPEC --name {name}-2")])
-    known = confirmations(events)
-    last = known[-1] if known else None
-    if last is not None and last.at is None:
-        return Advice(["its confirmation was interrupted"], [Step("go on", goes_on(name, events))])
-    done = next((each for each in reversed(known) if each.at is not None), None)
-    if done is None or done.result is None:
-        return _unconfirmed(state, events, best)
-    return _confirmed(state, events, done, done.result, best)
+    if state.confirmations and state.confirmations[-1].ended is None:
+        return Advice(["its confirmation was interrupted"], [Step("go on", goes_on(state))])
+    done = state.confirmed
+    if done is None or done.ended is None or done.result is None:
+        return _unconfirmed(state, best)
+    return _confirmed(state, done, done.ended, done.result, best)
 
 
-def _unconfirmed(state: SweepState, events: Sequence[Event], best: TrialState) -> Advice:
+def confirmed_first(state: SweepState, trial: TrialState, alias: str, again: Sequence[str], *, running: bool) -> None:
+    """Refuse a trial that was never confirmed where the gates guard `alias`.
+
+    Raises `GateRefused` with what to run: `again` is the command that was given, without alias and force, and `running`
+    whether a driver is at work on the sweep.
+    """
+    asked = state.spec.gates
+    if not gates.guarded(alias, asked):
+        return
+    command = shlex.join([*again, "--alias", alias] if alias != ALIAS else again)
+    others = [Step("force", f"{command} --force 'why'")]
+    if not asked.confirmed:
+        others.insert(0, Step("beside", shlex.join([*again, "--alias", "candidate"])))
+    advice = Advice([], [Step("confirm", f"nvf confirm {state.name} --trial {trial.number}")])
+    if state.confirmed is None:
+        advice = next_steps(state, running=running)
+    said = f"trial {trial.number:04d} of {state.name} becomes no {alias}: it was not confirmed on test"
+    raise GateRefused("\n".join([said, *advice.why, *lines([*advice.steps, *others])]))
+
+
+def _unconfirmed(state: SweepState, best: TrialState) -> Advice:
     record, floor = best.best(state.objectives[0]), best_floor(state)
-    promoted = _promoted(events)
+    promoted = _promoted(state)
     asked = _asking(state, promoted) if promoted is not None else []
     if record is not None and floor is not None and beats_floors(state, record) is False:
         why = [f"nothing to confirm or promote yet: no trial beats the floor {floor[0]} on dev"]
@@ -96,15 +115,11 @@ def _unconfirmed(state: SweepState, events: Sequence[Event], best: TrialState) -
 
 
 def _confirmed(
-    state: SweepState, events: Sequence[Event], done: Confirmation, result: ConfirmationResult, best: TrialState
+    state: SweepState, done: Confirmation, ended: Confirmed, result: ConfirmationResult, best: TrialState
 ) -> Advice:
-    since = [event.n for event in events if isinstance(event, Confirmed)][-1]
-    promoted = _promoted(events, since)
+    promoted = _promoted(state, ended.n)
     asked = _asking(state, promoted) if promoted is not None else []
-    newer = best.number not in done.finalists and any(
-        event.n > since for event in events if isinstance(event, RecordTaken) and event.trial == best.number
-    )
-    if newer:
+    if best.number not in done.finalists and best.last > ended.n:
         why = [f"trial {best.number:04d} is better on dev than those that were confirmed"]
         return Advice(why, [Step("confirm", f"nvf confirm {state.name}"), *asked])
     if cold.outdated(result):
@@ -163,15 +178,14 @@ def _asking(state: SweepState, promoted: Promoted) -> list[Step]:
     return [*ask, Step("card", f"nvf card {promoted.model}")]
 
 
-def goes_on(name: str, events: Sequence[Event]) -> str:
+def goes_on(state: SweepState) -> str:
     """Return the command that goes on with the last confirmation of a sweep, or begins one."""
-    known = confirmations(events)
-    if not known or known[-1].at is not None:
-        return f"nvf confirm {name}"
-    last = known[-1]
+    last = state.confirmations[-1] if state.confirmations else None
+    if last is None or last.ended is not None:
+        return f"nvf confirm {state.name}"
     trials = "".join(f" --trial {number}" for number in last.finalists)
-    beside = f" --model {last.model}" if last.model not in (None, name) else ""
-    return f"nvf confirm {name} --seeds {last.seeds}{trials}{beside}"
+    beside = f" --model {last.model}" if last.model not in (None, state.name) else ""
+    return f"nvf confirm {state.name} --seeds {last.seeds}{trials}{beside}"
 
 
 def _best(state: SweepState) -> TrialState | None:
@@ -179,7 +193,6 @@ def _best(state: SweepState) -> TrialState | None:
     return next((state.trials[row.trial] for row in leaderboard(state).judged), None)
 
 
-def _promoted(events: Sequence[Event], since: int = -1) -> Promoted | None:
+def _promoted(state: SweepState, since: int = -1) -> Promoted | None:
     """Return the last promotion to champion after the event `since`, or None."""
-    found = [each for each in events if isinstance(each, Promoted) and each.alias == ALIAS and each.n > since]
-    return found[-1] if found else None
+    return next((each for each in reversed(state.promotions) if each.alias == ALIAS and each.n > since), None)

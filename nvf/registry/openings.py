@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nvf.errors import JournalError
-from nvf.journal import folders
-from nvf.journal.events import read
+from nvf.journal.folders import SweepFolder
 from nvf.journal.kinds import Confirmed, Event, RunFileWritten, SealOpened, SweepStarted
 
 
@@ -34,15 +33,18 @@ class Opening:
     judged: bool
 
 
-def openings(fingerprint: str) -> list[Opening]:
-    """Return the openings of the task of this fingerprint, the first one first; a damaged journal tells of none."""
+def openings(fingerprint: str, own: SweepFolder | None = None) -> list[Opening]:
+    """Return the openings of the task of this fingerprint, the first one first; a damaged journal tells of none.
+
+    `own` is one of the sweeps, whose journal was read already.
+    """
     found: list[Opening] = []
-    for name in folders.names():
+    for sweep in SweepFolder.all():
         try:
-            events = read(folders.find(name))
+            events = (own if own is not None and own.path == sweep.path else sweep).events()
         except JournalError:
             continue
-        found += _of(name, events, fingerprint)
+        found += _of(sweep.name, events, fingerprint)
     return sorted(found, key=lambda each: each.at)
 
 

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from filelock import FileLock
+from mlflow import MlflowClient
 
 from nvf import devices
 from nvf.errors import UsageError
-from nvf.journal import folders
-from nvf.journal.events import Journal, read
+from nvf.journal.folders import SweepFolder
 from nvf.journal.kinds import Promoted
-from nvf.journal.replay import SweepState, TrialState
-from nvf.journal.result import Finalist
-from nvf.registry import named, versions
+from nvf.measures.evaluate import depth, evaluate
+from nvf.measures.significance import compare
+from nvf.registry import gates, named, versions
 from nvf.registry.alias import look, move
 from nvf.registry.candidates import Candidate, choose
 from nvf.registry.cautions import cautions
-from nvf.registry.findings import measure_of
 from nvf.registry.gates import Verdict
-from nvf.registry.gating import confirmed_first, verdicts
+from nvf.registry.judging import SPLIT
 from nvf.registry.moves import Detail
-from nvf.registry.register import draft
-from nvf.tracking import archive, server, views
+from nvf.registry.next_steps import confirmed_first
+from nvf.registry.register import draft, run_of
+from nvf.registry.retriever import Retriever
+from nvf.spec.form import Gates
+from nvf.systems.base import System
+from nvf.systems.ranking import rank_split
+from nvf.tracking import archive, names, server, views
 from nvf.tracking.sync import sync
-from nvf.types import Figures
-
-LOCK = ".promoting.lock"
-"""In the sweep's folder."""
+from nvf.training import checkpoint
+from nvf.types import Figures, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,49 +121,40 @@ def promote(
     TrackingError
         Where MLflow does not answer.
     """
-    folder, registered = folders.find(name), model or name
+    sweep, registered = SweepFolder.find(name), model or name
     versions.check_names(registered, alias)
     if force is not None and not force.strip():
         raise UsageError("--force needs a reason, which is written down: --force 'the raw floor is not served'")
-    events = read(folder)
-    again = ["nvf", "promote", name, *(["--trial", str(trial)] if trial is not None else [])]
-    again += ["--model", model] if model else []
-
-    def check(state: SweepState, chosen: TrialState, row: Finalist | None) -> None:
-        if row is None and force is None:
-            confirmed_first(state, chosen, events, alias, again, running=folders.running(folder))
-
-    candidate = choose(folder, events, trial, check)
-    with versions.connected() as client:
+    state = sweep.state()
+    chosen, row = choose(state, trial)
+    if row is None and force is None:
+        again = ["nvf", "promote", name, *(["--trial", str(trial)] if trial is not None else [])]
+        again += ["--model", model] if model else []
+        confirmed_first(state, chosen, alias, again, running=sweep.running())
+    candidate = Candidate.of(sweep, state, chosen, row)
+    with versions.connected() as client, devices.using(state.spec.resources.gpu):
         since = look(client, registered, alias)
-        with _alone(folder) as idle:
-            if idle:
-                sync(folder)
+        run = run_of(client, candidate)
+        said = _verdicts(client, registered, since.version, candidate)
+        if gates.guarded(alias, state.spec.gates) and force is None:
+            gates.check(said, state.spec.gates, f"trial {chosen.number:04d} of {name}")
         warned = cautions(candidate)
-        with devices.using(candidate.state.spec.resources.gpu):
-            said = verdicts(client, registered, since.version, candidate, alias, forced=force is not None)
-            with draft(client, registered, candidate, since.version, said, force, warned) as number:
-                detail = _detail(candidate)
-                moved = move(client, registered, alias, since, number, "promote", forced=force, detail=detail)
-    with _alone(folder) as idle:
-        if idle:
-            journal, _ = Journal.open(folder, "promotion")
-            with journal:
-                at = Promoted(trial=candidate.trial.number, model=registered, version=number, alias=alias, forced=force)
-                journal.append(at, sync=True)
-            sync(folder)
-            archive.keep(folder, candidate.state.spec.storage)
+        with draft(client, run, registered, candidate, since.version, said, force, warned) as number:
+            detail = _detail(candidate)
+            moved = move(client, registered, alias, since, number, "promote", forced=force, detail=detail)
+    promoted = Promoted(trial=chosen.number, model=registered, version=number, alias=alias, forced=force)
+    _write_down(sweep, promoted, state.spec.storage)
     return Promotion(
         sweep=name,
-        trial=candidate.trial.number,
-        system=candidate.trial.system,
+        trial=chosen.number,
+        system=chosen.system,
         epoch=candidate.record.epoch,
         model=registered,
         version=number,
         alias=alias,
         previous=moved.before,
         figures=candidate.record.figures,
-        floors=candidate.state.floors,
+        floors=state.floors,
         test=candidate.test,
         test_mean=candidate.mean,
         gates=said,
@@ -174,16 +164,65 @@ def promote(
     )
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Wait until no other promotion is at this sweep's journal; yield whether no driver is at it either."""
-    with FileLock(folder / LOCK):
-        yield not folders.running(folder)
+def _verdicts(client: MlflowClient, model: str, reigning: int | None, candidate: Candidate) -> list[Verdict]:
+    """Return what every gate says; nothing where the candidate was not confirmed.
+
+    `reigning` is the version of `model` that would be replaced, or None.
+    """
+    if candidate.row is None or candidate.result is None:
+        return []
+    asked = candidate.state.spec.gates
+    size = (candidate.folder / checkpoint.MODEL).stat().st_size
+    found = gates.verdicts(candidate.row, candidate.result, asked, size)
+    return found if reigning is None else [*found, *_against(client, model, reigning, candidate, asked)]
+
+
+def _against(client: MlflowClient, model: str, reigning: int, candidate: Candidate, asked: Gates) -> Iterator[Verdict]:
+    """Not worse than the reigning version on the same test queries: the interval lies above minus the margin.
+
+    The confirmation says it where this version reigned then. Where another does by now, both are ranked anew, which
+    opens nothing: the candidate was confirmed on this split.
+    """
+    if asked.champion_margin is None:
+        return
+    row, result = candidate.row, candidate.result
+    known = None if result is None else result.champion
+    if row and result and known and (known.model, known.version) == (model, reigning):
+        yield from gates.champion(row, result, asked)
+        return
+    version = client.get_model_version(model, str(reigning))
+    if version.tags.get(names.FINGERPRINT) != candidate.task.fingerprint:
+        task = version.tags.get(names.TASK, "another task")
+        said = f"against version {reigning}, which was trained on other data ({task}): choose another --model"
+        yield Verdict("champion", "undecided", said)
+        return
+    theirs = Retriever.of_model(versions.fetch(client, version)).system
+    ours = checkpoint.restore_system(candidate.folder, candidate.task.corpus, digest=candidate.digest)
+    line = compare(_per_query(ours, candidate), _per_query(theirs, candidate))
+    other = f"version {reigning}, {candidate.state.compared} of one checkpoint each"
+    yield gates.difference("champion", line, -asked.champion_margin, other)
+
+
+def _per_query(system: System, candidate: Candidate) -> FloatArray:
+    """Return (Q,) the compared figure of every test query."""
+    measure, split = candidate.state.compared, candidate.task.split(SPLIT)
+    ranking = rank_split(system, split, depth([measure]))
+    return evaluate(ranking, split, None, [measure]).per_query["all"][measure]
+
+
+def _write_down(sweep: SweepFolder, promoted: Promoted, storage: str | None) -> None:
+    """Journal the promotion and bring MLflow and the storage level, unless a driver does so; it holds the journal."""
+    with sweep.alone() as idle:
+        if idle:
+            with sweep.write("promotion") as journal:
+                journal.append(promoted, sync=True)
+            sync(sweep)
+            archive.keep(sweep, storage)
 
 
 def _detail(candidate: Candidate) -> Detail:
     """What the history says of a version: where it comes from, and its first figures."""
-    measure = measure_of(candidate.state)
+    measure = candidate.state.compared
     split, views = ("dev", candidate.record.figures) if candidate.test is None else ("test", candidate.test)
     return Detail(
         sweep=candidate.state.name,

@@ -22,20 +22,42 @@ from nvf.registry import card, named, versions
 from nvf.registry import model as models
 from nvf.registry.candidates import Candidate
 from nvf.registry.card import Card
-from nvf.registry.contention import insist
 from nvf.registry.gates import Verdict
 from nvf.registry.openings import openings
 from nvf.registry.retriever import SPLIT, Retriever
 from nvf.tracking import names, runs, server
+from nvf.tracking.server import insist
+from nvf.tracking.sync import sync
 from nvf.training import checkpoint
 
 DEPTH = 10
 """Hits per query that are compared when a model is loaded back."""
 
 
+def run_of(client: MlflowClient, candidate: Candidate) -> Run:
+    """Return the trial's run in MLflow; where that lacks it, MLflow is brought level first.
+
+    Raises `TrackingError` where the run is not there, since it is for the sweep's driver to write it.
+    """
+    known = partial(runs.find, client, server.experiment(client), candidate.state)
+    shown = known().get(candidate.trial.number)
+    if shown is None:
+        with candidate.sweep.alone() as idle:
+            if idle:
+                sync(candidate.sweep)
+        shown = known().get(candidate.trial.number)
+    if shown is None:
+        raise TrackingError(
+            f"trial {candidate.trial.number} of sweep '{candidate.state.name}' is not in MLflow yet; "
+            "try again in a moment, or when the sweep has ended"
+        )
+    return client.get_run(shown.id)
+
+
 @contextmanager
 def draft(
     client: MlflowClient,
+    run: Run,
     registered: str,
     candidate: Candidate,
     replaces: int | None,
@@ -49,8 +71,8 @@ def draft(
 
     Parameters
     ----------
-    client, registered
-        The registry, and the name of the model in it.
+    client, run, registered
+        The registry, the trial's run, and the name of the model.
     candidate
         What becomes a version.
     replaces, said, forced, warned
@@ -62,11 +84,8 @@ def draft(
         Where it cannot be loaded back, or ranks otherwise; no version remains.
     CheckpointError
         Where the checkpoint is missing or damaged.
-    TrackingError
-        Where MLflow does not know the trial's run yet.
     """
     expected = checkpoint.restore_system(candidate.folder, candidate.task.corpus, digest=candidate.digest)
-    run = _run(client, candidate)
     # a folder of each version's own: the same epoch may be promoted again, or by two at once
     place = f"model/{uuid.uuid4().hex[:12]}"
     tags = _tags(candidate, run)
@@ -92,7 +111,7 @@ def draft(
             gates=said,
             forced=forced,
             cautions=warned,
-            openings=openings(candidate.task.fingerprint),
+            openings=openings(candidate.task.fingerprint, candidate.sweep),
         )
         _describe(client, run, version, made, place)
         served = mlflow.pyfunc.load_model(versions.fetch(client, version).as_uri()).unwrap_python_model()
@@ -130,16 +149,6 @@ def _compare(expected: Retriever, found: Retriever) -> None:
             f"the registered model ranks {differ} of {len(queries)} dev queries otherwise than the checkpoint does, "
             "so it was removed again"
         )
-
-
-def _run(client: MlflowClient, candidate: Candidate) -> Run:
-    shown = runs.find(client, server.experiment(client), candidate.state).get(candidate.trial.number)
-    if shown is None:
-        raise TrackingError(
-            f"trial {candidate.trial.number} of sweep '{candidate.state.name}' is not in MLflow yet; "
-            "try again in a moment, or when the sweep has ended"
-        )
-    return client.get_run(shown.id)
 
 
 def _tags(candidate: Candidate, run: Run) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A sweep as a whole: its leaderboard, its last confirmation, and what to run next."""
+"""A sweep as a whole: how far it is, its leaderboard, its last confirmation, and what to run next."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from nvf.errors import JournalError
-from nvf.journal.events import read
-from nvf.journal.folders import find, names, running
+from nvf.journal.folders import JustBegun, SweepFolder
 from nvf.journal.kinds import OUTCOMES
 from nvf.journal.leaderboard import Leaderboard, leaderboard
-from nvf.journal.replay import replay
+from nvf.journal.replay import SweepState
 from nvf.journal.result import ConfirmationResult
 from nvf.plain import plain
-from nvf.registry.confirmations import last_result
 from nvf.registry.next_steps import Advice, lines, next_steps, resumes
 
 
@@ -32,12 +30,12 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """How far a sweep is, as `nvf status --json` prints it; nothing is known of one whose journal is damaged.
+    """How far a sweep is, as `nvf status --json` prints it; what its journal does not say, or not yet, is None.
 
     Attributes
     ----------
     sweep, status, reason
-        Which one; running, paused, ended, died or damaged; and why.
+        Which one; beginning, running, paused, ended, died or damaged; and why.
     finished, trials
         How many trials have an outcome, and how many there will be.
     complete, pruned, stopped, infeasible, failed, open
@@ -68,14 +66,16 @@ class Standing:
     resume: str | None = None
 
 
-def standing(name: str) -> Standing:
-    """Return how far the sweep called `name` is; raises `JournalError` where its journal is damaged."""
-    folder = find(name)
-    state = replay(read(folder))
+def standing(sweep: SweepFolder) -> Standing:
+    """Return how far a sweep is; raises `JournalError` where its journal is damaged."""
+    try:
+        state = sweep.state()
+    except JustBegun:
+        return Standing(sweep=sweep.name, status="beginning")
     board, outcomes = leaderboard(state), [trial.outcome for trial in state.trials.values()]
-    status = "died" if state.status == "running" and not running(folder) else state.status
+    status = status_of(sweep, state)
     return Standing(
-        sweep=name,
+        sweep=sweep.name,
         status=status,
         reason=state.reason or None,
         finished=state.finished,
@@ -93,21 +93,24 @@ def standing(name: str) -> Standing:
 def standings() -> list[Standing]:
     """Return how far each sweep is."""
     found = []
-    for name in names():
+    for sweep in SweepFolder.all():
         try:
-            found.append(standing(name))
+            found.append(standing(sweep))
         except JournalError as error:
-            found.append(Standing(sweep=name, status="damaged", reason=str(error)))
+            found.append(Standing(sweep=sweep.name, status="damaged", reason=str(error)))
     return found
 
 
-def report(name: str) -> Report:
-    """Return what is told of the sweep called `name`."""
-    folder = find(name)
-    events = read(folder)
-    state = replay(events)
-    told = next_steps(state, events, running=running(folder))
-    return Report(leaderboard(state), last_result(events), told)
+def status_of(sweep: SweepFolder, state: SweepState) -> str:
+    """Return one of running, paused, ended; died where its driver is gone without a word."""
+    return "died" if state.status == "running" and not sweep.running() else state.status
+
+
+def report(sweep: SweepFolder) -> Report:
+    """Return what is told of a sweep."""
+    state = sweep.state()
+    found = None if state.confirmed is None else state.confirmed.result
+    return Report(leaderboard(state), found, next_steps(state, running=sweep.running()))
 
 
 def ending(report: Report) -> list[str]:

@@ -18,9 +18,8 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from nvf.errors import SweepError, UsageError
-from nvf.journal import events as journal
-from nvf.journal import folders
 from nvf.journal.facts import Git
+from nvf.journal.folders import SweepFolder
 from nvf.journal.kinds import RecordTaken, TrialStarted
 from nvf.journal.replay import SweepState, TrialState, replay
 from nvf.registry.agreement import TOLERANCE, Agreement, compare
@@ -88,13 +87,12 @@ def reproduce(run: str, *, tolerance: float = TOLERANCE) -> Reproduction:
         Where MLflow is asked and does not answer.
     """
     name, number = _named(run)
-    folder = folders.find(name)
-    found = journal.read(folder)
+    found = SweepFolder.find(name).events()
     trial = _trial(replay(found), number)
     begun = next(event.n for event in found if isinstance(event, TrialStarted) and event.trial == number)
     # As the sweep stood when the trial began: a later resume may have accepted other versions, or another file.
     then = replay(found[: begun + 1])
-    snapshot, task = snapshot_of(found[: begun + 1], then)
+    snapshot, task = snapshot_of(then)
     records = [event for event in found if isinstance(event, RecordTaken) and event.trial == number]
     now = ground(task.fingerprint, then.ground.spec_text, brought.packages(then.spec, then.ground))
     with tempfile.TemporaryDirectory(prefix="nvf-reproduce-") as scratch:
@@ -135,8 +133,7 @@ def _named(run: str) -> tuple[str, int]:
     if names.SWEEP not in tags or names.TRIAL not in tags:
         raise UsageError(f"run {run} is not that of a trial; write SWEEP/TRIAL, or the id of a trial's run")
     name = tags[names.SWEEP]
-    state = replay(journal.read(folders.find(name)))
-    if runs.identity(state) != tags[names.STARTED]:
+    if runs.identity(SweepFolder.find(name).state()) != tags[names.STARTED]:
         raise SweepError(f"run {run} is of another sweep that was named '{name}'; its journal is not here")
     return name, int(tags[names.TRIAL])
 

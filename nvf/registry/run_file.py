@@ -22,12 +22,11 @@ from typing import NamedTuple
 from mlflow.entities.model_registry import ModelVersion
 
 from nvf.errors import GateRefused, TaskError, UsageError
-from nvf.journal import folders
-from nvf.journal.events import Journal, read
 from nvf.journal.facts import Clock, Named, Options
-from nvf.journal.kinds import Event, RunFileWritten
-from nvf.journal.replay import replay
-from nvf.registry.confirmations import confirmations
+from nvf.journal.folders import SweepFolder
+from nvf.journal.folders import names as sweeps
+from nvf.journal.kinds import RunFileWritten
+from nvf.journal.replay import SweepState
 from nvf.registry.export import beside, check_free, opened
 from nvf.registry.judging import SPLIT as SEALED
 from nvf.registry.searched import snapshot_of
@@ -115,7 +114,7 @@ def to_trec(
     journal = None
     if sweep is not None and split == SEALED:
         _journal(sweep.folder, version, task)
-        journal = sweep.folder.name
+        journal = sweep.state.name
     with beside(out) as fresh:
         fresh.write_text("".join(lines), encoding="utf-8")
     return RunFile(version.name, int(version.version), task.name, split, str(out), len(asked), len(lines), journal)
@@ -124,21 +123,20 @@ def to_trec(
 class _Sweep(NamedTuple):
     """Where a version comes from."""
 
-    folder: Path
-    events: list[Event]
+    folder: SweepFolder
+    state: SweepState
     task: Task
 
 
 def _sweep(version: ModelVersion, *, needed: bool) -> _Sweep | None:
     """Return the sweep that a version comes from; None where it is not here, and not needed."""
     name, fingerprint = version.tags[names.SWEEP], version.tags[names.FINGERPRINT]
-    if not needed and name not in folders.names():
+    if not needed and name not in sweeps():
         return None
-    folder = folders.find(name)
-    events = read(folder)
-    state = replay(events)
+    folder = SweepFolder.find(name)
+    state = folder.state()
     if state.started.task.fingerprint == fingerprint:
-        return _Sweep(folder, events, snapshot_of(events, state)[1])
+        return _Sweep(folder, state, snapshot_of(state)[1])
     if not needed:
         return None
     raise TaskError(
@@ -151,12 +149,12 @@ def _insist(version: ModelVersion, sweep: _Sweep, task: Task, asked: Split) -> N
     """Raise `GateRefused` where queries of sealed test are asked, and no confirmation has judged the version on it."""
     own = task is sweep.task
     sealed = own and asked.name == SEALED or not own and _shared(asked, sweep.task.split(SEALED))
-    if not sealed or _judged(sweep.events, version.tags["nvf.checkpoint"]):
+    if not sealed or _judged(sweep.state, version.tags["nvf.checkpoint"]):
         return
     where = "" if own else f", and {sealed} of the {len(asked)} {asked.name} queries of {task.name} stand in it"
     raise GateRefused(
         f"test stays sealed: no confirmation has judged version {version.version} of {version.name} on it{where}; "
-        f"nvf confirm {sweep.folder.name} --trial {version.tags[names.TRIAL]} does, once"
+        f"nvf confirm {sweep.state.name} --trial {version.tags[names.TRIAL]} does, once"
         f"{'; a run file of dev is free: --split dev' if own else ''}"
     )
 
@@ -170,10 +168,9 @@ def _shared(asked: Split, sealed: Split) -> int:
     return sum(vector.tobytes() in known for vector in ours.vectors)
 
 
-def _journal(folder: Path, version: ModelVersion, task: Task) -> None:
+def _journal(sweep: SweepFolder, version: ModelVersion, task: Task) -> None:
     """Write down that test is read."""
-    journal, _ = Journal.open(folder, "run file")
-    with journal:
+    with sweep.write("run file") as journal:
         written = RunFileWritten(
             trial=int(version.tags[names.TRIAL]),
             model=version.name,
@@ -184,10 +181,10 @@ def _journal(folder: Path, version: ModelVersion, task: Task) -> None:
         journal.append(written, sync=True)
 
 
-def _judged(events: Sequence[Event], digest: str) -> bool:
+def _judged(state: SweepState, digest: str) -> bool:
     return any(
         row.champion.checkpoint.digest == digest
-        for each in confirmations(events)
+        for each in state.confirmations
         if each.result is not None
         for row in each.result.finalists
     )

@@ -8,9 +8,8 @@ import signal
 from dataclasses import dataclass
 
 from nvf.errors import SweepError
-from nvf.journal import events, owner
-from nvf.journal.folders import find, running
-from nvf.journal.replay import replay
+from nvf.journal import owner
+from nvf.journal.folders import SweepFolder
 from nvf.registry.next_steps import goes_on, resumes
 from nvf.sweep import signals
 
@@ -42,14 +41,14 @@ def stop(name: str) -> Stopped:
 
     Raises `SweepError` where nothing runs, or nothing that may be stopped from here.
     """
-    folder = find(name)
-    if not running(folder):
+    sweep = SweepFolder.find(name)
+    if not sweep.running():
         raise SweepError(f"sweep '{name}' is not running")
-    at = owner.of(folder)
+    at, signed = owner.of(sweep.path), sweep.path / owner.FILE
     if at is None:
         raise SweepError(
-            f"sweep '{name}' is running, but {folder / owner.FILE} does not say where: find its process there with "
-            f"fuser {folder / events.FILE}, and end it with SIGTERM"
+            f"sweep '{name}' is running, but {signed} does not say where: find its process there with "
+            f"fuser {sweep.journal}, and end it with SIGTERM"
         )
     work = f"the {at.work} of sweep '{name}'" if at.work != "sweep" else f"sweep '{name}'"
     if at.work not in STOPPED:
@@ -58,11 +57,10 @@ def stop(name: str) -> Stopped:
         raise SweepError(f"{work} runs on {at.host}: stop process {at.pid} there with SIGTERM")
     if not at.here():
         raise SweepError(
-            f"{work} runs, but not in process {at.pid}, which {folder / owner.FILE} names: find it with "
-            f"fuser {folder / events.FILE}, and end it with SIGTERM"
+            f"{work} runs, but not in process {at.pid}, which {signed} names: find it with "
+            f"fuser {sweep.journal}, and end it with SIGTERM"
         )
-    found = events.read(folder)
-    again = goes_on(name, found) if at.work == "confirmation" else resumes(replay(found))
+    again = goes_on(sweep.state()) if at.work == "confirmation" else resumes(sweep.state())
     if at.pid != os.getpid() or not signals.interrupt():
         os.kill(at.pid, signal.SIGTERM)
     return Stopped(at.pid, work, again)

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from nvf import tasks
 from nvf.errors import JournalError, NvfError, SpecError
-from nvf.journal import cold, events
+from nvf.journal import cold
+from nvf.journal.events import Journal
 from nvf.journal.facts import Clock, Searched
-from nvf.journal.folders import running
+from nvf.journal.folders import SweepFolder
 from nvf.journal.kinds import SweepStarted
 from nvf.spec.form import Spec
 from nvf.sweep import looking
 from nvf.sweep.brought import packages
 from nvf.sweep.ground import ground
-from nvf.sweep.resuming import CHECKPOINTS, untried
+from nvf.sweep.resuming import untried
 from nvf.sweep.surroundings import commit
 from nvf.tasks.base import Task
 from nvf.tasks.outline import check_searchable
@@ -33,38 +34,38 @@ class NameTaken(SpecError):
     """A sweep of this name exists."""
 
 
-def check_name(folder: Path, name: str) -> None:
+def check_name(sweep: SweepFolder) -> None:
     """Raise `NameTaken` where a sweep of this name has come to a trial, or runs; another one may take its place."""
-    if (folder / events.FILE).exists():
+    if sweep.journal.exists():
         try:
-            free = untried(folder, events.read(folder)) and not running(folder)
+            free = untried(sweep) and not sweep.running()
         except JournalError:
             free = False
         if not free:
             raise NameTaken(
-                f"a sweep named '{name}' exists in {folder}: go on with it by nvf resume {name}, or give this "
-                "one another name with --name"
+                f"a sweep named '{sweep.name}' exists in {sweep.path}: go on with it by nvf resume {sweep.name}, or "
+                "give this one another name with --name"
             )
-    elif (folder / CHECKPOINTS).exists():
+    elif sweep.checkpoints.exists():
         raise NameTaken(
-            f"{folder} holds checkpoints of a sweep whose {events.FILE} is gone: restore it from a copy, delete the "
-            "folder, or give this sweep another name with --name"
+            f"{sweep.path} holds checkpoints of a sweep whose {sweep.journal.name} is gone: restore it from a copy, "
+            "delete the folder, or give this sweep another name with --name"
         )
 
 
-def begin(folder: Path, name: str) -> events.Journal:
+def begin(sweep: SweepFolder) -> Journal:
     """Return the empty journal of a new sweep; one that never came to a trial is taken back, with its run in MLflow."""
-    if not (folder / events.FILE).exists():
-        return events.Journal.create(folder)
-    check_name(folder, name)
+    if not sweep.journal.exists():
+        return Journal.create(sweep.path)
+    check_name(sweep)
     with contextlib.suppress(NvfError):
-        forget(folder)
-    journal, found = events.Journal.open(folder)
-    if not untried(folder, found):  # another process was quicker
+        forget(sweep)
+    journal = sweep.write()
+    if not untried(sweep):  # another process was quicker
         journal.close()
-        check_name(folder, name)
-    journal.clear()
-    log.info(f"the sweep '{name}' that was begun before never came to a trial: this one takes its place")
+        check_name(sweep)
+    sweep.clear(journal)
+    log.info(f"the sweep '{sweep.name}' that was begun before never came to a trial: this one takes its place")
     return journal
 
 

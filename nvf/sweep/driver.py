@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from nvf import devices, paths
+from nvf import devices
 from nvf.errors import JournalError, SweepError
 from nvf.journal import events, replay
-from nvf.journal.folders import find
+from nvf.journal.folders import SweepFolder
 from nvf.journal.kinds import FloorsMeasured, SweepResumed
 from nvf.spec.form import Misfit, Spec
 from nvf.sweep import beginning, brought, looking, ray_session, resuming, signals
 from nvf.sweep.conductor import LOSSES, Conductor, Place
 from nvf.sweep.ground import changes, ground
-from nvf.sweep.resuming import CHECKPOINTS, SPEC
 from nvf.sweep.space import Space
 from nvf.sweep.study import SearchStudy
 from nvf.tasks.snapshot import open_snapshot
@@ -78,8 +77,8 @@ def start(spec: Spec, text: str, overrides: Sequence[str] = (), *, address: str 
     Interrupted
         Where a signal came before the first trial: nothing but caches is left behind.
     """
-    folder = paths.sweep(spec.name)
-    beginning.check_name(folder, spec.name)
+    sweep = SweepFolder.named(spec.name)
+    beginning.check_name(sweep)
     spec = resuming.placed(spec, Path.cwd())
     with contextlib.ExitStack() as session:
         with signals.raising():
@@ -93,12 +92,12 @@ def start(spec: Spec, text: str, overrides: Sequence[str] = (), *, address: str 
                 _where(spec, device)
                 snapshot, task, floors = beginning.prepare(spec)
             ray = _join(session, spec, cluster)
-        with beginning.begin(folder, spec.name) as journal:
-            (folder / SPEC).write_text(text, encoding="utf-8")
+        with beginning.begin(sweep) as journal:
+            sweep.spec.write_text(text, encoding="utf-8")
             started = journal.append(beginning.first_event(spec, text, overrides, snapshot, task, floors))
             state = replay.replay([started])
             _write_floors(journal, state, floors)
-            return _run(spec, state, journal, Place(snapshot, folder / CHECKPOINTS), ray, watch)
+            return _run(spec, state, journal, sweep, snapshot, ray, watch)
 
 
 def resume(
@@ -135,15 +134,14 @@ def resume(
     SweepError
         Where what the sweep stands on has changed, and that was not accepted; where a system cannot search the task.
     """
-    folder = find(name)
-    journal, found = events.Journal.open(folder)
-    with contextlib.ExitStack() as session, journal:
-        state = resuming.whole(folder, found)
-        text = resuming.text(folder, state)
+    sweep = SweepFolder.find(name)
+    with contextlib.ExitStack() as session, sweep.write() as journal:
+        state = resuming.whole(sweep)
+        text = resuming.text(sweep, state)
         spec = state.spec
         brought.allow(spec, name, allow)
         if accept and text != state.ground.spec_text:
-            spec = resuming.edited(folder, state, allow)
+            spec = resuming.edited(sweep, state, allow)
         spec = resuming.extended(spec, state, trials, time)
         packages = brought.packages(spec, state.ground)
         with signals.raising():
@@ -160,7 +158,7 @@ def resume(
             listed = "\n".join(f"- {each}" for each in changed)
             raise SweepError(
                 f"what sweep '{name}' stands on has changed:\n{listed}\n"
-                f"Put it back (without {folder / SPEC} the journaled file is used), start a new sweep with --name, or "
+                f"Put it back (without {sweep.spec} the journaled file is used), start a new sweep with --name, or "
                 f"go on all the same: nvf resume {name}{''.join(f' --allow {each}' for each in allow)} --accept-changes"
             )
         with signals.raising():
@@ -173,7 +171,7 @@ def resume(
             searched = task.withhold(spec.cold, spec.search.seed)
             with devices.using(spec.resources.gpu):
                 _write_floors(journal, state, measure_floors(searched, "dev", spec.measures()))
-        return _run(spec, state, journal, Place(snapshot, folder / CHECKPOINTS), ray, watch)
+        return _run(spec, state, journal, sweep, snapshot, ray, watch)
 
 
 def _where(spec: Spec, device: str) -> None:
@@ -206,19 +204,19 @@ def _run(
     spec: Spec,
     state: replay.SweepState,
     journal: events.Journal,
-    place: Place,
+    sweep: SweepFolder,
+    snapshot: Path,
     ray: _Ray,
     watch: Watch,
 ) -> Result:
     """Run the trials, leave Ray, and bring everything to its end."""
-    folder = journal.path.parent
-    projector = Projector(folder)
+    projector = Projector(sweep)
     projector.start()
     try:
         study = SearchStudy(spec, state)
     except Misfit as error:
         raise JournalError(f"the journaled spec no longer fits this nvf: {error}") from None
-    conductor = Conductor(spec, state, journal, study, place, watch)
+    conductor = Conductor(spec, state, journal, study, Place(snapshot, sweep.checkpoints), watch)
     with signals.calling(conductor.interrupt):
         try:
             _tune(spec, conductor, ray.slots)
@@ -235,10 +233,10 @@ def _run(
         behind = projector.close(timeout=3 if conductor.interrupted or not projector.answered() else 30)
         if not conductor.interrupted:
             try:
-                study.export(folder / "optuna.db")
+                study.export(sweep.study)
             except SweepError as error:
                 log.warning(f"without the study for optuna-dashboard: {error}; nvf resume {spec.name} writes it")
-        archive.keep(folder, spec.storage)
+        archive.keep(sweep, spec.storage)
     return Result(state, projector.link(), behind)
 
 

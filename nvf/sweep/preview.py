@@ -10,8 +10,8 @@ from typing import Any
 import optuna
 
 from nvf.errors import NvfError, SpecError
-from nvf.journal import events, folders, replay
 from nvf.journal.facts import Params
+from nvf.journal.folders import SweepFolder
 from nvf.spec.form import Misfit, Resources, Spec
 from nvf.sweep import looking, sampler
 from nvf.sweep.space import Space
@@ -120,9 +120,9 @@ def _samples(spec: Spec, space: Space) -> list[Sample]:
 def _seconds_per_epoch(spec: Spec) -> float | None:
     """Return what an epoch took in earlier sweeps of this task, by these systems; None where there were none."""
     times: list[float] = []
-    for name in folders.names():
+    for sweep in SweepFolder.all():
         try:
-            state = replay.replay(events.read(folders.find(name)))
+            state = sweep.state()
         except NvfError:
             continue
         if state.spec.task == spec.task:

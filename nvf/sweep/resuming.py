@@ -10,47 +10,47 @@ from pydantic import ValidationError
 
 from nvf import tasks
 from nvf.errors import JournalError, SpecError, SweepError, TaskError, UsageError
-from nvf.journal import events, replay
-from nvf.journal.kinds import Event, FloorsMeasured, SweepPaused, SweepResumed, SweepStarted
+from nvf.journal.folders import SweepFolder
+from nvf.journal.kinds import FloorsMeasured, SweepPaused, SweepResumed, SweepStarted
+from nvf.journal.replay import SweepState, replay
 from nvf.spec.form import Budget, Search, Spec
 from nvf.sweep import brought
 from nvf.sweep.spec import load
 
 Part = TypeVar("Part", Search, Budget)
-SPEC, CHECKPOINTS = "spec.yaml", "checkpoints"
 BEGINNING = (SweepStarted, FloorsMeasured, SweepResumed, SweepPaused)
 """What a journal holds before its first trial."""
 
 
-def untried(folder: Path, found: list[Event]) -> bool:
+def untried(sweep: SweepFolder) -> bool:
     """Return whether a sweep never came to a trial: nothing is lost where another one begins in its place."""
-    started = not all(isinstance(event, BEGINNING) for event in found)
-    return not started and not any((folder / CHECKPOINTS).glob("trial-*"))
+    started = not all(isinstance(event, BEGINNING) for event in sweep.events())
+    return not started and not any(sweep.checkpoints.glob("trial-*"))
 
 
-def whole(folder: Path, found: list[Event]) -> replay.SweepState:
+def whole(sweep: SweepFolder) -> SweepState:
     """Return the journaled state; raises `JournalError` where there are checkpoints of trials that it does not know.
 
     A trial is journaled, and that brought to the disk, before its first checkpoint is published.
     """
-    there = {int(each.name.removeprefix("trial-")) for each in (folder / CHECKPOINTS).glob("trial-*")}
-    state = replay.replay(found) if found or not there else None
+    found = sweep.events()
+    there = {int(each.name.removeprefix("trial-")) for each in sweep.checkpoints.glob("trial-*")}
+    state = replay(found) if found or not there else None
     lost = sorted(there.difference(() if state is None else state.trials))
     if state is None or lost:
         raise JournalError(
-            f"{folder / events.FILE} ends after {len(found)} events, before trial {lost[0]} began, but there are "
+            f"{sweep.journal} ends after {len(found)} events, before trial {lost[0]} began, but there are "
             "checkpoints of it: the file was cut off. Restore it from a copy; or, to go on from what is left, move "
-            f"{folder / CHECKPOINTS}/trial-{lost[0]:04d} and those after it away"
+            f"{sweep.checkpoints}/trial-{lost[0]:04d} and those after it away"
         )
     return state
 
 
-def text(folder: Path, state: replay.SweepState) -> str:
+def text(sweep: SweepFolder, state: SweepState) -> str:
     """Return the sweep file as it lies in the sweep's folder; where it is gone, it is written again."""
-    path = folder / SPEC
-    if not path.exists():
-        path.write_text(state.ground.spec_text, encoding="utf-8")
-    return path.read_bytes().decode("utf-8", errors="replace")
+    if not sweep.spec.exists():
+        sweep.spec.write_text(state.ground.spec_text, encoding="utf-8")
+    return sweep.spec.read_bytes().decode("utf-8", errors="replace")
 
 
 def placed(spec: Spec, folder: Path) -> Spec:
@@ -59,7 +59,7 @@ def placed(spec: Spec, folder: Path) -> Spec:
     return spec.model_copy(update={"task": tasks.placed(spec.task, folder), "evaluate": evaluate})
 
 
-def snapshot(spec: Spec, state: replay.SweepState) -> Path:
+def snapshot(spec: Spec, state: SweepState) -> Path:
     """Return the task's snapshot, as `tasks.build_snapshot` does.
 
     Raises `TaskError` where its data cannot be searched, or is looked for in the wrong folder.
@@ -75,24 +75,22 @@ def snapshot(spec: Spec, state: replay.SweepState) -> Path:
         ) from None
 
 
-def edited(folder: Path, state: replay.SweepState, allowed: Collection[str]) -> Spec:
+def edited(sweep: SweepFolder, state: SweepState, allowed: Collection[str]) -> Spec:
     """Return the spec that the user made of the sweep file; what is measured must be what it was.
 
     Its paths are seen from the folder in which the sweep was begun. A class that it names must be among those allowed:
     the folder may have come from elsewhere.
     """
-    path = folder / SPEC
+    path = sweep.spec
     spec, _ = load(path, state.started.set, bring=lambda spec: brought.allow(spec, state.name, allowed, path))
     objectives = [str(each) for each in spec.objectives]
     for key, old, new in (("measure", state.started.objectives, objectives), ("name", state.name, spec.name)):
         if old != new:
-            raise SpecError(
-                f"{folder / SPEC}: {key} was {old} and is {new}: within a sweep it cannot change; start a new one"
-            )
+            raise SpecError(f"{path}: {key} was {old} and is {new}: within a sweep it cannot change; start a new one")
     return placed(spec, Path(state.started.clock.folder or Path.cwd()))
 
 
-def extended(spec: Spec, state: replay.SweepState, trials: int | None, time: float | None) -> Spec:
+def extended(spec: Spec, state: SweepState, trials: int | None, time: float | None) -> Spec:
     """Return the spec with other trials, or another time; raises `UsageError` where one is out of bounds."""
     changes: dict[str, Any] = {}
     if trials is not None:

@@ -24,9 +24,9 @@ from pyarrow import fs
 
 from nvf import paths
 from nvf.errors import CheckpointError, StorageError, SweepError
-from nvf.journal import events, folders
+from nvf.journal.folders import SweepFolder
 from nvf.journal.kinds import Event, RecordTaken, Replicated
-from nvf.journal.replay import SweepState, replay
+from nvf.journal.replay import SweepState
 from nvf.redaction import safe
 from nvf.training import checkpoint
 
@@ -68,8 +68,8 @@ def check(storage: str) -> None:
             raise StorageError(f"storage = {storage}: there is no bucket '{bucket}'; make it, or name another one")
 
 
-def archive(folder: Path) -> Copied | None:
-    """Copy the journal in `folder`, and the checkpoints that it names and that are there, to the spec's `storage`.
+def archive(sweep: SweepFolder) -> Copied | None:
+    """Copy the journal of a sweep, and the checkpoints that it names and that are there, to the spec's `storage`.
 
     A second time adds nothing. Returns None where the spec names no storage.
 
@@ -80,29 +80,28 @@ def archive(folder: Path) -> Copied | None:
     StorageError
         Where the storage does not take it.
     """
-    found = events.read(folder)
-    state = replay(found)
+    found, state = sweep.events(), sweep.state()
     storage = state.spec.storage
     if storage is None:
         return None
     where = f"{storage.rstrip('/')}/{state.name}/{_started(state)}"
-    published = {digest: local for local, digest in _published(folder, found) if _whole(local, digest)}
+    published = {digest: local for local, digest in _published(sweep, found) if _whole(local, digest)}
     with _opened(where) as (files, path), tempfile.TemporaryDirectory() as temporary:
         added = sum(_put(files, local, f"{path}/{CHECKPOINTS}/{digest}") for digest, local in published.items())
-        lines = (folder / events.FILE).read_bytes().splitlines(keepends=True)
+        lines = sweep.journal.read_bytes().splitlines(keepends=True)
         (Path(temporary) / _file(len(found))).write_bytes(b"".join(lines[: len(found)]))
         added += _put(files, Path(temporary), path)
     return Copied(where, len(found), len(published), added)
 
 
-def keep(folder: Path, storage: str | None) -> None:
+def keep(sweep: SweepFolder, storage: str | None) -> None:
     """Where the spec names a `storage`, do what `archive` does; one that is down costs nothing but a warning."""
     if storage is None:
         return
     try:
-        log.info(f"storage: {archive(folder)}")
+        log.info(f"storage: {archive(sweep)}")
     except StorageError as error:
-        log.warning(f"storage: {error}; nvf sync {folder.name} copies what is missing")
+        log.warning(f"storage: {error}; nvf sync {sweep.name} copies what is missing")
 
 
 def restore(where: str) -> Path:
@@ -124,20 +123,19 @@ def restore(where: str) -> Path:
     """
     paths.sweeps().mkdir(parents=True, exist_ok=True)
     with _opened(where) as (files, path), tempfile.TemporaryDirectory(dir=paths.sweeps(), prefix=".") as temporary:
-        source, fresh = _last(files, path, where), Path(temporary) / "sweep"
-        fresh.mkdir()
-        fs.copy_files(source, str(fresh / events.FILE), source_filesystem=files)
-        found = events.read(fresh)
-        folder = paths.sweep(replay(found).name)
+        source, fresh = _last(files, path, where), SweepFolder(Path(temporary) / "sweep")
+        fresh.path.mkdir()
+        fs.copy_files(source, str(fresh.journal), source_filesystem=files)
+        folder = paths.sweep(fresh.state().name)
         if folder.exists():
             raise SweepError(f"{folder} is there: go on with that sweep, or move it away and try again")
-        for local, digest in _published(fresh, found):
+        for local, digest in _published(fresh, fresh.events()):
             held = f"{source.rpartition('/')[0]}/{CHECKPOINTS}/{digest}"
             if files.get_file_info(held).type is fs.FileType.Directory:
                 local.mkdir(parents=True, exist_ok=True)
                 fs.copy_files(held, str(local), source_filesystem=files)
                 checkpoint.load(local, digest)
-        fresh.rename(folder)
+        fresh.path.rename(folder)
     return folder
 
 
@@ -177,12 +175,12 @@ def _file(count: int) -> str:
     return f"journal-{count:06d}.jsonl"
 
 
-def _published(folder: Path, found: Iterable[Event]) -> Iterator[tuple[Path, str]]:
+def _published(sweep: SweepFolder, found: Iterable[Event]) -> Iterator[tuple[Path, str]]:
     """Yield place and digest of every checkpoint that the journal names, of replicates too; the last of a place."""
     published = (event.checkpoint for event in found if isinstance(event, RecordTaken | Replicated))
     named = {each.folder: each.digest for each in published if each is not None}
     for relative, digest in named.items():
-        yield folders.inside(folder, relative), digest
+        yield sweep.inside(relative), digest
 
 
 def _whole(folder: Path, digest: str) -> bool:

@@ -6,16 +6,14 @@ import platform
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from nvf.errors import JournalError
-from nvf.journal import folders
-from nvf.journal.events import read
-from nvf.journal.replay import replay
+from nvf.journal.folders import SweepFolder
+from nvf.journal.folders import names as sweeps
 from nvf.tracking import names, runs, server
 from nvf.tracking.sync import sync
 
@@ -60,11 +58,11 @@ def close() -> list[Left]:
 def _look(mlflow: MlflowClient, name: str, started: str, open_: Sequence[Run]) -> Left | None:
     """Close the runs of a sweep where its driver is dead; returns None where it lives."""
     driver = next((run.data.tags[names.DRIVER] for run in open_ if names.DRIVER in run.data.tags), "")
-    folder = _folder(name, started)
-    if folder is not None:
-        if folders.running(folder):
+    sweep = _sweep(name, started)
+    if sweep is not None:
+        if sweep.running():
             return None
-        sync(folder)
+        sync(sweep)
         return Left(name, driver, len(open_), closed=True)
     pid, _, host = driver.partition("@")
     if host != platform.node():
@@ -77,12 +75,12 @@ def _look(mlflow: MlflowClient, name: str, started: str, open_: Sequence[Run]) -
     return Left(name, driver, len(open_), closed=True)
 
 
-def _folder(name: str, started: str) -> Path | None:
+def _sweep(name: str, started: str) -> SweepFolder | None:
     """Return the folder of this very sweep, or None where its journal is elsewhere."""
-    if name not in folders.names():
+    if name not in sweeps():
         return None
-    folder = folders.find(name)
+    sweep = SweepFolder.named(name)
     try:
-        return folder if runs.identity(replay(read(folder)[:1])) == started else None
+        return sweep if runs.identity(sweep.state()) == started else None
     except JournalError:
         return None

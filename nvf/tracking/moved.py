@@ -10,7 +10,7 @@ from typing import Any
 
 from mlflow.utils.file_utils import get_local_path_or_none
 
-from nvf.journal import folders
+from nvf.journal.folders import SweepFolder
 
 PLACES = {
     "experiments": ("artifact_location",),
@@ -52,7 +52,7 @@ def follow(database: Path, home: Path, experiment: str) -> Path | None:
             tagged = opened.execute(BESIDE, (experiment,)).fetchone()
             if not (tagged or any(path.exists() for table, *_, path in changes if table == "runs")):
                 return None
-            if any(folders.running(folders.find(name)) for name in folders.names()):
+            if any(sweep.running() for sweep in SweepFolder.all()):
                 return None
             for table, column, row, path in changes:
                 opened.execute(f"update {table} set {column} = ? where rowid = ?", (path.as_uri(), row))

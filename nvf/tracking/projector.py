@@ -11,30 +11,29 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from nvf.journal.events import FILE, Tail
+from nvf.journal.events import Tail
+from nvf.journal.folders import SweepFolder
 from nvf.tracking.projection import Projection
 from nvf.tracking.tracker import Tracker
 
 POLL_SECONDS = 0.5
 LONGEST_WAIT = 30.0
 CHUNK_BYTES = 1 << 20
-LOCK = "mlflow.lock"
-"""Held in the sweep's folder by the one process that writes the sweep to MLflow."""
 
 
 class Projector:
-    """Writes the sweep in `folder` to MLflow while it runs, or to what `connect` makes.
+    """Writes a sweep to MLflow while it runs, or to what `connect` makes.
 
     That may raise, and is asked again later.
     """
 
-    def __init__(self, folder: Path, connect: Callable[[], Tracker] = Projection.connect) -> None:
-        self._folder = folder
+    def __init__(self, sweep: SweepFolder, connect: Callable[[], Tracker] = Projection.connect) -> None:
+        self._sweep = sweep
         self._connect = connect
         self._closing = threading.Event()
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nvf-mlflow", daemon=True)
-        self._lock = FileLock(folder / LOCK, thread_local=False)
+        self._lock = FileLock(sweep.tracked, thread_local=False)
         self._taken = self._written = 0
         self._level = True
         self._answered = False
@@ -60,7 +59,7 @@ class Projector:
         if self._thread.ident is not None:
             self._thread.join(timeout)
         self._given_up.set()
-        return max(0, _lines(self._folder / FILE) - self._written)
+        return max(0, _lines(self._sweep.journal) - self._written)
 
     def _run(self) -> None:
         wait = POLL_SECONDS
@@ -86,7 +85,7 @@ class Projector:
         if self._tracker is None or self._tail is None:
             if not self._lock.is_locked:
                 self._lock.acquire(timeout=0)
-            self._tracker, self._tail = self._connect(), Tail(self._folder)
+            self._tracker, self._tail = self._connect(), Tail(self._sweep.path)
             self._answered, self._taken, self._level = True, 0, True
         moved = not self._level
         if not moved:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from nvf.errors import NvfError, TrackingError
-from nvf.journal.events import read
-from nvf.journal.folders import running
+from nvf.journal.folders import SweepFolder
 from nvf.journal.kinds import Event
 from nvf.journal.replay import replay
 from nvf.tracking import names, runs, server, views
 from nvf.tracking.projection import Projection
-from nvf.tracking.projector import LOCK
 
 LOCK_SECONDS = 3
 """A projector that was closed may need a moment to let go."""
@@ -49,8 +46,8 @@ class SyncReport:
         )
 
 
-def sync(folder: Path) -> SyncReport:
-    """Bring MLflow level with the journal in `folder`; a second time adds nothing.
+def sync(sweep: SweepFolder) -> SyncReport:
+    """Bring MLflow level with the journal of a sweep; a second time adds nothing.
 
     Where the process that ran the sweep is dead, its unfinished runs are shown as killed.
 
@@ -61,22 +58,22 @@ def sync(folder: Path) -> SyncReport:
     TrackingError
         Where MLflow does not answer, or where a running sweep writes to MLflow itself.
     """
-    events = read(folder)
+    events = sweep.events()
     replay(events[:1])
     try:
-        with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
-            return _sync(folder, events)
+        with FileLock(sweep.tracked, timeout=LOCK_SECONDS):
+            return _sync(sweep, events)
     except Timeout:
         raise TrackingError(
-            f"the sweep in {folder} is running and writes to MLflow itself; nothing to do until it ends"
+            f"the sweep in {sweep.path} is running and writes to MLflow itself; nothing to do until it ends"
         ) from None
 
 
-def _sync(folder: Path, events: list[Event]) -> SyncReport:
+def _sync(sweep: SweepFolder, events: list[Event]) -> SyncReport:
     try:
         projection = Projection.connect()
         projection.take(events)
-        if not running(folder):
+        if not sweep.running():
             projection.settle()
         projection.write(final=True)
     except NvfError:
@@ -88,12 +85,12 @@ def _sync(folder: Path, events: list[Event]) -> SyncReport:
     return SyncReport(projection.state.name, len(events), projection.created, projection.metrics, link)
 
 
-def forget(folder: Path) -> int:
-    """Delete the MLflow runs and views of the sweep in `folder`; returns how many runs there were.
+def forget(sweep: SweepFolder) -> int:
+    """Delete the MLflow runs and views of a sweep; returns how many runs there were.
 
     MLflow keeps deleted runs until `mlflow gc`. Raises `JournalError` and `TrackingError`.
     """
-    state = replay(read(folder)[:1])
+    state = replay(sweep.events()[:1])
     mlflow = server.client()
     try:
         experiment = server.experiment(mlflow)

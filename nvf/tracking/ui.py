@@ -12,9 +12,7 @@ from collections.abc import Callable
 
 from nvf import paths
 from nvf.errors import NvfError, TrackingError
-from nvf.journal import folders
-from nvf.journal.events import read
-from nvf.journal.replay import replay
+from nvf.journal.folders import SweepFolder
 from nvf.redaction import safe
 from nvf.tracking import server, views
 from nvf.tracking.sync import sync
@@ -61,13 +59,12 @@ def serve(port: int = server.UI_PORT, host: str = "127.0.0.1", tell: Callable[[s
 
 def _settle() -> None:
     """Show as killed what a dead driver left running: it cannot say so itself."""
-    for name in folders.names():
-        folder = folders.find(name)
+    for sweep in SweepFolder.all():
         try:
-            if not folders.running(folder) and replay(read(folder)).status == "running":
-                sync(folder)
+            if not sweep.running() and sweep.state().status == "running":
+                sync(sweep)
         except NvfError as error:
-            log.warning(f"sweep {name}: {error}")
+            log.warning(f"sweep {sweep.name}: {error}")
 
 
 def command(port: int, host: str) -> list[str]:

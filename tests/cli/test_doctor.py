@@ -13,6 +13,7 @@ import pytest
 from nvf import paths
 from nvf.cli import doctor
 from nvf.journal.events import Journal
+from nvf.journal.folders import SweepFolder
 from nvf.tracking import names
 from nvf.tracking.sync import sync
 from tests.cli.conftest import Ran
@@ -53,7 +54,7 @@ def test_runs_of_a_dead_driver_are_closed_and_the_way_on_is_named(nvf: Nvf) -> N
     with Journal.create(folder) as journal:
         journals.start(journal, "died")
         journals.start_trial(journal, 0)
-        sync(folder)
+        sync(SweepFolder(folder))
         assert shown("died")[2][0].info.status == "RUNNING"
         assert nvf("doctor").code == 0, "its driver lives"
     ran = nvf("doctor")
@@ -73,7 +74,7 @@ def test_runs_whose_driver_is_elsewhere_are_left_and_told(nvf: Nvf, mlruns: Path
     folder = mlruns / "elsewhere" / "far"
     with Journal.create(folder) as journal:
         journals.start(journal, "far")
-        sync(folder)
+        sync(SweepFolder(folder))
         ran = nvf("doctor")
     assert ran.code == 0
     assert lines(ran, "runs") == [

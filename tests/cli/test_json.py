@@ -101,6 +101,23 @@ def test_a_damaged_journal_hides_no_other(nvf: Any, mlruns: Path) -> None:
     assert nvf("status", "torn").code == 1
 
 
+def test_a_sweep_that_has_just_begun_is_not_damaged(nvf: Any, mlruns: Path) -> None:
+    """Its driver holds the journal, and has written nothing into it yet."""
+    journals.sweep(mlruns / "sweeps" / "whole", name="whole")
+    with journals.Journal.create(mlruns / "sweeps" / "fresh"):
+        rows = strictly(nvf("list", "--json").out)
+        assert [(row["sweep"], row["status"], row["reason"]) for row in rows] == [
+            ("fresh", "beginning", None),
+            ("whole", "ended", "trials"),
+        ]
+        told = nvf("status", "fresh")
+        assert (told.code, told.err) == (0, "") and "fresh  beginning" in told.out
+        assert "damaged" not in nvf("status").out and "fresh" not in nvf("doctor").out
+        told = nvf("leaderboard", "fresh")
+        assert told.code == 1 and "sweep 'fresh' is just beginning: look again in a moment" in told.err
+    assert "this sweep died before it began" in nvf("status", "fresh").err
+
+
 def test_what_a_sweep_will_cost(nvf: Any, mlruns: Path, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC)

@@ -9,6 +9,7 @@ import pytest
 
 from nvf import paths
 from nvf.journal.events import read
+from nvf.journal.folders import SweepFolder
 from nvf.journal.kinds import Event
 from nvf.tracking.projection import Projection
 from nvf.tracking.projector import Projector
@@ -64,7 +65,7 @@ class TestTracker:
         assert tracker.write(final=True) and tracker.write(final=True)
 
     def test_a_projector_brings_it_level(self, folder: Path, connect: Callable[[], Tracker]) -> None:
-        projector = Projector(folder, connect)
+        projector = Projector(SweepFolder(folder), connect)
         projector.start()
         assert projector.close(timeout=60) == 0
         assert projector.answered() and projector.link() == connected(connect, folder).link()
@@ -80,7 +81,7 @@ def connected(connect: Callable[[], Tracker], folder: Path) -> Tracker:
 def test_a_projector_waits_for_a_tracker_that_fails_or_is_slow(folder: Path, most: int, failing: int) -> None:
     kept = Kept()
     kept.most, kept.failing = most, failing
-    projector = Projector(folder, lambda: kept)
+    projector = Projector(SweepFolder(folder), lambda: kept)
     projector.start()
     assert projector.close(timeout=60) == 0
     assert [*kept.there.values()] == read(folder)
@@ -89,6 +90,6 @@ def test_a_projector_waits_for_a_tracker_that_fails_or_is_slow(folder: Path, mos
 def test_what_is_not_written_is_counted(folder: Path) -> None:
     kept = Kept()
     kept.failing = 1_000_000
-    projector = Projector(folder, lambda: kept)
+    projector = Projector(SweepFolder(folder), lambda: kept)
     projector.start()
     assert projector.close(timeout=1) == len(read(folder)) and not kept.there

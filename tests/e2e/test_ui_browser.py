@@ -14,6 +14,7 @@ import pytest
 
 from nvf import paths
 from nvf.journal.events import Journal, read
+from nvf.journal.folders import SweepFolder
 from nvf.journal.replay import replay
 from nvf.tracking import names, runs, server, views
 from nvf.tracking.sync import sync
@@ -45,7 +46,7 @@ def experiment(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
         journals.sweep(paths.sweep(ONE), trials=6)
         journals.several_systems(paths.sweep(SEVERAL), SEVERAL)
         for name in (ONE, SEVERAL):
-            sync(paths.sweep(name))
+            sync(SweepFolder.named(name))
         yield server.experiment(server.client())
 
 
@@ -188,7 +189,7 @@ def test_a_sweep_s_page_tells_it_and_leads_back_to_its_views(experiment: str, tm
     journal, _ = Journal.open(folder)
     with journal:
         journals.confirmed(journal, 1, 7, 0.5)
-    sync(folder)
+    sync(SweepFolder(folder))
     parent = runs.find(server.client(), experiment, replay(read(folder)))[None]
     address = f"{server.ui_address()}/#/experiments/{experiment}/runs/{parent.id}?{views.TRAINING}"
     document = rendered(address, "Confirmation 1", tmp_path)

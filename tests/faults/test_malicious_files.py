@@ -24,7 +24,8 @@ from nvf.encoders import frozen
 from nvf.errors import CheckpointError, EncoderError, JournalError, NvfError, TaskError
 from nvf.journal import events
 from nvf.journal.events import Journal
-from nvf.registry.candidates import choose
+from nvf.journal.folders import SweepFolder
+from nvf.registry.candidates import Candidate, choose
 from nvf.registry.model import stage
 from nvf.registry.retriever import CORPUS, Retriever
 from nvf.tasks.base import Task
@@ -324,9 +325,9 @@ def test_a_journal_that_leads_out_of_its_folder(mlruns: Path, task: Task, origin
             published = {"folder": at, "digest": "0"}
             write(journal, "record", trial=0, record=record, checkpoint=published, decision="complete", attrs={})
             write(journal, "trial_ended", trial=0, outcome="complete", error=None, attrs={})
-        folder = mlruns / "sweeps" / "evil"
+        sweep = SweepFolder.find("evil")
         with pytest.raises(JournalError, match="outside of its folder"):
-            choose(folder, events.read(folder), 0)
+            Candidate.of(sweep, sweep.state(), *choose(sweep.state(), 0))
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"n": ' + b"9" * 5_000 + b"}", b"\xff", b"[1]", b'{"n": 0}'])

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from nvf.journal.events import Journal
+from nvf.journal.folders import SweepFolder
 from nvf.journal.replay import SweepState
 from nvf.tracking.projector import CHUNK_BYTES, Projector
 from tests.e2e.home import Home
@@ -167,7 +168,7 @@ def reports(folder: Path, *, track: bool) -> float:
     """Return the median seconds that the journal takes for a record."""
     costs = []
     with Journal.create(folder) as journal:
-        projector = Projector(folder)
+        projector = Projector(SweepFolder(folder))
         journals.start(journal)
         if track:
             projector.start()
@@ -189,7 +190,7 @@ def test_what_tracking_remembers_does_not_grow_with_the_gap(
     server.start()
     folder = mlruns / "sweeps" / journals.NAME
     with Journal.create(folder) as journal:
-        projector = Projector(folder)
+        projector = Projector(SweepFolder(folder))
         journals.start(journal)
         journals.start_trial(journal, 0)
         projector.start()

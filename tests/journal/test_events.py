@@ -80,7 +80,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_look_at_the_lock_refuses_no_writer(tmp_path: Path) -> None:
-    """`folders.running` holds it for an instant; here it lasts longer, and ends while the writer waits."""
+    """`SweepFolder.running` holds it for an instant; here it lasts longer, and ends while the writer waits."""
     path = write(tmp_path, 1)
     with path.open("rb") as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)

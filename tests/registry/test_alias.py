@@ -11,8 +11,7 @@ from nvf.plain import plain
 from nvf.registry import alias as moving
 from nvf.registry import named
 from nvf.registry.alias import history, look, move
-from nvf.registry.introduction import LENGTH
-from nvf.registry.moves import Detail, Move
+from nvf.registry.moves import LENGTH, Detail, Move
 from nvf.registry.rollback import rollback
 from nvf.tracking import names, server
 

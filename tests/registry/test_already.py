@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from nvf.cli import app
 from nvf.journal.events import Journal, read
+from nvf.journal.replay import replay
 from nvf.registry import confirm as rooms
 from nvf.registry.confirm import confirm
-from nvf.registry.confirmations import confirmations
 from tests.journal.written import write
 from tests.registry.conftest import confirmed, raw
 
@@ -87,7 +87,7 @@ def test_one_that_was_begun_again_goes_on(folder: Path) -> None:
         write(journal, "confirmation_started", confirmation=2, finalists=[1, 0], seeds=3, clock={})
     with pytest.raises(Began):
         confirm("small", seeds=3)
-    assert len(confirmations(read(folder))) == 2
+    assert len(replay(read(folder)).confirmations) == 2
 
 
 def test_it_is_read_again_as_it_was_printed(folder: Path) -> None:

@@ -21,7 +21,6 @@ from nvf.measures import judge
 from nvf.plain import plain
 from nvf.registry import confirm as rooms
 from nvf.registry.confirm import confirm
-from nvf.registry.confirmations import confirmations
 from nvf.systems.ranking import rank_split
 from nvf.tracking import names, runs, server
 from nvf.training import checkpoint
@@ -58,14 +57,14 @@ def test_a_confirmation_dies_twice_and_opens_test_once(
         patch.setattr(rooms, "_judge", die)
         with pytest.raises(Died):
             confirm("small", top=2, seeds=2)
-        undisturbed = confirmations(read(folder))[0]
+        undisturbed = replay(read(folder)).confirmations[0]
         assert len(undisturbed.replicates) == 8 and undisturbed.opened
         third = [event for event in read(folder) if event.kind == "replicate"][2]
         cut(folder, third)
         with pytest.raises(Died):
             confirm("small", top=2, seeds=2)
         assert "confirmation 1: going on, 3 trainings are in" in said
-    again = confirmations(read(folder))[0].replicates
+    again = replay(read(folder)).confirmations[0].replicates
     assert {part: event.checkpoint for part, event in again.items()} == {
         part: event.checkpoint for part, event in undisturbed.replicates.items()
     }, "an interrupted confirmation equals an undisturbed one, checkpoint by checkpoint"

@@ -12,7 +12,7 @@ from nvf.journal.kinds import Replicated
 from nvf.journal.replay import SweepState, TrialState, replay
 from nvf.journal.result import Finalist, both_ways
 from nvf.measures.significance import compare, holm
-from nvf.registry.findings import by_view, compared, finalist, measure_of, over_draws, pairwise, spread, stability
+from nvf.registry.findings import by_view, compared, finalist, over_draws, pairwise, spread, stability
 from nvf.registry.judging import Judged
 from nvf.training.record import Record
 from nvf.types import FloatArray
@@ -179,7 +179,7 @@ def test_a_query_that_one_side_has_no_figure_of_is_left_out() -> None:
 
 @pytest.mark.parametrize(("objectives", "measure"), [(["cold R@5", "nDCG@10"], "R@5"), (["latency_ms_p95"], "nDCG@10")])
 def test_what_is_compared_is_the_first_quality(objectives: list[str], measure: str) -> None:
-    assert measure_of(replay([event("sweep_started", objectives=objectives)])) == measure
+    assert replay([event("sweep_started", objectives=objectives)]).compared == measure
 
 
 def test_an_order_that_holds_and_one_that_turns() -> None:

@@ -75,7 +75,7 @@ def paused(reason: str, error: str | None = None) -> Event:
 def told(*parts: Any, running: bool = False) -> Advice:
     flat = [each for part in parts for each in (part if isinstance(part, list) else [part])]
     events = [replace(each, n=number) for number, each in enumerate(flat)]
-    return next_steps(replay(events), events, running=running)
+    return next_steps(replay(events), running=running)
 
 
 def commands(advice: Advice) -> list[str]:

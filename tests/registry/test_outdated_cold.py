@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,10 +14,10 @@ from nvf.cli import app, render
 from nvf.errors import GateRefused
 from nvf.journal import cold, events
 from nvf.journal.events import Journal
+from nvf.journal.folders import SweepFolder
 from nvf.journal.replay import SweepState, TrialState, replay
 from nvf.registry import confirm as rooms
 from nvf.registry.confirm import confirm
-from nvf.registry.confirmations import confirmations
 from nvf.registry.promote import promote
 from nvf.registry.report import ending, report
 from nvf.registry.shown import show
@@ -47,7 +48,7 @@ def folder(run_sweep: RunSweep) -> Path:
 
 
 def test_the_leaderboard_says_so_before_its_figures(folder: Path) -> None:
-    found = report("small")
+    found = report(SweepFolder.find("small"))
     told = [str(part) for part in render.leaderboard(found.board, 80)]
     assert f"warning: {AGAIN}" in told[: next(at for at, line in enumerate(told) if line.startswith("0"))]
     assert ending(found) == [cold.SAID, "confirm  nvf confirm small"]
@@ -95,9 +96,11 @@ def test_trainings_of_an_older_confirmation_are_not_gone_on_with(folder: Path) -
         part = {"trial": 0, "place": 0, "withheld": True, "seed": 1, "cold_seed": 1}
         there = {"folder": "checkpoints", "digest": "d"}
         write(journal, "replicate", confirmation=2, part=part, record={}, checkpoint=there, error=None)
-        assert rooms._begin(journal, events.read(folder), [0], 3, "small").number == 3
-        newer = rooms._begin(journal, events.read(folder), [0], 3, "small")
-    assert newer.number == 3 and confirmations(events.read(folder))[-1].cold_by == cold.RULE
+        state = replay(events.read(folder))
+        bench: Any = SimpleNamespace(sweep=SweepFolder(folder), state=state, model="small")
+        newer = rooms._begin(journal, bench, [state.trials[0]], 3)
+        assert rooms._begin(journal, bench, [state.trials[0]], 3) is newer
+    assert newer.number == 3 and replay(events.read(folder)).confirmations[-1].cold_by == cold.RULE
 
 
 def test_a_trial_of_today_is_not_diagnosed_beside_floors_of_the_older_rule(folder: Path) -> None:
@@ -134,4 +137,4 @@ def test_what_told_the_sources_that_trials_run_followed_todays_rule_before_it_na
 
 def test_without_cold_figures_there_is_nothing_to_say(run_sweep: RunSweep) -> None:
     rewrite(run_sweep(cold=0), older)
-    assert not any("cold" in note for note in report("small").board.notes)
+    assert not any("cold" in note for note in report(SweepFolder.find("small")).board.notes)

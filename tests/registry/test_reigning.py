@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nvf.cli.verdicts import comparisons
-from nvf.registry import gating
 from nvf.registry.confirm import confirm
 from nvf.registry.promote import promote
 
+promotion = importlib.import_module("nvf.registry.promote")
 RunSweep = Callable[..., Path]
 
 
@@ -37,7 +38,7 @@ def test_finalists_stand_beside_the_champion_and_promotion_ranks_nothing_anew(
     def unasked(*_: object) -> None:
         raise AssertionError("test was ranked anew")
 
-    monkeypatch.setattr(gating, "rank_split", unasked)
+    monkeypatch.setattr(promotion, "rank_split", unasked)
     done = promote("other", model="small", force="to see the gate")
     (verdict,) = (each for each in done.gates if each.gate == "champion")
     assert f"{row.against_champion['all'].difference:+.4f}" in verdict.said

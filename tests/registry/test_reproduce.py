@@ -17,6 +17,7 @@ from nvf.cli.reproduce import reproduce as command
 from nvf.errors import SweepError, TaskError, UsageError
 from nvf.journal import events, replay
 from nvf.journal.facts import Clock
+from nvf.journal.folders import SweepFolder
 from nvf.registry.agreement import compare
 from nvf.registry.reproduce import reproduce
 from nvf.sweep.conductor import Conductor, Place
@@ -203,7 +204,7 @@ def test_a_trial_without_records_is_refused(folder: Path) -> None:
 
 
 def test_a_run_of_mlflow_is_found(folder: Path) -> None:
-    sync(folder)
+    sync(SweepFolder(folder))
     client = server.client()
     found = client.search_runs([server.experiment(client)])
     by_trial = {run.data.tags.get(names.TRIAL): run.info.run_id for run in found}

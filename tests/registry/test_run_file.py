@@ -37,7 +37,7 @@ MEASURES = ["nDCG@10", "R@5", "R@100"]
 
 def task_of(folder: Path) -> Task:
     events = read(folder)
-    return snapshot_of(events, replay(events))[1]
+    return snapshot_of(replay(events))[1]
 
 
 def by_ir_measures(path: Path, task: Task, split: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nvf.journal.events import read
-from nvf.registry.confirmations import Confirmation, confirmations
+from nvf.journal.replay import Confirmation, replay
 from tests.e2e.home import Home
 
 RunSweep = Callable[..., Path]
@@ -23,7 +23,7 @@ def test_a_confirmation_that_is_stopped_goes_on_by_the_command_that_is_named(run
     folder, home = run_sweep(rates=(0.001, 0.02), epochs=20), Home(mlruns.parent)
 
     def last() -> Confirmation | None:
-        known = confirmations(read(folder))
+        known = replay(read(folder)).confirmations
         return known[-1] if known else None
 
     process = home.start("confirm", "small", "--seeds", SEEDS, "--trial", 0, "--model", "other")

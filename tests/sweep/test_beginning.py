@@ -11,6 +11,7 @@ import ray
 from nvf import paths
 from nvf.errors import SweepError
 from nvf.journal import events
+from nvf.journal.folders import SweepFolder
 from nvf.sweep import beginning, driver, ray_session
 from nvf.sweep.spec import load
 from nvf.tracking import runs, server
@@ -109,14 +110,14 @@ def test_a_sweep_without_a_trial_gives_way_with_its_run(said: list[str]) -> None
     folder = paths.sweep("tiny")
     with events.Journal.create(folder) as journal:
         journals.start(journal, "tiny")
-    sync(folder)
+    sync(SweepFolder(folder))
     assert shown("tiny")[1]
-    beginning.check_name(folder, "tiny")
-    with beginning.begin(folder, "tiny") as journal:
+    beginning.check_name(SweepFolder(folder))
+    with beginning.begin(SweepFolder(folder)) as journal:
         assert "never came to a trial" in said[0]
         journals.start(journal, "tiny")
         with pytest.raises(beginning.NameTaken, match="nvf resume tiny"):
-            beginning.check_name(folder, "tiny")  # somebody is at it
+            beginning.check_name(SweepFolder(folder))  # somebody is at it
     assert [event.n for event in events.read(folder)] == [0, 1], "sweep_started and floors"
     mlflow = server.client()
     assert not list(runs.search(mlflow, server.experiment(mlflow), "tiny"))
@@ -125,10 +126,10 @@ def test_a_sweep_without_a_trial_gives_way_with_its_run(said: list[str]) -> None
 def test_an_emptied_journal_gives_way_unless_there_are_checkpoints() -> None:
     folder = paths.sweep("tiny")
     events.Journal.create(folder).close()
-    beginning.check_name(folder, "tiny")
+    beginning.check_name(SweepFolder(folder))
     (folder / "checkpoints" / "trial-0000").mkdir(parents=True)
     with pytest.raises(beginning.NameTaken):
-        beginning.check_name(folder, "tiny")
+        beginning.check_name(SweepFolder(folder))
 
 
 @pytest.mark.parametrize("damage", [False, True])
@@ -142,5 +143,5 @@ def test_a_sweep_with_a_trial_keeps_its_name(damage: bool) -> None:
         path.write_bytes(b"x" + path.read_bytes()[1:])
     before = (folder / events.FILE).read_bytes()
     with pytest.raises(beginning.NameTaken, match="nvf resume tiny"):
-        beginning.begin(folder, "tiny")
+        beginning.begin(SweepFolder(folder))
     assert (folder / events.FILE).read_bytes() == before

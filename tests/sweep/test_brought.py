@@ -16,6 +16,7 @@ from nvf import tasks
 from nvf.errors import CheckpointError, SpecError, SweepError, UsageError
 from nvf.journal.events import read
 from nvf.journal.facts import Package, Provenance
+from nvf.journal.folders import SweepFolder
 from nvf.journal.replay import replay
 from nvf.plain import adapter, plain
 from nvf.spec.form import Spec
@@ -169,7 +170,7 @@ def test_an_edited_sweep_file_may_not_load_what_the_user_has_not_allowed(here: P
             f"nvf resume small --allow {MINE} --allow other:Class --accept-changes"
         )
         assert "mypoly" not in sys.modules and MINE not in SYSTEMS
-        assert resuming.edited(folder, state, [MINE]).system == ("linear", MINE) and MINE in SYSTEMS
+        assert resuming.edited(SweepFolder(folder), state, [MINE]).system == ("linear", MINE) and MINE in SYSTEMS
 
 
 def trial(folder: Path, system: str, code: Path | None) -> Any:

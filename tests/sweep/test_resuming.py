@@ -13,7 +13,6 @@ from nvf.journal import events
 from nvf.journal.replay import replay
 from nvf.spec.form import Spec
 from nvf.sweep import driver
-from nvf.sweep.resuming import SPEC as SPEC_FILE
 from nvf.sweep.resuming import extended
 from tests.journal.written import event
 from tests.registry.conftest import SYNTHETIC, sweep
@@ -43,7 +42,7 @@ def test_the_bounds_of_the_sweep_file_hold(changes: dict[str, Any], said: str) -
 def test_a_system_that_does_not_apply_is_refused_before_anything_is_journaled(mlruns: Path) -> None:
     folder = sweep("small", SYNTHETIC, (0.02,), epochs=1, cold=0.2)
     text = f"name: small\ntask: {json.dumps(SYNTHETIC)}\nmeasure: nDCG@10\nsystem: {{choice: [linear, lvm]}}\n"
-    (folder / SPEC_FILE).write_text(text)
+    (folder / "spec.yaml").write_text(text)
     before = events.read(folder)
     with pytest.raises(SpecError, match="'lvm' cannot search this task: each query of .* is one vector"):
         driver.resume("small", accept=True, watch=lambda state: None)

@@ -151,6 +151,7 @@ def confirmed(journal: Journal, number: int, trial: int, value: float) -> None:
         "ceilings": {"oracle": figures_of(0.8)},
         "finalists": [row],
     }
+    write(journal, "confirmation_started", confirmation=number, finalists=[trial], seeds=3, clock={})
     write(journal, "test_opened", confirmation=number, times=number, finalists=[trial], clock={})
     write(journal, "confirmed", confirmation=number, result=result)
 

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from nvf import paths
 from nvf.errors import TrackingError, UsageError
 from nvf.journal.events import Journal
+from nvf.journal.folders import SweepFolder
 from nvf.tracking import database, server
 from nvf.tracking.sync import sync
 from tests.tracking import journals
@@ -57,7 +58,7 @@ def test_a_sweep_is_shown_with_its_files_in_mlruns(move_home: Callable[[str], Pa
         home = move_home(name)
         with Journal.create(paths.sweep("odd")) as journal:
             journals.start(journal, "odd")
-        sync(paths.sweep("odd"))
+        sync(SweepFolder.named("odd"))
         assert list(home.glob("artifacts/*/artifacts/spec.yaml")), name
         (run,) = server.client().search_runs([server.experiment(server.client())], "tags.`nvf.kind` = 'sweep'")
         assert [each.path for each in server.client().list_artifacts(run.info.run_id)] == ["spec.yaml"], name

@@ -10,6 +10,7 @@ import pytest
 from nvf import paths, tasks
 from nvf.errors import CheckpointError, JournalError, SpecError, StorageError, SweepError
 from nvf.journal.events import FILE, Journal, read
+from nvf.journal.folders import SweepFolder
 from nvf.journal.replay import replay
 from nvf.sweep.spec import load
 from nvf.systems import create
@@ -64,7 +65,7 @@ def where(bucket: str) -> str:
 
 
 def test_a_sweep_comes_back_as_it_was(folder: Path, bucket: str, s3: S3) -> None:
-    copied = archive.archive(folder)
+    copied = archive.archive(SweepFolder(folder))
     assert copied is not None and (copied.checkpoints, copied.added) == (1, 2)
     assert copied.where.startswith(where(bucket) + "/")
     digest = replay(read(folder)).trials[0].checkpoints[1].digest
@@ -78,15 +79,15 @@ def test_a_sweep_comes_back_as_it_was(folder: Path, bucket: str, s3: S3) -> None
 
 
 def test_twice_adds_nothing_and_what_came_since_comes_beside_it(folder: Path, bucket: str, s3: S3) -> None:
-    archive.archive(folder)
+    archive.archive(SweepFolder(folder))
     before = s3.keys(bucket)
-    again = archive.archive(folder)
+    again = archive.archive(SweepFolder(folder))
     assert again is not None and again.added == 0
     assert s3.keys(bucket) == before
     journal, _ = Journal.open(folder)
     with journal:
         write(journal, "promoted", sync=True, trial=0, model="m", version=1, alias="champion", forced=None)
-    more = archive.archive(folder)
+    more = archive.archive(SweepFolder(folder))
     assert more is not None and more.added == 1
     assert set(before) < set(s3.keys(bucket))
     move(folder)
@@ -96,7 +97,7 @@ def test_twice_adds_nothing_and_what_came_since_comes_beside_it(folder: Path, bu
 def test_a_checkpoint_that_was_damaged_here_is_not_copied(folder: Path, bucket: str, s3: S3) -> None:
     file = folder / "checkpoints" / "trial-0000" / "epoch-0001" / checkpoint.MODEL
     file.write_bytes(file.read_bytes()[:-1] + b"!")
-    copied = archive.archive(folder)
+    copied = archive.archive(SweepFolder(folder))
     assert copied is not None and copied.checkpoints == 0
     assert [key.rpartition("/")[2] for key in s3.keys(bucket)] == ["journal-000008.jsonl"]
 
@@ -108,7 +109,7 @@ def test_a_checkpoint_that_was_damaged_here_is_not_copied(folder: Path, bucket: 
 def test_a_copy_that_was_damaged_is_named_and_leaves_nothing(
     folder: Path, bucket: str, s3: S3, name: str, error: type[Exception]
 ) -> None:
-    archive.archive(folder)
+    archive.archive(SweepFolder(folder))
     (key,) = (key for key in s3.keys(bucket) if key.endswith(name))
     content = s3.content(bucket, key)
     s3.put(bucket, key, content[:50] + b"?" + content[51:])
@@ -119,7 +120,7 @@ def test_a_copy_that_was_damaged_is_named_and_leaves_nothing(
 
 
 def test_what_is_there_is_never_overwritten(folder: Path, bucket: str) -> None:
-    archive.archive(folder)
+    archive.archive(SweepFolder(folder))
     with pytest.raises(SweepError, match="is there: go on with that sweep"):
         archive.restore(where(bucket))
 
@@ -142,7 +143,7 @@ def test_a_storage_that_is_down_or_hangs_is_named_within_seconds(
         if hangs:
             server.listen(20)
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
-        for call in (lambda: archive.check(f"s3://{bucket}"), lambda: archive.archive(folder)):
+        for call in (lambda: archive.check(f"s3://{bucket}"), lambda: archive.archive(SweepFolder(folder))):
             before = time.monotonic()
             with pytest.raises(StorageError, match=f"s3://{bucket}.* does not answer, or refuses .*AWS_ENDPOINT_URL"):
                 call()

@@ -10,6 +10,7 @@ from mlflow.entities import Run
 
 from nvf import paths
 from nvf.journal.events import Journal
+from nvf.journal.folders import SweepFolder
 from nvf.tracking import dead, names
 from nvf.tracking.dead import Left
 from nvf.tracking.sync import sync
@@ -32,7 +33,7 @@ def begun(folder: Path, *, pid: int, host: str = platform.node()) -> Journal:
     write(journal, "sweep_resumed", spec={}, clock={"host": host, "pid": pid})
     journals.start_trial(journal, 0)
     journals.record(journal, 0, 0, 0.4)
-    sync(folder)
+    sync(SweepFolder(folder))
     return journal
 
 
@@ -60,7 +61,7 @@ def test_a_journal_that_nobody_holds_closes_its_runs_and_a_resumed_one_opens_the
     with journal:
         write(journal, "sweep_resumed", spec={}, clock={"host": platform.node(), "pid": os.getpid()})
         write(journal, "trial_resumed", trial=0, epoch=0)
-        sync(folder)
+        sync(SweepFolder(folder))
         assert told("died") == {("RUNNING", "running"): 2}
         assert dead.close() == []
 

@@ -12,6 +12,7 @@ from mlflow.utils.validation import _validate_metric_name, _validate_param_name
 
 from nvf import paths
 from nvf.journal.events import Journal
+from nvf.journal.folders import SweepFolder
 from nvf.tracking import names, server
 from nvf.tracking.sync import sync
 from tests.journal.written import write
@@ -64,8 +65,8 @@ def test_whatever_a_journal_holds_is_kept_or_told(request: pytest.FixtureRequest
     name = f"edge-{request.node.callspec.id}"
     folder = paths.sweep(name)
     write_sweep(folder, name)
-    sync(folder)
-    assert sync(folder).metrics == 0
+    sync(SweepFolder(folder))
+    assert sync(SweepFolder(folder)).metrics == 0
     mlflow, _, trials = shown(name)
     run = trials[0]
     assert mlflow.get_run(run.info.run_id).info.status == "FAILED"

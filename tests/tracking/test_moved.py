@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from nvf import paths
 from nvf.errors import TrackingError
 from nvf.journal.events import Journal
+from nvf.journal.folders import SweepFolder
 from nvf.tracking import server
 from nvf.tracking.sync import sync
 from tests.tracking import journals
@@ -20,7 +21,7 @@ from tests.tracking import journals
 def begin(name: str) -> None:
     with Journal.create(paths.sweep(name)) as journal:
         journals.start(journal, name)
-    sync(paths.sweep(name))
+    sync(SweepFolder.named(name))
 
 
 def runs() -> list[Run]:

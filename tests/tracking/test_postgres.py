@@ -8,6 +8,7 @@ import pytest
 
 from nvf import paths
 from nvf.journal.events import read
+from nvf.journal.folders import SweepFolder
 from nvf.tracking import server
 from nvf.tracking.sync import forget, sync
 from tests.postgres import PASSWORD, Postgres, postgres
@@ -21,7 +22,7 @@ def test_a_journal_is_shown_whole(postgres: Postgres, mlruns: Path, monkeypatch:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", postgres.create())
     folder = paths.sweep(journals.NAME)
     journals.sweep(folder)
-    first, second = sync(folder), sync(folder)
+    first, second = sync(SweepFolder(folder)), sync(SweepFolder(folder))
     assert (first.runs, second.runs, second.metrics) == (7, 0, 0)
     mlflow, parent, trials = shown()
     events = read(folder)
@@ -29,7 +30,7 @@ def test_a_journal_is_shown_whole(postgres: Postgres, mlruns: Path, monkeypatch:
         of_epochs = {point for point in points(mlflow, run) if not point[0].startswith(("best", "value"))}
         assert of_epochs == journals.expected_metrics(events, trial)
     assert parent.info.artifact_uri.startswith(f"file://{mlruns}/artifacts/")
-    assert forget(folder) == 7
+    assert forget(SweepFolder(folder)) == 7
 
 
 def test_a_database_that_refuses_is_named_without_the_password(

@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from nvf import paths
 from nvf.errors import JournalError
 from nvf.journal.events import Journal, read
+from nvf.journal.folders import SweepFolder
 from nvf.journal.leaderboard import leaderboard
 from nvf.journal.replay import replay
 from nvf.tracking import names, server, views
@@ -59,7 +60,7 @@ def dump(database: Path) -> dict[str, list[Any]]:
 
 def test_every_metric_of_the_journal_is_in_mlflow_and_nothing_else(folder: Path) -> None:
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     mlflow, _, trials = shown()
     events = read(folder)
     for trial, run in trials.items():
@@ -75,9 +76,9 @@ def test_every_metric_of_the_journal_is_in_mlflow_and_nothing_else(folder: Path)
 
 def test_twice_adds_nothing(mlruns: Path, folder: Path) -> None:
     journals.sweep(folder)
-    first = sync(folder)
+    first = sync(SweepFolder(folder))
     before = dump(mlruns / "mlflow.db")
-    second = sync(folder)
+    second = sync(SweepFolder(folder))
     assert (first.runs, second.runs, second.metrics) == (7, 0, 0)
     assert dump(mlruns / "mlflow.db") == before
 
@@ -85,18 +86,18 @@ def test_twice_adds_nothing(mlruns: Path, folder: Path) -> None:
 def test_written_again_without_the_mark_adds_nothing(mlruns: Path, folder: Path) -> None:
     """As after a death between the last metric and the mark."""
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     before = dump(mlruns / "mlflow.db")
     mlflow, parent, trials = shown()
     for run in (parent, *trials.values()):
         mlflow.delete_tag(run.info.run_id, names.THROUGH)
-    assert sync(folder).metrics > 0
+    assert sync(SweepFolder(folder)).metrics > 0
     assert dump(mlruns / "mlflow.db") == before
 
 
 def test_outcomes_are_told_apart(folder: Path) -> None:
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     mlflow, parent, trials = shown()
     told = {trial: (run.info.status, run.data.tags[names.OUTCOME]) for trial, run in trials.items()}
     assert told == {
@@ -115,7 +116,7 @@ def test_outcomes_are_told_apart(folder: Path) -> None:
 
 def test_runs_are_tagged_and_nested_and_named(folder: Path) -> None:
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     mlflow, parent, trials = shown()
     run = trials[3]
     assert run.info.run_name == "lexical-gap/0003 linear"
@@ -133,7 +134,7 @@ def test_runs_are_tagged_and_nested_and_named(folder: Path) -> None:
 
 def test_the_note_is_the_leaderboard_with_floors_and_leaks(folder: Path) -> None:
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     note = shown()[1].data.tags["mlflow.note.content"]
     rows = [line for line in note.splitlines() if line.startswith("| 00")]
     assert cells(rows[0]) == "0003 linear complete 2 3 0.4800 0.4700 0.2400 harmful_reranker".split()
@@ -156,7 +157,7 @@ def test_a_confirmed_and_promoted_sweep_says_so_in_its_note(folder: Path) -> Non
     with journal:
         journals.confirmed(journal, 1, 3, 0.5)
         write(journal, "promoted", trial=3, model="lexical-gap", version=2, alias="champion", forced=None)
-    sync(folder)
+    sync(SweepFolder(folder))
     _, parent, trials = shown()
     note = parent.data.tags[names.NOTE]
     assert "**Confirmation 1** on test, opened 1 time; 3 seeds" in note
@@ -170,7 +171,7 @@ def test_a_confirmed_and_promoted_sweep_says_so_in_its_note(folder: Path) -> Non
 
 def test_floors_and_ceilings_are_runs_beside_the_trials(folder: Path) -> None:
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     mlflow, parent, _ = shown()
     runs = untrained()
     assert {name: run.data.tags[names.KIND] for name, run in runs.items()} == {"raw": "floor", "oracle": "ceiling"}
@@ -186,7 +187,7 @@ def test_floors_and_ceilings_are_runs_beside_the_trials(folder: Path) -> None:
 
 def test_the_best_is_there_at_every_step(folder: Path) -> None:
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     mlflow, _, trials = shown()
     for metric in ("best/nDCG_at_10", "value"):
         found = mlflow.get_metric_history(trials[3].info.run_id, metric)
@@ -197,7 +198,7 @@ def test_the_best_is_there_at_every_step(folder: Path) -> None:
 
 def test_a_sweep_bears_the_figures_of_its_best_trial_and_how_it_was_searched(folder: Path) -> None:
     journals.several_systems(folder, journals.NAME)
-    sync(folder)
+    sync(SweepFolder(folder))
     mlflow, parent, trials = shown()
     found = mlflow.get_metric_history(parent.info.run_id, "value")
     # the even trials are of one epoch, so every odd one beats all before it
@@ -223,7 +224,7 @@ def test_a_sweep_bears_the_figures_of_its_best_trial_and_how_it_was_searched(fol
 
 def test_what_is_searched_bears_the_name_of_the_sweep_file_too(folder: Path) -> None:
     journals.several_systems(folder, journals.NAME)
-    sync(folder)
+    sync(SweepFolder(folder))
     trials = shown()[2]
     assert trials[1].data.params == {"system": "linear", "batch_size": "256", "lr": "0.002", "linear.lr": "0.002"}
     assert set(trials[2].data.params) == {"system", "batch_size", "weight", "k1", "fused.weight", "fused.k1"}
@@ -242,7 +243,7 @@ def test_what_mlflow_cannot_keep_is_told(folder: Path) -> None:
         journals.start_trial(journal, 0, prompt="x" * 7000)
         journals.record(journal, 0, 0, 0.5)
         journals.end_trial(journal, 0, "failed", "boom " * 3000)
-    sync(folder)
+    sync(SweepFolder(folder))
     mlflow, _, trials = shown()
     run = trials[0]
     assert run.data.tags[names.SKIPPED] == "not a finite number: loss/isotropy_slice at epoch 0"
@@ -260,7 +261,7 @@ def test_a_paused_trial_is_killed_and_runs_again_in_the_same_run(folder: Path) -
         journals.record(journal, 0, 1, 0.5)
         write(journal, "trial_paused", trial=0)
         write(journal, "sweep_paused", reason="interrupt", clock={})
-    sync(folder)
+    sync(SweepFolder(folder))
     _, parent, trials = shown()
     assert [(run.info.status, run.data.tags[names.OUTCOME]) for run in (parent, trials[0])] == [
         ("KILLED", "killed")
@@ -271,14 +272,14 @@ def test_a_paused_trial_is_killed_and_runs_again_in_the_same_run(folder: Path) -
         write(journal, "sweep_resumed", spec={}, clock={"host": "there", "pid": 2})
         write(journal, "trial_resumed", trial=0, epoch=1)
         journals.record(journal, 0, 2, 0.6)
-        sync(folder)
+        sync(SweepFolder(folder))
         _, parent, trials = shown()
         assert (parent.info.status, trials[0].info.status) == ("RUNNING", "RUNNING")
         assert trials[0].data.tags[names.OUTCOME] == "running"
         assert parent.data.tags[names.DRIVER] == "2@there"
         journals.end_trial(journal, 0, "complete")
         write(journal, "sweep_ended", reason="trials", clock={})
-    sync(folder)
+    sync(SweepFolder(folder))
     mlflow, parent, trials = shown()
     assert (parent.info.status, trials[0].info.status, trials[0].info.run_id) == ("FINISHED", "FINISHED", first)
     steps = sorted(metric.step for metric in mlflow.get_metric_history(first, "dev/nDCG_at_10"))
@@ -290,10 +291,10 @@ def test_nothing_stays_running_after_the_driver_died(folder: Path) -> None:
         journals.start(journal)
         journals.start_trial(journal, 0)
         journals.record(journal, 0, 0, 0.4)
-        sync(folder)
+        sync(SweepFolder(folder))
         assert shown()[2][0].info.status == "RUNNING"
         last = write(journal, "trial_resumed", trial=0, epoch=0)
-    sync(folder)  # the lock is free and no sweep_paused was written: killed from outside
+    sync(SweepFolder(folder))  # the lock is free and no sweep_paused was written: killed from outside
     _, parent, trials = shown()
     assert (parent.info.status, trials[0].info.status) == ("KILLED", "KILLED")
     assert trials[0].info.end_time == round(last.t * 1000)
@@ -302,11 +303,11 @@ def test_nothing_stays_running_after_the_driver_died(folder: Path) -> None:
 
 def test_a_run_that_was_deleted_comes_back_whole(folder: Path) -> None:
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     mlflow, _, trials = shown()
     before = points(mlflow, trials[3])
     mlflow.delete_run(trials[3].info.run_id)
-    report = sync(folder)
+    report = sync(SweepFolder(folder))
     mlflow, _, trials = shown()
     assert report.runs == 1
     assert points(mlflow, trials[3]) == before
@@ -338,18 +339,18 @@ def test_a_server_that_dies_before_it_answers_doubles_no_run(folder: Path, monke
 
 def test_another_sweep_of_the_same_name_gets_runs_of_its_own(folder: Path, tmp_path: Path) -> None:
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     other = tmp_path / "elsewhere"
     journals.sweep(other, trials=2)
-    assert sync(other).runs == 5
-    assert forget(other) == 5
+    assert sync(SweepFolder(other)).runs == 5
+    assert forget(SweepFolder(other)) == 5
     assert len(shown()[2]) == 4
 
 
 def test_forget_takes_runs_and_views(mlruns: Path, folder: Path) -> None:
     journals.sweep(folder)
-    sync(folder)
-    assert forget(folder) == 7
+    sync(SweepFolder(folder))
+    assert forget(SweepFolder(folder)) == 7
     mlflow = server.client()
     experiment = server.experiment(mlflow)
     assert list(mlflow.search_runs([experiment])) == []
@@ -364,26 +365,26 @@ def test_the_latency_objective_is_minimised(folder: Path) -> None:
         journals.record(journal, 0, 0, 0.4)
         journals.record(journal, 0, 1, 0.5)
         journals.end_trial(journal, 0, "complete")
-    sync(folder)
+    sync(SweepFolder(folder))
     assert shown()[2][0].data.metrics["value"] == 0.9
 
 
 def test_what_test_gave_is_shown_with_how_often_it_was_opened(folder: Path) -> None:
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     for number in (1, 2):
         journal, _ = Journal.open(folder)
         with journal:
             journals.confirmed(journal, number, 3, 0.4 + 0.01 * number)
-    sync(folder)
-    assert sync(folder).metrics == 0
+    sync(SweepFolder(folder))
+    assert sync(SweepFolder(folder)).metrics == 0
     mlflow, parent, trials = shown()
     history = [metric for metric in mlflow.get_metric_history(trials[3].info.run_id, "test/nDCG_at_10")]
     assert [(metric.step, metric.value) for metric in history] == [(1, pytest.approx(0.41)), (2, pytest.approx(0.42))]
     assert {"test_clean/nDCG_at_10", "test_cold/nDCG_at_10"} <= set(trials[3].data.metrics)
     beside = {name: run.data.metrics["test/nDCG_at_10"] for name, run in untrained().items()}
     assert beside == {"raw": pytest.approx(0.3), "oracle": pytest.approx(0.8)}
-    assert parent.info.end_time == round(read(folder)[-5].t * 1000), "it ended before it was confirmed"
+    assert parent.info.end_time == round(read(folder)[-7].t * 1000), "it ended before it was confirmed"
     for run in (parent, trials[3]):
         assert run.data.tags[names.CONFIRMED].endswith("UTC, test opened 2 times")
     assert names.CONFIRMED not in trials[0].data.tags
@@ -391,7 +392,7 @@ def test_what_test_gave_is_shown_with_how_often_it_was_opened(folder: Path) -> N
 
 def test_a_sweep_that_never_began_is_named(folder: Path) -> None:
     with pytest.raises(JournalError, match="no journal"):
-        sync(folder)
+        sync(SweepFolder(folder))
     Journal.create(folder).close()
     with pytest.raises(JournalError, match="died before it began"):
-        sync(folder)
+        sync(SweepFolder(folder))

@@ -12,8 +12,9 @@ from filelock import FileLock
 from nvf import paths
 from nvf.errors import TrackingError
 from nvf.journal.events import Journal, read
+from nvf.journal.folders import SweepFolder
 from nvf.tracking import names, server
-from nvf.tracking.projector import LOCK, Projector
+from nvf.tracking.projector import Projector
 from nvf.tracking.sync import sync
 from tests.journal.written import write
 from tests.tracking import journals
@@ -49,7 +50,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Line:
 
 def test_a_sweep_is_followed_to_its_end(folder: Path) -> None:
     with Journal.create(folder) as journal:
-        projector = Projector(folder)
+        projector = Projector(SweepFolder(folder))
         projector.start()
         journals.start(journal)
         for trial in range(5):
@@ -69,12 +70,12 @@ def test_a_sweep_is_followed_to_its_end(folder: Path) -> None:
     assert parent.data.tags[names.NOTE].count("complete") == 5
     link = projector.link()
     assert link is not None and link.startswith("http://127.0.0.1:5000/#/experiments/1/runs?")
-    assert sync(folder).metrics == 0
+    assert sync(SweepFolder(folder)).metrics == 0
 
 
 def test_what_comes_while_the_note_waits_is_written_at_the_close(folder: Path) -> None:
     with Journal.create(folder) as journal:
-        projector = Projector(folder)
+        projector = Projector(SweepFolder(folder))
         projector.start()
         journals.start(journal)
         end = time.monotonic() + 20
@@ -93,7 +94,7 @@ def test_what_comes_while_the_note_waits_is_written_at_the_close(folder: Path) -
 def test_a_real_server_gets_the_same(folder: Path, mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     journals.sweep(folder)
-    projector = Projector(folder)
+    projector = Projector(SweepFolder(folder))
     projector.start()
     assert projector.close(timeout=60) == 0
     mlflow, parent, trials = shown()
@@ -104,7 +105,7 @@ def test_a_real_server_gets_the_same(folder: Path, mlflow_server: str, monkeypat
     assert "linear" in Path(mlflow.download_artifacts(parent.info.run_id, "spec.yaml")).read_text()
     assert trials[1].data.tags[names.OUTCOME] == "pruned"
     assert str(projector.link()).startswith(mlflow_server + "/#/experiments/")
-    assert (sync(folder).runs, sync(folder).metrics) == (0, 0)
+    assert (sync(SweepFolder(folder)).runs, sync(SweepFolder(folder)).metrics) == (0, 0)
 
 
 def test_a_server_that_is_down_costs_the_driver_nothing_and_loses_nothing(
@@ -113,7 +114,7 @@ def test_a_server_that_is_down_costs_the_driver_nothing_and_loses_nothing(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port}")
     costs = []
     with Journal.create(folder) as journal:
-        projector = Projector(folder)
+        projector = Projector(SweepFolder(folder))
         projector.start()
         journals.start(journal)
         journals.start_trial(journal, 0)
@@ -131,7 +132,7 @@ def test_a_server_that_is_down_costs_the_driver_nothing_and_loses_nothing(
     assert projector.link() is None
     assert statistics.median(costs) < 0.005
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert sync(folder).events == 305
+    assert sync(SweepFolder(folder)).events == 305
     mlflow, _, trials = shown()
     of_epochs = {point for point in points(mlflow, trials[0]) if not point[0].startswith(("best", "value"))}
     assert of_epochs == journals.expected_metrics(read(folder), 0)
@@ -143,7 +144,7 @@ def test_a_server_that_comes_back_gets_everything(
     """The connection fails from the middle of the sweep on, then works again."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     with Journal.create(folder) as journal:
-        projector = Projector(folder)
+        projector = Projector(SweepFolder(folder))
         projector.start()
         journals.start(journal, "back-again")
         for trial in range(4):
@@ -167,7 +168,7 @@ def test_a_server_that_comes_back_while_the_sweep_ends_gets_everything(folder: P
     """What could not be written is, and what was journaled since."""
     line.down = True
     with Journal.create(folder) as journal:
-        projector = Projector(folder)
+        projector = Projector(SweepFolder(folder))
         projector.start()
         journals.start(journal)
         for trial in range(2):
@@ -187,13 +188,13 @@ def test_a_server_that_comes_back_while_the_sweep_ends_gets_everything(folder: P
 def test_only_one_process_writes_a_sweep(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nvf.tracking.sync.LOCK_SECONDS", 0)
     journals.sweep(folder)
-    with FileLock(folder / LOCK), pytest.raises(TrackingError, match="writes to MLflow itself"):
-        sync(folder)
+    with FileLock(SweepFolder(folder).tracked), pytest.raises(TrackingError, match="writes to MLflow itself"):
+        sync(SweepFolder(folder))
 
 
 def test_a_run_deleted_during_the_sweep_holds_up_no_other(folder: Path) -> None:
     with Journal.create(folder) as journal:
-        projector = Projector(folder)
+        projector = Projector(SweepFolder(folder))
         projector.start()
         journals.start(journal)
         journals.start_trial(journal, 0)

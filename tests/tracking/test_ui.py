@@ -13,6 +13,7 @@ import pytest
 from nvf import paths
 from nvf.errors import TrackingError
 from nvf.journal.events import Journal
+from nvf.journal.folders import SweepFolder
 from nvf.tracking import ui
 from nvf.tracking.sync import sync
 from tests.tracking import journals
@@ -39,7 +40,7 @@ def test_serves_until_ended_shows_the_dead_as_killed_and_leaves_no_process(free_
     with Journal.create(paths.sweep(journals.NAME)) as journal:
         journals.start(journal)
         journals.start_trial(journal, 0)
-        sync(paths.sweep(journals.NAME))
+        sync(SweepFolder.named(journals.NAME))
     assert shown()[2][0].info.status == "RUNNING"
     code = f"from nvf.tracking.ui import serve; serve(port={free_port})"
     process = subprocess.Popen([sys.executable, "-c", code], env=os.environ, stdout=subprocess.PIPE, text=True)

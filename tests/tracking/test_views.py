@@ -6,6 +6,7 @@ from typing import Any
 
 from nvf import paths
 from nvf.journal.events import Journal, read
+from nvf.journal.folders import SweepFolder
 from nvf.journal.replay import replay
 from nvf.tracking import names, server, views
 from nvf.tracking.charts import Columns
@@ -38,12 +39,12 @@ def parallel(folder: Path) -> list[list[str]]:
 def test_each_sweep_has_its_views_and_saving_again_replaces_them() -> None:
     for name in ("one", "two"):
         journals.sweep(paths.sweep(name), name=name)
-        sync(paths.sweep(name))
+        sync(SweepFolder.named(name))
     once = saved()
     assert {json.loads(text)["name"] for text in once.values()} == {
         f"{name}: {view}" for name in ("one", "two") for view in views.MODES
     }
-    sync(paths.sweep("one"))
+    sync(SweepFolder.named("one"))
     assert saved() == once
     for name in ("one", "two"):
         parent = shown(name)[1].info.run_id
@@ -55,7 +56,7 @@ def test_each_sweep_has_its_views_and_saving_again_replaces_them() -> None:
 def test_the_link_opens_the_leaderboard_of_this_sweep_best_first() -> None:
     folder = paths.sweep(journals.NAME)
     journals.sweep(folder)
-    link = sync(folder).link
+    link = sync(SweepFolder(folder)).link
     state = replay(read(folder))
     place = views.view_id(state.name, state.started.t, "leaderboard")
     assert f"viewStateShareKey={place}&" in link and link.endswith("compareRunsMode=TABLE")
@@ -82,7 +83,7 @@ def test_every_parameter_that_a_view_names_is_one_that_runs_log() -> None:
     """A parallel plot leaves out each run that lacks one of its axes: every system has a plot of its own."""
     folder = paths.sweep("quick")
     journals.several_systems(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     assert parallel(folder) == [["system"], ["fused.k1", "fused.weight"], ["linear.lr"]]
     logged = {trial: set(run.data.params) for trial, run in shown("quick")[2].items()}
     for axes, trials in zip(parallel(folder), (8, 4, 4), strict=True):
@@ -107,23 +108,23 @@ def test_a_parameter_that_is_searched_under_a_condition_takes_no_run_out_of_the_
 def test_figures_on_test_get_a_column_once_there_are_some() -> None:
     folder = paths.sweep(journals.NAME)
     journals.sweep(folder)
-    sync(folder)
+    sync(SweepFolder(folder))
     assert "metrics.`test/nDCG_at_10`" not in state_of(folder, "leaderboard")["selectedColumns"]
     journal, _ = Journal.open(folder)
     with journal:
         journals.confirmed(journal, 1, 3, 0.5)
-    sync(folder)
+    sync(SweepFolder(folder))
     assert "metrics.`test/nDCG_at_10`" in state_of(folder, "leaderboard")["selectedColumns"]
 
 
 def test_the_experiment_is_described_unless_somebody_did() -> None:
     journals.sweep(paths.sweep(journals.NAME), trials=1)
-    sync(paths.sweep(journals.NAME))
+    sync(SweepFolder.named(journals.NAME))
     mlflow = server.client()
     experiment = server.experiment(mlflow)
     assert "Sweeps of nvf" in mlflow.get_experiment(experiment).tags[names.NOTE]
     mlflow.set_experiment_tag(experiment, names.NOTE, "ours")
-    sync(paths.sweep(journals.NAME))
+    sync(SweepFolder.named(journals.NAME))
     assert mlflow.get_experiment(experiment).tags[names.NOTE] == "ours"
 
 
@@ -142,7 +143,7 @@ def test_views_of_many_long_parameters_fit(mlruns: Path) -> None:
             seed=0,
             epochs=1,
         )
-    sync(folder)
+    sync(SweepFolder(folder))
     assert len(saved()) == 4
     assert max(map(len, saved().values())) < views.LENGTH
     plots = [chart["type"] for chart in state_of(folder, "parameters")["compareRunCharts"]]

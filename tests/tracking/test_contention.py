@@ -6,8 +6,8 @@ import pytest
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, TEMPORARILY_UNAVAILABLE, ErrorCode
 
-from nvf.registry import contention
-from nvf.registry.contention import TRIES, insist
+from nvf.tracking import server
+from nvf.tracking.server import TRIES, insist
 
 
 def writer(*errors: Exception) -> Iterator[Exception | str]:
@@ -25,7 +25,7 @@ def write(source: Iterator[Exception | str]) -> str:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contention.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(server.time, "sleep", lambda seconds: None)
 
 
 @pytest.mark.parametrize("code", ["BAD_REQUEST", "TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR"])
