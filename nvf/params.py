@@ -65,8 +65,8 @@ class Bounds:
 
     kind: str
     default: Value
-    low: float | None = None
-    high: float | None = None
+    low: int | float | None = None
+    high: int | float | None = None
     choices: tuple[Value, ...] | None = None
     log: bool = False
     optional: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +30,7 @@ def doctor(json: AsJson = False) -> int:
 
     found = checks()
     if json:
-        print_json([asdict(check) for check in found])
+        print_json(found)
     else:
         from nvf.cli.render import console
 

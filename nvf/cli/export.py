@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,7 +51,7 @@ def _sentence_transformers(model: str | None, out: Path, json: bool) -> None:
 
     done = to_sentence_transformers(model, out)
     if json:
-        print_json(asdict(done))
+        print_json(done)
         return
     print(f"{done.model}, version {done.version} ({done.system}) -> {done.path}")
     if done.furthest is not None:
@@ -67,7 +66,7 @@ def _trec(
 
     done = to_trec(model, split, out, depth, other)
     if json:
-        print_json(asdict(done))
+        print_json(done)
         return
     print(
         f"{done.model}, version {done.version}: {done.lines} answers to {done.queries} {done.split} queries of "

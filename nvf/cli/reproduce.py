@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +23,7 @@ def reproduce(run: Run, tolerance: Tolerance = 1e-3, json: AsJson = False) -> in
 
     report = train(run, tolerance=tolerance)
     if json:
-        print_json(asdict(report))
+        print_json(report)
     else:
         out = console()
         for line in lines(report):

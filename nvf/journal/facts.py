@@ -27,16 +27,8 @@ Whole = Annotated[int | None, Absent]
 class Clock:
     """What is true of one process alone; none of it where it does not matter.
 
-    Attributes
-    ----------
-    host, pid
-        Which process.
-    folder, snapshot
-        Where it works, and where its task's snapshot lies.
-    node
-        Ray's id of the machine.
-    platform, instructions
-        The operating system, and torch's vector instructions.
+    `folder` is where it works, `snapshot` where its task's lies, `node` Ray's id of the machine, `instructions` torch's
+    vector instructions.
     """
 
     host: Text = None
@@ -72,18 +64,10 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One training of a finalist.
+    """One training of a finalist, a trial by its number.
 
-    Attributes
-    ----------
-    trial
-        The finalist.
-    place
-        Which of the seeds, from 0; the same place has the same seed and the same draw for every finalist.
-    withheld
-        Whether the cold share is withheld from it, or all judgements are there.
-    seed, cold_seed
-        Of the training, and of the draw of withheld documents (None where there is none).
+    `place` says which of the seeds it is, from 0: the same place has the same seed and the same draw for every
+    finalist. Where the cold share is `withheld` from it, `cold_seed` draws that, else all judgements are there.
     """
 
     trial: int

@@ -17,16 +17,9 @@ FILE = "owner.json"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The process that took the lock last.
+    """The process that took the lock last: since when, in seconds since 1970, and for what `work`.
 
-    Attributes
-    ----------
-    host, pid
-        Which process.
-    since
-        When it took the lock, in seconds since 1970.
-    work
-        What it does: sweep, confirmation, promotion or run file.
+    That is a sweep, a confirmation, a promotion or a run file.
     """
 
     host: str

@@ -70,16 +70,8 @@ class Gap:
 class Chosen:
     """The training of a finalist that would be promoted: the one whose figure on dev is the median.
 
-    Attributes
-    ----------
-    seed, place
-        Of the training.
-    record, checkpoint
-        Its best on dev.
-    test
-        Its own figures on test, on all and clean queries.
-    bytes
-        Of its tensors.
+    `record` and `checkpoint` are its best on dev, `test` its own figures on all and clean queries, `bytes` its
+    tensors'.
     """
 
     seed: int

@@ -17,14 +17,9 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One figure that came out otherwise.
+    """One figure that came out otherwise, such as `figures.all.nDCG@10` or `losses.contrastive`: then and now.
 
-    Attributes
-    ----------
-    epoch, figure
-        Which one: `figures.all.nDCG@10`, `losses.contrastive`.
-    journaled, found
-        Then and now; None where it is not a finite number, or not there.
+    None stands for what is not a finite number, or not there.
     """
 
     epoch: int
@@ -42,18 +37,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How the figures of two trainings compare.
+    """How the figures of two trainings compare: how many of them differ, and the largest of those differences.
 
-    Attributes
-    ----------
-    verdict
-        equal (every figure, to the bit), close (all within the tolerance) or different.
-    tolerance
-        What close means.
-    figures, differing
-        How many were compared, and how many of them are not equal.
-    differences
-        The largest of those.
+    The verdict is equal (every figure, to the bit), close (all within the tolerance) or different.
     """
 
     verdict: str

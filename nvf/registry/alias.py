@@ -43,14 +43,9 @@ KEPT = 4_500
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where an alias stood when somebody looked: what a move must start from.
+    """Where an alias stood when somebody looked: its moves until then, and the version that it pointed to, or None.
 
-    Attributes
-    ----------
-    moves
-        All until then, the first one first.
-    version
-        Where it pointed to, or None.
+    A move must start from it.
     """
 
     moves: list[Move]

@@ -30,15 +30,8 @@ brought in half precision, and far above where another encoder made them."""
 class Exported:
     """What was written.
 
-    Attributes
-    ----------
-    model, version, system
-        What of.
-    path
-        Where it lies.
-    furthest
-        The largest difference between its scores and nvf's, over a few dev queries; None where the texts are not there
-        to ask with.
+    `furthest` is the largest difference between its scores and nvf's, over a few dev queries; None where the texts are
+    not there to ask with.
     """
 
     model: str

@@ -32,15 +32,7 @@ What was not trained has one row, but for cold, where there is one for each draw
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """One replicate that may be judged.
-
-    Attributes
-    ----------
-    folder, digest
-        Its checkpoint.
-    cold_seed
-        The draw that was withheld from it, or None.
-    """
+    """The checkpoint of one replicate that may be judged, and the draw that was withheld from it, or None."""
 
     folder: Path
     digest: str

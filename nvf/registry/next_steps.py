@@ -32,15 +32,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do next.
-
-    Attributes
-    ----------
-    why
-        Lines that say where the sweep stands; may be none.
-    steps
-        What to run, the likeliest first.
-    """
+    """What to do next: lines that say where the sweep stands, and what to run, the likeliest first."""
 
     why: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)

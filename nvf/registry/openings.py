@@ -12,19 +12,10 @@ from nvf.journal.kinds import Confirmed, Event, RunFileWritten, SealOpened, Swee
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """One look at test.
+    """One look at test, in seconds since 1970: whose journal says so, and what it was for.
 
-    Attributes
-    ----------
-    at
-        Seconds since 1970.
-    sweep
-        Whose journal says so.
-    what
-        What for.
-    judged
-        Whether it shows what had not been judged: a confirmation does, and a run file of what was trained on another
-        task; one of a model that was confirmed on it does not.
+    `judged` says whether it shows what had not been judged: a confirmation does, and a run file of what was trained on
+    another task; one of a model that was confirmed on it does not.
     """
 
     at: float

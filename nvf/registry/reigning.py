@@ -18,15 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reigning:
-    """A champion that can be judged on the task of a sweep.
-
-    Attributes
-    ----------
-    model, version
-        The registered model, and its version.
-    system
-        What ranks.
-    """
+    """A champion that can be judged on the task of a sweep: the registered model, its version, and what ranks."""
 
     model: str
     version: int

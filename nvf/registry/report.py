@@ -32,20 +32,9 @@ class Report:
 class Standing:
     """How far a sweep is, as `nvf status --json` prints it; what its journal does not say, or not yet, is None.
 
-    Attributes
-    ----------
-    sweep, status, reason
-        Which one; beginning, running, paused, ended, died or damaged; and why.
-    finished, trials
-        How many trials have an outcome, and how many there will be.
-    complete, pruned, stopped, infeasible, failed, open
-        How many have that outcome, or none.
-    best, measure, cold_by
-        The best value on dev, by what, and by which rule cold figures are made.
-    task
-        Its name.
-    resume
-        The command that goes on; None where there is nothing to go on with.
+    It is beginning, running, paused, ended, died or damaged, for a `reason`. `finished` of so many `trials` have an
+    outcome, and for each outcome, and `open`, there is how many. `best` is by `measure` on dev, and cold figures follow
+    the rule `cold_by`. `resume` is the command that goes on; None where there is nothing to go on with.
     """
 
     sweep: str

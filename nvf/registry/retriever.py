@@ -30,18 +30,9 @@ TEXT_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer.
+    """One answer: its place from 1 on, a document's id, and the system's own score, of which more is better.
 
-    Attributes
-    ----------
-    rank
-        From 1 on.
-    id
-        Of the document.
-    score
-        The system's own; more is better.
-    text
-        The document's first characters, or None where the corpus has no texts.
+    `text` are the document's first characters, or None where the corpus has no texts.
     """
 
     rank: int

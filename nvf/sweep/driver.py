@@ -33,16 +33,9 @@ Watch = Callable[[replay.SweepState], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a sweep ended.
+    """How a sweep ended: its state, and its link into the MLflow UI, or None where that was never reached.
 
-    Attributes
-    ----------
-    state
-        The sweep as journaled.
-    link
-        Into the MLflow UI, or None where the tracking server was never reached.
-    behind
-        How many events MLflow has not been told of (`nvf sync` closes the gap).
+    MLflow has not been told of `behind` events; `nvf sync` closes the gap.
     """
 
     state: replay.SweepState

@@ -84,16 +84,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that went wrong and was lived with.
+    """Something that went wrong and was lived with: what happened, what was done, what changed of the parameters.
 
-    Attributes
-    ----------
-    kind
-        checkpoint_damaged, disk_full, out_of_memory or worker_lost.
-    detail
-        What happened, and what was done.
-    params
-        What changed of the trial's parameters.
+    It is checkpoint_damaged, disk_full, out_of_memory or worker_lost.
     """
 
     kind: str

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import optuna
-
 from nvf.errors import NvfError, SpecError
 from nvf.journal.facts import Params
 from nvf.journal.folders import SweepFolder
 from nvf.spec.form import Misfit, Resources, Spec
-from nvf.sweep import looking, sampler
+from nvf.sweep import looking
 from nvf.sweep.space import Space
 from nvf.sweep.spec import load
+from nvf.sweep.study import SearchStudy
 from nvf.tasks.outline import Look
 
 SAMPLES = 4
@@ -23,16 +22,9 @@ SAMPLES = 4
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """How much is trained at most.
+    """How much is trained at most: epochs, and seconds after which the sweep ends, or None.
 
-    Attributes
-    ----------
-    epochs, epochs_per_trial
-        Of all trials, and of one.
-    time
-        Seconds after which the sweep ends, or None.
-    seconds_per_epoch
-        As in earlier sweeps of this task; None where there were none.
+    `seconds_per_epoch` is as in earlier sweeps of this task; None where there were none.
     """
 
     epochs: int
@@ -100,21 +92,14 @@ def preview(path: str, overrides: list[str]) -> Preview:
         warnings=[repeats] if repeats else [],
         resources=spec.resources,
         cost=Cost(trials * epochs, epochs, spec.budget.time, _seconds_per_epoch(spec)),
-        samples=_samples(spec, space),
+        samples=_samples(spec),
     )
 
 
-def _samples(spec: Spec, space: Space) -> list[Sample]:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study()
-    samples = []
-    for number in range(min(len(spec.start) + SAMPLES, spec.search.trials)):
-        study.sampler = sampler.make(spec, number)
-        if number < len(spec.start):
-            study.enqueue_trial(dict(spec.start[number]))
-        setting = space.settings(space.suggest(study.ask()))
-        samples.append(Sample(number < len(spec.start), setting.system, setting.chosen))
-    return samples
+def _samples(spec: Spec) -> list[Sample]:
+    study, starts = SearchStudy(spec), len(spec.start)
+    drawn = [study.ask(number)[0] for number in range(min(starts + SAMPLES, spec.search.trials))]
+    return [Sample(number < starts, setting.system, setting.chosen) for number, setting in enumerate(drawn)]
 
 
 def _seconds_per_epoch(spec: Spec) -> float | None:

@@ -24,16 +24,9 @@ SYSTEM = "system"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What one trial runs.
+    """What one trial runs: a system, and all of its parameters, flattened.
 
-    Attributes
-    ----------
-    system
-        Name of the system.
-    params
-        All of its parameters, flattened.
-    chosen
-        What was drawn, by the names of the space; `system` among them where it was a choice.
+    `chosen` is what was drawn, by the names of the space; `system` is among them where it was a choice.
     """
 
     system: str

@@ -41,7 +41,7 @@ class SearchStudy:
     states, values and the pruner's rungs. Raises `Misfit` where the spec does not fit this nvf.
     """
 
-    def __init__(self, spec: Spec, state: replay.SweepState) -> None:
+    def __init__(self, spec: Spec, state: replay.SweepState | None = None) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
         self._space = Space(spec)
@@ -51,8 +51,8 @@ class SearchStudy:
         ]
         self._study = optuna.create_study(study_name=spec.name, directions=directions, pruner=pruner.make(spec))
         self._live: dict[int, Trial] = {}
-        for number in sorted(state.trials):
-            self._replay(state.trials[number])
+        for _, trial in sorted(state.trials.items() if state else ()):
+            self._replay(trial)
 
     def ask(self, number: int) -> tuple[Setting, dict[str, str]]:
         """Return the setting of trial `number` and the distributions it was drawn from, as texts."""

@@ -10,17 +10,17 @@ import contextlib
 import functools
 import hashlib
 import itertools
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nvf import __version__, atomic, paths
 from nvf.diagnostics import BESIDE
 from nvf.params import Bounds, bounds
+from nvf.plain import adapter
 from nvf.systems import SYSTEMS
 
 if TYPE_CHECKING:
@@ -81,12 +81,12 @@ def catalogue() -> Mapping[str, Entry]:
 @functools.lru_cache(maxsize=1)
 def _own() -> Mapping[str, Entry]:
     kept = paths.cache() / "systems" / f"{_key()}.json"
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        return {entry.name: entry for entry in map(_from_json, json.loads(kept.read_text()))}
+    with contextlib.suppress(OSError, ValueError):
+        return {entry.name: entry for entry in adapter(list[Entry]).validate_json(kept.read_bytes())}
     found = dict(sorted(((name, _entry(SYSTEMS[name])) for name in SYSTEMS if name in SYSTEMS.own), key=_place))
     if paths.mlruns().is_dir():
         with contextlib.suppress(OSError):
-            _keep(kept, json.dumps([asdict(entry) for entry in found.values()], allow_nan=False))
+            _keep(kept, adapter(list[Entry]).dump_json([*found.values()]))
     return found
 
 
@@ -110,17 +110,7 @@ def _refusals(kind: type[System]) -> dict[str, str]:
     return {key: reason for key, reason in answers.items() if reason is not None}
 
 
-def _from_json(entry: Mapping[str, Any]) -> Entry:
-    params = {name: _bounds(bound) for name, bound in entry["params"].items()}
-    return Entry(**{**entry, "params": params, "diagnoses": tuple(entry["diagnoses"])})
-
-
-def _bounds(bound: Mapping[str, Any]) -> Bounds:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in bound.items()}
-    return Bounds(**values)
-
-
-def _keep(path: Path, text: str) -> None:
+def _keep(path: Path, text: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in path.parent.glob("*.json"):  # of code that is no longer here
         old.unlink(missing_ok=True)

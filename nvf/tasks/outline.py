@@ -23,16 +23,9 @@ WINDOW = 2
 
 @dataclass(frozen=True, slots=True)
 class Judgements:
-    """The judgements of a task with ids as queries and documents spell them, before there are vectors.
+    """The judgements of each split with ids as queries and documents spell them, before there are vectors.
 
-    Attributes
-    ----------
-    splits
-        Split -> its judgements.
-    plan
-        What is carved of them.
-    notes
-        What the user should know.
+    `plan` is what is carved of them, `notes` what the user should know.
     """
 
     splits: dict[str, list[Judgement]]

@@ -24,18 +24,10 @@ FORM = '{"query": text or "vector": [numbers], "relevant": [ids] or {id: grade}}
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One query.
+    """One query, from a line of the file: a text, a (D,) float32 vector, or both.
 
-    Attributes
-    ----------
-    line
-        Where it stands in the file.
-    text, vector
-        What was asked: a text, a (D,) float32 vector, or both.
-    relevant
-        Document id -> grade, of which one at least is above 0.
-    split
-        The split it belongs to, or None where the log leaves that open.
+    `relevant` has the grade of each document, of which one at least is above 0; `split` is None where the log leaves
+    that open.
     """
 
     line: int

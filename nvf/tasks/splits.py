@@ -82,14 +82,9 @@ def pooled(splits: Mapping[str, Sequence[Judgement]]) -> tuple[dict[str, list[Ju
 
 @dataclass(frozen=True, slots=True)
 class Carved:
-    """Which training queries became dev, and test where that was asked for.
+    """Which training queries became dev, and test where that was asked for: ascending rows by split, train included.
 
-    Attributes
-    ----------
-    rows
-        By split, `train` included: ascending rows among the former training queries.
-    note
-        A sentence for the user where a rule had to be dropped.
+    `note` is a sentence for the user where a rule had to be dropped.
     """
 
     rows: Mapping[str, IntArray]

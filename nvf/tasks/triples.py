@@ -48,16 +48,10 @@ class TriplesParams:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a file of triples holds.
+    """What a file of triples holds: texts (or ids) -> their rows, in the order of their first appearance.
 
-    Attributes
-    ----------
-    queries, documents
-        Texts (or ids) -> their rows, in the order of their first appearance.
-    judgements
-        (J, 3) int64 query row, document row, grade; each pair once.
-    contradicted
-        How many pairs are positive in one line and negative in another.
+    `judgements` are (J, 3) int64 query row, document row, grade, each pair once; `contradicted` counts the pairs that
+    are positive in one line and negative in another.
     """
 
     queries: Mapping[str, int]

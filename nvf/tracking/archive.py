@@ -39,17 +39,7 @@ SILENCE = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What `archive` did.
-
-    Attributes
-    ----------
-    where
-        Address of the sweep's copies.
-    events, checkpoints
-        How many events and checkpoints are there.
-    added
-        How many of the journal and the checkpoints were not there before.
-    """
+    """What `archive` did: how many events and checkpoints are at the address, and how many files were `added`."""
 
     where: str
     events: int

@@ -25,14 +25,8 @@ AFTERWARDS = kinds.OfConfirmation | kinds.Promoted
 class Pending:
     """What is still to be written of one run.
 
-    Attributes
-    ----------
-    since, until
-        Time of the first event, and of the last one that the run lived through, in milliseconds since 1970.
-    through
-        Number of the last event.
-    metrics, texts
-        Metrics, and artifacts by name, each with the number of its event.
+    It lived from `since` until `until`, in milliseconds since 1970; `through` is the number of its last event. Metrics,
+    and artifacts by name, stand each with the number of its event.
     """
 
     since: int

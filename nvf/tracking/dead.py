@@ -20,18 +20,9 @@ from nvf.tracking.sync import sync
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Runs of one sweep that were left running.
+    """Runs of one sweep that were left running, by `driver`: PID@HOST, empty where its runs do not say.
 
-    Attributes
-    ----------
-    sweep
-        Its name.
-    driver
-        PID@HOST of the process that ran it, or an empty text where its runs do not say.
-    runs
-        How many were shown as running.
-    closed
-        Whether they are closed now; else nobody here can tell whether the driver lives.
+    Where they are not `closed` now, nobody here can tell whether the driver lives.
     """
 
     sweep: str

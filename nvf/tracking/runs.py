@@ -24,15 +24,7 @@ Key = int | str | None
 
 @dataclass(slots=True)
 class Shown:
-    """What MLflow holds of one run, as far as this process knows.
-
-    Attributes
-    ----------
-    id, status, tags
-        As MLflow has them.
-    through
-        Number of the last event that the run shows, or -1.
-    """
+    """What MLflow holds of one run, as far as this process knows; `through` is the last event that it shows, or -1."""
 
     id: str
     status: str

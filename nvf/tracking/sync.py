@@ -19,19 +19,7 @@ LOCK_SECONDS = 3
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What `sync` did.
-
-    Attributes
-    ----------
-    sweep
-        The sweep's name.
-    events
-        How many events the journal has.
-    runs, metrics
-        How many runs and metrics MLflow did not have yet.
-    link
-        Into the MLflow UI.
-    """
+    """What `sync` did: how many events there are, and runs and metrics that MLflow did not have yet."""
 
     sweep: str
     events: int

@@ -137,15 +137,13 @@ def requirement(meta: Mapping[str, Any]) -> str | None:
     return None if package is None else Origin(str(package.get("name")), str(package.get("version")), "").requirement
 
 
-def restore_system(
-    folder: Path, corpus: Corpus, device: torch.device | str | None = None, digest: str | None = None
-) -> System:
-    """Return the trained system of the checkpoint in `folder`, ready to rank `corpus`; it needs no training data.
+def restore_system(folder: Path, corpus: Corpus, digest: str | None = None) -> System:
+    """Return the trained system of the checkpoint in `folder`, ready to rank `corpus` on `devices.current()`.
 
-    It ranks on `device`, by default on `devices.current()`.
+    It needs no training data.
     """
     checkpoint = load(folder, digest)
-    system = _create(checkpoint, corpus, device)
+    system = _create(checkpoint, corpus)
     _fill(system, checkpoint)
     return system
 
@@ -241,9 +239,9 @@ def _tensors(path: Path, digest: str) -> dict[str, Tensor]:
     return tensors
 
 
-def _create(checkpoint: Checkpoint, corpus: Corpus, device: torch.device | str | None) -> System:
+def _create(checkpoint: Checkpoint, corpus: Corpus) -> System:
     try:
-        return systems.create(checkpoint.meta["system"], checkpoint.meta["params"], corpus, device)
+        return systems.create(checkpoint.meta["system"], checkpoint.meta["params"], corpus)
     except NvfError as error:
         at, package = checkpoint.folder / META, requirement(checkpoint.meta)
         if package is not None and checkpoint.meta["system"] not in systems.SYSTEMS:
