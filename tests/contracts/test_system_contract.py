@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from nvf import testing
-from nvf.systems import SYSTEMS
+from nvf.systems import SYSTEMS, create
 from nvf.tasks.base import Task
 from nvf.testing import systems
 from nvf.testing.systems import Settings
@@ -35,6 +36,19 @@ def windows() -> Task:
 @pytest.fixture(scope="class")
 def task(name: str) -> Task:
     return systems.fitting(name)
+
+
+def test_a_state_is_a_copy_that_training_leaves_alone(vectors: Task) -> None:
+    system = create("linear", {}, vectors.corpus)
+    system.prepare(vectors, 0)
+    module = system.module()
+    assert module is not None
+    state = system.state()
+    assert state and all(bool((value == 0).all()) for value in state.values()), "the identity"
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.fill_(3.0)
+    assert all(bool((value == 0).all()) for value in state.values())
 
 
 @pytest.mark.parametrize("name", SYSTEMS, scope="class")

@@ -143,6 +143,7 @@ def test_a_setting_to_try_first_is_one_that_could_be_drawn(
 
 COUNTED: list[tuple[Any, dict[str, Any], int]] = [
     ("linear", {}, 1),
+    ("linear", {"batch_size": {"int": [1, 3], "when": {"heads": "query"}}}, 1),
     (BOTH, {}, 2),
     ("linear", {"batch_size": {"int": [16, 64], "step": 16}, "heads": {"choice": ["query", "shared"]}}, 4 * 2),
     ("linear", {"dropout": {"float": [0, 0.3], "step": 0.1}, "batch_size": {"int": [1, 5]}}, 4 * 5),

@@ -64,6 +64,14 @@ def relevant(task: Task, row: int) -> set[int]:
     return rows | set(kept[grades > 0].tolist())
 
 
+def test_a_batch_that_has_the_whole_corpus_draws_nothing_besides(task: Task) -> None:
+    """Every document stands for itself: the sample is the softmax over all of it."""
+    batch = dataclasses.replace(batches(task)[0], positives=torch.arange(DOCUMENTS), others=torch.zeros(2, 0).long())
+    over = candidates(batch, DOCUMENTS, "corpus", sample=5)
+    assert over.rows is not None and over.rows.tolist() == [*range(DOCUMENTS)]
+    assert over.log_weights is not None and not over.log_weights.any()
+
+
 def test_what_was_judged_irrelevant_joins_the_batch(task: Task) -> None:
     seen = 0
     for batch in batches(task):
