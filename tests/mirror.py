@@ -40,7 +40,6 @@ ELSEWHERE = {
     "systems/oracle": "systems/test_floors",
     "systems/pair_system": "contracts/test_system_contract systems/test_linear systems/test_soft_attention",
     "systems/pipeline": "systems/test_two_stage systems/test_joint",
-    "systems/ranking": "systems/test_floors training/test_loop",
     "systems/raw": "systems/test_floors",
     "systems/siamese": "contracts/test_system_contract systems/test_asymmetric",
     "systems/transform": "systems/test_soft_attention",
@@ -63,6 +62,7 @@ ELSEWHERE = {
     "frames": "test_api",
     "errors": "cli/test_bad_input",
     "paths": "cli/test_doctor",
+    "text": "registry/test_card registry/test_gates",
     "types": "data only; used by all",
     # Ray, which the slow suites start
     "cluster/submit": "e2e/test_cluster",

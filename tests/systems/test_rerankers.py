@@ -9,10 +9,14 @@ import pytest
 import torch
 
 from nvf import tasks
+from nvf.params import make
 from nvf.systems import create
-from nvf.systems.rerankers import Judged, hold_out
+from nvf.systems.rerankers import Judged, Params, Reranker, hold_out
 from nvf.systems.two_stage import TwoStage, standard_error
 from nvf.tasks.base import Task
+
+PUBLISHED = {"prior": False, "view": False, "sees": "raw", "initial": "default", "gated": False}
+KINDS = ["concatenation", "difference", "cross_attention", "bilinear"]
 
 
 def test_only_what_is_better_than_all_before_is_better() -> None:
@@ -44,6 +48,55 @@ def test_a_share_is_held_out_and_at_least_one_where_there_are_two(rows: int, sha
 def test_the_standard_error_of_a_count(right: int, queries: int, error: float) -> None:
     """That of a binomial: sqrt(n p (1 - p))."""
     assert float(standard_error(torch.tensor(float(right)), queries)) == pytest.approx(error)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_untrained_reranker_gives_stage_ones_logits(kind: str) -> None:
+    reranker = Reranker(make(Params, {"kind": kind}), 6)
+    query, candidates = torch.randn(3, 6), torch.randn(3, 4, 6)
+    scores = reranker(query, torch.randn(3, 6), candidates, torch.tensor(0.5))
+    assert torch.allclose(scores, 2 * torch.einsum("bd,bkd->bk", query, candidates), atol=1e-5)
+
+
+@pytest.mark.parametrize("sees", ["raw", "transformed"])
+@pytest.mark.parametrize("kind", ["concatenation", "difference"])
+def test_the_published_reranker_is_its_mlp_and_nothing_else(kind: str, sees: str) -> None:
+    """Seed 000's code, with its weights, on its inputs: [q, c(, q - c, q * c)] -> hidden -> hidden / 2 -> 1."""
+    reranker = Reranker(make(Params, {**PUBLISHED, "kind": kind, "sees": sees}), 6).eval()
+    width = {"concatenation": 12, "difference": 24}[kind]
+    theirs = torch.nn.Sequential(
+        torch.nn.Linear(width, 128), torch.nn.ReLU(), torch.nn.Linear(128, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1)
+    )
+    assert [tuple(each.shape) for each in reranker.parameters()] == [tuple(each.shape) for each in theirs.parameters()]
+    for ours, copied in zip(reranker.parameters(), theirs.parameters(), strict=True):
+        assert (ours != 0).all(), "drawn"
+        copied.data.copy_(ours.data)
+    transformed, raw, candidates = torch.randn(3, 6), torch.randn(3, 6), torch.randn(3, 4, 6)
+    q = {"raw": raw, "transformed": transformed}[sees].unsqueeze(1).expand(-1, 4, -1)
+    features = [q, candidates] + ([q - candidates, q * candidates] if kind == "difference" else [])
+    expected = theirs(torch.cat(features, dim=-1)).squeeze(-1)
+    assert torch.allclose(reranker(transformed, raw, candidates, torch.tensor(0.05)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("prior", [True, False])
+@pytest.mark.parametrize("view", [True, False])
+def test_prior_and_view_are_terms_of_their_own(prior: bool, view: bool) -> None:
+    reranker = Reranker(make(Params, {"prior": prior, "view": view}), 6).eval()
+    if view:
+        torch.nn.init.eye_(reranker.view.weight)
+    transformed, raw, candidates = torch.randn(3, 6), torch.randn(3, 6), torch.randn(3, 4, 6)
+    expected = 2 * torch.einsum("bd,bkd->bk", prior * transformed + view * raw, candidates)
+    assert torch.allclose(reranker(transformed, raw, candidates, torch.tensor(0.5)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reranker_does_not_care_how_candidates_are_listed(kind: str) -> None:
+    reranker = Reranker(make(Params, {"kind": kind}), 6).eval()
+    for parameter in reranker.parameters():
+        torch.nn.init.normal_(parameter)
+    query, raw, candidates = torch.randn(3, 6), torch.randn(3, 6), torch.randn(3, 4, 6)
+    turned = reranker(query, raw, candidates.flip(1), torch.tensor(1.0)).flip(1)
+    assert torch.allclose(turned, reranker(query, raw, candidates, torch.tensor(1.0)), rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
