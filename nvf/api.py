@@ -276,7 +276,7 @@ class Sweep:
         """Put the best finalist through the gates and move the alias: `nvf.registry.promote.promote`."""
         from nvf.registry.promote import promote
 
-        return promote(self.name, trial=trial, model=model, alias=alias, force=force)
+        return promote(self._folder, trial=trial, model=model, alias=alias, force=force)
 
     def stop(self) -> Stopped:
         """Ask the process, or the thread of this one, that runs the sweep or confirms it to end, and return at once.

@@ -79,7 +79,7 @@ class Promotion:
 
 
 def promote(
-    name: str,
+    name: str | SweepFolder,
     *,
     trial: int | None = None,
     model: str | None = None,
@@ -121,14 +121,15 @@ def promote(
     TrackingError
         Where MLflow does not answer.
     """
-    sweep, registered = SweepFolder.find(name), model or name
+    sweep = name if isinstance(name, SweepFolder) else SweepFolder.find(name)
+    registered = model or sweep.name
     versions.check_names(registered, alias)
     if force is not None and not force.strip():
         raise UsageError("--force needs a reason, which is written down: --force 'the raw floor is not served'")
     state = sweep.state()
     chosen, row = choose(state, trial)
     if row is None and force is None:
-        again = ["nvf", "promote", name, *(["--trial", str(trial)] if trial is not None else [])]
+        again = ["nvf", "promote", sweep.name, *(["--trial", str(trial)] if trial is not None else [])]
         again += ["--model", model] if model else []
         confirmed_first(state, chosen, alias, again, running=sweep.running())
     candidate = Candidate.of(sweep, state, chosen, row)
@@ -137,7 +138,7 @@ def promote(
         run = run_of(client, candidate)
         said = _verdicts(client, registered, since.version, candidate)
         if gates.guarded(alias, state.spec.gates) and force is None:
-            gates.check(said, state.spec.gates, f"trial {chosen.number:04d} of {name}")
+            gates.check(said, state.spec.gates, f"trial {chosen.number:04d} of {sweep.name}")
         warned = cautions(candidate)
         with draft(client, run, registered, candidate, since.version, said, force, warned) as number:
             detail = _detail(candidate)
@@ -145,7 +146,7 @@ def promote(
     promoted = Promoted(trial=chosen.number, model=registered, version=number, alias=alias, forced=force)
     _write_down(sweep, promoted, state.spec.storage)
     return Promotion(
-        sweep=name,
+        sweep=sweep.name,
         trial=chosen.number,
         system=chosen.system,
         epoch=candidate.record.epoch,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from nvf import tasks
 from nvf.spec.form import Misfit, Spec, blaming
@@ -20,8 +20,7 @@ def look(spec: Spec) -> list[Look]:
     with blaming("task"):
         seen = tasks.look(spec.task)
         check_searchable(seen.name, seen.splits)
-    reasons = {name: entry.refusals.get(seen.kind.key) for name, entry in catalogue().items()}
-    _check(spec, reasons)
+    _check(spec, lambda name: catalogue()[name].refusals.get(seen.kind.key))
     found = [seen]
     for place, options in enumerate(spec.evaluate):
         with blaming("evaluate", place):
@@ -31,16 +30,19 @@ def look(spec: Spec) -> list[Look]:
 
 def check_systems(spec: Spec, task: Task) -> None:
     """Raise `Misfit` where a system cannot work on the task, naming those that can, or a gate names no floor of it."""
-    _check(spec, {name: system.applies_to(task) for name, system in SYSTEMS.items()})
+    _check(spec, lambda name: SYSTEMS[name].applies_to(task))
 
 
-def _check(spec: Spec, reasons: Mapping[str, str | None]) -> None:
-    apply = {name: entry.kind for name, entry in catalogue().items() if reasons[name] is None}
+def _check(spec: Spec, refusal: Callable[[str], str | None]) -> None:
+    """Ask the systems that are named, and all others only where one of those refuses."""
     for name in spec.system:
-        if (reason := reasons[name]) is not None:
-            fit = ", ".join(each for each, kind in apply.items() if kind not in ("floor", "ceiling"))
+        if (reason := refusal(name)) is not None:
+            others = (each for each, entry in catalogue().items() if entry.kind not in ("floor", "ceiling"))
+            fit = ", ".join(each for each in others if refusal(each) is None)
             raise Misfit(("system",), f"'{name}' cannot search this task: {reason}; these can: {fit}")
-    floors = [name for name, kind in apply.items() if kind == "floor"]
-    for at, name in spec.gates.named().items():
-        if name not in floors:
-            raise Misfit(("gates", *at), f"'{name}' is no floor of this task; {', '.join(floors)} are measured")
+    if named := spec.gates.named():
+        known = (name for name, entry in catalogue().items() if entry.kind == "floor")
+        floors = [name for name in known if refusal(name) is None]
+        for at, name in named.items():
+            if name not in floors:
+                raise Misfit(("gates", *at), f"'{name}' is no floor of this task; {', '.join(floors)} are measured")
