@@ -22,7 +22,12 @@ def test_it_writes_a_file_that_is_checked_and_names_the_next_command(nvf: Any, t
     assert ran.code == 0, ran.err
     assert "faq-2024.yaml: valid; sweep 'faq-2024'" in ran.out and "90 documents" in ran.out
     assert ran.out.splitlines()[-1].split() == ["search", "nvf", "sweep", "faq-2024.yaml"]
-    assert nvf("check", "faq-2024.yaml").code == 0
+    assert (
+        nvf("init", table.name, "--out", "b.yaml", "--json")
+        .out.replace("b.yaml", "faq-2024.yaml")
+        .replace('"b"', '"faq-2024"')
+        == nvf("check", "faq-2024.yaml", "--json").out
+    )
 
 
 def test_a_file_that_is_there_stays(nvf: Any, table: Path) -> None:
