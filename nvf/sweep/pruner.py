@@ -29,7 +29,7 @@ PRUNERS: Table[Callable[[Spec], BasePruner]] = Table(
     "pruner",
     {
         "none": lambda spec: NopPruner(),
-        "median": lambda spec: MedianPruner(n_startup_trials=4, n_warmup_steps=spec.pruner.min_epochs - 1),
+        "median": lambda spec: MedianPruner(n_startup_trials=4, n_warmup_steps=spec.pruner.min_epochs),
         "successive_halving": lambda spec: SuccessiveHalvingPruner(spec.pruner.min_epochs, spec.pruner.reduction),
         "hyperband": lambda spec: HyperbandPruner(spec.pruner.min_epochs, spec.budget.epochs, spec.pruner.reduction),
         "patience": lambda spec: PatientPruner(None, patience=spec.pruner.patience),
