@@ -127,7 +127,7 @@ class LocalCluster:
                 start_new_session=True,
             )
         self._nodes.append(Node(process, log))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200  # a busy machine takes more than a minute
         while "Ray runtime started" not in log.read_text():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
