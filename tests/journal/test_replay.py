@@ -133,8 +133,12 @@ def test_cold_figures_are_outdated_where_there_are_some_by_another_rule(
     assert replay([event("sweep_started", spec={"cold": share}, cold_by=rule)]).outdated_cold is outdated
 
 
-def test_what_concerns_no_state_changes_none() -> None:
-    state, before = after(TRIAL), after(TRIAL)
+def test_confirmations_and_promotions_in_their_order() -> None:
+    state = after(TRIAL)
+    for number in (1, 2):
+        apply(state, event("confirmation_started", confirmation=number, finalists=[0], seeds=3, cold_by=cold.RULE))
+    apply(state, event("test_opened", confirmation=2, times=1, finalists=[0]))
+    assert [(each.number, each.opened) for each in state.confirmations] == [(1, False), (2, True)]
     apply(state, event("promoted", trial=0, model="m", version=1, alias="champion"))
-    apply(state, event("test_opened", confirmation=1, times=1, finalists=[0]))
-    assert state == before
+    assert [(each.model, each.version) for each in state.promotions] == [("m", 1)]
+    assert state.trials == after(TRIAL).trials and state.status == "running"

@@ -106,7 +106,7 @@ def test_a_training_is_without_the_documents_that_judge_it() -> None:
     for part in plan(found, [*found.trials.values()], 2):
         told = order(part, found, Path("snapshot"), Path("confirmation"))
         assert (told.trial, told.seed, told.epochs) == (part.trial, part.seed, 1)
-        assert told.params == found.trials[part.trial].settings and told.halved and (told.cpu, told.gpu) == (2, 0.5)
+        assert told.params == found.trials[part.trial].settings and not told.halved and (told.cpu, told.gpu) == (2, 0.5)
         assert (told.cold, told.cold_seed) == ((0.3, part.cold_seed) if part.withheld else (0.0, 0))
         assert told.objective == ("cold R@5" if part.withheld else "R@5"), "all documents are there"
         orders[told.checkpoints] = told
