@@ -94,14 +94,13 @@ class Home:
     def wait(self, process: subprocess.Popen[str], name: str, when: Callable[[replay.SweepState], bool]) -> None:
         """Wait until the state of a running sweep is such."""
         journal = self.sweep(name) / events.FILE
-        deadline = time.monotonic() + 120
+        deadline, read, state = time.monotonic() + self.patience, b"", None
         while time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()
-            if (
-                journal.exists()
-                and len(found := events.parse(journal.read_bytes(), journal)[0])
-                and when(replay.replay(found))
-            ):
+            if journal.exists() and (raw := journal.read_bytes()) != read:
+                read, found = raw, events.parse(raw, journal)[0]
+                state = replay.replay(found) if found else None
+            if state is not None and when(state):
                 return
             time.sleep(0.01)
         raise TimeoutError(f"the sweep {name} never came to that")
