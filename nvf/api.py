@@ -152,13 +152,9 @@ class Sweep:
     @property
     def status(self) -> str:
         """One of running, paused, ended; died where its driver is gone without a word."""
-        return self.standing(self.state)
-
-    def standing(self, state: SweepState) -> str:
-        """Return what `status` is, given the state that was read already."""
         from nvf.registry.report import status_of
 
-        return status_of(self._folder, state)
+        return status_of(self._folder, self.state)
 
     @property
     def board(self) -> Leaderboard:

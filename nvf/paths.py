@@ -11,6 +11,11 @@ from nvf.errors import UsageError
 DEFAULT_DATA = Path("../shared/data")
 
 
+def absolute(name: str) -> Path:
+    """Return the path that somebody wrote, `~` filled in, as seen from here."""
+    return Path(name).expanduser().absolute()
+
+
 def mlruns() -> Path:
     """Return the absolute folder that holds everything runs write; raises `UsageError` where MLflow cannot read it."""
     folder = Path(os.environ.get("NVF_MLRUNS") or "mlruns").absolute()

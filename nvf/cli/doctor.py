@@ -128,10 +128,11 @@ def _encoder() -> Iterator[Check]:
 
 def _sweeps() -> Iterator[Check]:
     from nvf.journal.folders import JustBegun, SweepFolder
+    from nvf.registry.report import status_of
 
     for sweep in SweepFolder.all():
         try:
-            if sweep.state().status == "running" and not sweep.running():
+            if status_of(sweep, sweep.state()) == "died":
                 yield Check("sweep", False, f"the driver of '{sweep.name}' died: nvf resume {sweep.name}")
         except JustBegun:
             continue

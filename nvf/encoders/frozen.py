@@ -17,6 +17,7 @@ import numpy as np
 
 from nvf import devices
 from nvf.errors import EncoderError
+from nvf.paths import absolute
 from nvf.types import FloatArray
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -141,7 +142,7 @@ def folder(name: str) -> Path:
     if name == "minilm":
         return _minilm()
     if Path(name).expanduser().is_dir():
-        return Path(name).expanduser().absolute()
+        return absolute(name)
     if name.startswith(("/", ".", "~")):  # no name on the hub does
         raise EncoderError(f"encoder '{name}' is no folder that there is")
     from huggingface_hub import snapshot_download

@@ -69,14 +69,13 @@ def _task(data: Path, path: str) -> dict[str, Any]:
                 f"{data} is no folder in BEIR's layout: it has no corpus.jsonl. nvf tasks lists what else is read: "
                 "vectors with ids, windows of vectors, a Qdrant collection"
             )
-        learns = (data / "qrels" / "train.tsv").is_file()
-        return {"source": "beir", "path": path, "encoder": "minilm", **({} if learns else {"split": CARVED})}
+        carved = {} if (data / "qrels" / "train.tsv").is_file() else {"split": CARVED}
+        return {"source": "beir", "path": path, "encoder": "minilm", **carved}
     if not data.is_file():
         raise TaskError(f"{data} is not there: name a table of queries and texts, or a folder in BEIR's layout")
     triples = {"query", "positive"} <= {*tables.columns(data)} <= {"query", "positive", "negative"}
-    if triples and tables.suffix(data) in tables.JSONL:
-        return {"source": "triples", "path": path, "encoder": "minilm"}
-    return {"source": "pairs", "path": path, "encoder": "minilm"}
+    source = "triples" if triples and tables.suffix(data) in tables.JSONL else "pairs"
+    return {"source": source, "path": path, "encoder": "minilm"}
 
 
 def _seen_from(folder: Path, data: Path) -> str:

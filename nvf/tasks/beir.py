@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nvf.params import REQUIRED, nested, param
+from nvf.paths import absolute
 from nvf.tasks import files, own
 from nvf.tasks.assemble import query_ids
 from nvf.tasks.encoding import Encoding, encoder_option, length_option
@@ -46,7 +47,7 @@ class Beir(JudgedSource[BeirParams]):
 
     def read(self, params: BeirParams) -> Raw:
         """Return what the folder holds; see `JudgedSource.read`."""
-        folder = Path(params.path).expanduser().absolute()
+        folder = absolute(params.path)
         paths = _qrels(folder, split=params.split.given)
         corpus_path, queries_path = (
             files.existing(folder / name, LAYOUT) for name in ("corpus.jsonl", "queries.jsonl")
@@ -59,7 +60,7 @@ class Beir(JudgedSource[BeirParams]):
         )
         judged = settle(
             given,
-            {name: str(path) for name, path in paths.items()},
+            paths,
             known_queries,
             known,
             params.split,
@@ -78,7 +79,7 @@ class Beir(JudgedSource[BeirParams]):
 
     def inputs(self, params: BeirParams) -> Iterable[Path]:
         """Return the folder's files and those of the encoder, or of the vectors that are used instead."""
-        folder = Path(params.path).expanduser().absolute()
+        folder = absolute(params.path)
         yield from (folder / "corpus.jsonl", folder / "queries.jsonl")
         yield from (folder / "qrels" / f"{name}.tsv" for name in SPLITS)
         yield from Encoding(params.encoder, params.max_length, params.vectors).files()

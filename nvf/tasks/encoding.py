@@ -11,6 +11,7 @@ import numpy as np
 
 from nvf.encoders import frozen
 from nvf.params import param
+from nvf.paths import absolute
 from nvf.tasks import files, spill
 from nvf.tasks.embedding_cache import embed
 from nvf.tasks.identity import Known
@@ -41,7 +42,7 @@ class Encoding:
         Raises `TaskError` where vectors are missing or damaged, `EncoderError` where the encoder cannot be loaded.
         """
         if self.stored is not None:
-            return _stored(Path(self.stored).expanduser().absolute(), side, ids)
+            return _stored(absolute(self.stored), side, ids)
         return embed(texts, self.encoder, self.max_length, what={"corpus": "documents"}.get(side, side))
 
     def check(self, **ids: Sequence[str]) -> None:
@@ -56,7 +57,7 @@ class Encoding:
         """Return the files that the vectors depend on."""
         if self.stored is None:
             return frozen.identifying_files(self.encoder, self.max_length)
-        folder = Path(self.stored).expanduser().absolute()
+        folder = absolute(self.stored)
         return [folder / name for side in ("corpus", "queries") for name in (f"{side}.npy", f"{side}_ids.json")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -106,7 +107,7 @@ class Look:
 
 def settle(
     given: Mapping[str, Sequence[Judgement]],
-    where: Mapping[str, str],
+    where: Mapping[str, Path | str],
     queries: Known | None,
     documents: Known,
     split: Shares,
@@ -128,7 +129,7 @@ def settle(
     TaskError
         Where no relevant document of a split is in the corpus, and where judgements contradict one another.
     """
-    matched = {name: identity.match(where[name], judged, queries, documents) for name, judged in given.items()}
+    matched = {name: identity.match(str(where[name]), judged, queries, documents) for name, judged in given.items()}
     notes = [*documents.notes, *(queries.notes if queries is not None else ())]
     if not split.given:
         return Judgements(matched, plan, notes)

@@ -12,6 +12,7 @@ from typing import Any
 
 from nvf.errors import TaskError, nearest
 from nvf.params import REQUIRED, nested, param
+from nvf.paths import absolute
 from nvf.tasks import files, own, tables
 from nvf.tasks.encoding import Encoding, encoder_option, length_option
 from nvf.tasks.files import Judgement
@@ -101,7 +102,7 @@ class Pairs(JudgedSource[PairsParams]):
 
     def read(self, params: PairsParams) -> Raw:
         """Return what the table holds; see `JudgedSource.read`."""
-        path = files.existing(_path(params), "a table with a query and a text per row")
+        path = files.existing(absolute(params.path), "a table with a query and a text per row")
         chosen, notes = _columns(path, params.columns)
         queries, documents = _Side("q"), _Side("d")
         given, said = _rows(path, chosen, queries, documents)
@@ -121,12 +122,8 @@ class Pairs(JudgedSource[PairsParams]):
 
     def inputs(self, params: PairsParams) -> Iterable[Path]:
         """Return the table and the files of the encoder."""
-        yield _path(params)
+        yield absolute(params.path)
         yield from Encoding(params.encoder, params.max_length).files()
-
-
-def _path(params: PairsParams) -> Path:
-    return Path(params.path).expanduser().absolute()
 
 
 def _rows(

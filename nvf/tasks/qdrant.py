@@ -22,6 +22,7 @@ from nvf import progress
 from nvf.encoders import frozen
 from nvf.errors import TaskError, nearest
 from nvf.params import REQUIRED, nested, param
+from nvf.paths import absolute
 from nvf.tasks import files, spill
 from nvf.tasks.assemble import UNIT_TOLERANCE, assemble, judge, make_corpus, query_ids
 from nvf.tasks.base import Corpus, Judged, Task
@@ -122,7 +123,7 @@ class Qdrant(Source[QdrantParams]):
         """Return the log, the files of a local collection and those of the encoder."""
         yield _log_path(params)
         if params.path is not None:
-            folder = Path(params.path).expanduser().absolute()
+            folder = absolute(params.path)
             yield from (folder / "meta.json", folder / "collection" / params.collection / "storage.sqlite")
         if params.encoder is not None:
             yield from frozen.identifying_files(params.encoder, params.max_length)
@@ -185,7 +186,7 @@ def _point_id(name: str) -> int | str | None:
 
 
 def _log_path(params: QdrantParams) -> Path:
-    return Path(params.log).expanduser().absolute()
+    return absolute(params.log)
 
 
 def _connect(params: QdrantParams) -> QdrantClient:
@@ -201,7 +202,7 @@ def _connect(params: QdrantParams) -> QdrantClient:
             raise TaskError(f"task (source qdrant): url = {params.url!r} does not read http(s)://host:port")
         key = os.environ.get(API_KEY) or None
         return QdrantClient(url=params.url, api_key=key, timeout=TIMEOUT, check_compatibility=False)
-    folder = Path(str(params.path)).expanduser().absolute()
+    folder = absolute(str(params.path))
     # The client would make an empty store of a folder that is none.
     files.existing(folder / "meta.json", "path is the folder of a local Qdrant, which holds meta.json")
     try:

@@ -16,6 +16,7 @@ import numpy as np
 from nvf import seeding
 from nvf.errors import TaskError
 from nvf.params import REQUIRED, param
+from nvf.paths import absolute
 from nvf.tasks import files
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Judged, Task, answered
@@ -78,12 +79,12 @@ class Sequences(Source[SequencesParams]):
 
     def inputs(self, params: SequencesParams) -> Iterable[Path]:
         """Return the two files."""
-        folder = Path(params.path).expanduser().absolute()
+        folder = absolute(params.path)
         return folder / VECTORS, folder / IDS
 
 
 def _name(params: SequencesParams) -> str:
-    return f"sequences/{Path(params.path).expanduser().absolute().name}"
+    return f"sequences/{absolute(params.path).name}"
 
 
 def ordered(ids: Sequence[str], path: Path) -> dict[str, IntArray]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from nvf.errors import TaskError, nearest
 from nvf.params import REQUIRED, param
+from nvf.paths import absolute
 from nvf.tasks import files
 from nvf.tasks.assemble import assemble, make_corpus
 from nvf.tasks.base import Qrels, Task
@@ -103,26 +104,22 @@ class Triples(Source[TriplesParams]):
 
     def inputs(self, params: TriplesParams) -> Iterable[Path]:
         """Return the file, and those of the encoder, or of the vectors that are used instead."""
-        yield _path(params)
+        yield absolute(params.path)
         yield from _encoding(params).files()
 
 
 def _read(params: TriplesParams) -> Read:
     if params.dev + params.test >= 1:
         raise TaskError(f"dev = {params.dev} and test = {params.test} leave no query to train on: sum must be < 1")
-    return read_triples(files.existing(_path(params), f"one {FORM} per line"))
+    return read_triples(files.existing(absolute(params.path), f"one {FORM} per line"))
 
 
 def _name(params: TriplesParams) -> str:
-    return f"triples/{_path(params).stem}"
+    return f"triples/{absolute(params.path).stem}"
 
 
 def _encoding(params: TriplesParams) -> Encoding:
     return Encoding(params.encoder, params.max_length, params.vectors)
-
-
-def _path(params: TriplesParams) -> Path:
-    return Path(params.path).expanduser().absolute()
 
 
 def _numbered(prefix: str, count: int) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nvf.errors import TaskError
 from nvf.params import REQUIRED, nested, param
+from nvf.paths import absolute
 from nvf.tasks import files, own
 from nvf.tasks.assemble import query_ids
 from nvf.tasks.encoding import length_option
@@ -68,7 +69,7 @@ class Vectors(JudgedSource[VectorsParams]):
         known, known_queries = Known(documents, f"the corpus ({params.corpus_ids})"), Known(asked, params.queries_ids)
         judged = settle(
             given,
-            {name: str(path) for name, path in paths.items()},
+            paths,
             known_queries,
             known,
             params.split,
@@ -77,7 +78,7 @@ class Vectors(JudgedSource[VectorsParams]):
         for name, judgements in judged.splits.items():
             where = f"{paths.get(name, 'split')} judges"
             known_queries.find_all(query_ids(judgements), where, f"queries that {params.queries_ids} lacks")
-        name = f"vectors/{_path(params.corpus).stem}"
+        name = f"vectors/{absolute(params.corpus).stem}"
         return Raw(name=name, documents=known, queries=asked, judged=judged, texts=texts, vectors=(corpus, queries))
 
     def inputs(self, params: VectorsParams) -> Iterable[Path]:
@@ -90,22 +91,18 @@ class Vectors(JudgedSource[VectorsParams]):
             params.corpus_texts,
             params.queries_texts,
         )
-        yield from (_path(name) for name in given if name is not None)
+        yield from (absolute(name) for name in given if name is not None)
         yield from _judgements(params).values()
-
-
-def _path(name: str) -> Path:
-    return Path(name).expanduser().absolute()
 
 
 def _judgements(params: VectorsParams) -> dict[str, Path]:
     given = {"train": params.train, "dev": params.dev, "test": params.test}
-    return {name: _path(path) for name, path in given.items() if path is not None}
+    return {name: absolute(path) for name, path in given.items() if path is not None}
 
 
 def _rows(vectors: str, ids: str) -> tuple[list[str], FloatArray]:
-    ids_path = files.existing(_path(ids), "ids of the vectors' rows: a JSON list, or one per line")
-    path = files.existing(_path(vectors), "a .npy file with one row of floats per id")
+    ids_path = files.existing(absolute(ids), "ids of the vectors' rows: a JSON list, or one per line")
+    path = files.existing(absolute(vectors), "a .npy file with one row of floats per id")
     names = files.read_ids(ids_path)
     return names, files.read_vectors(path, names, ids_path)
 
@@ -113,7 +110,7 @@ def _rows(vectors: str, ids: str) -> tuple[list[str], FloatArray]:
 def _texts(name: str | None, ids: Sequence[str]) -> list[str] | None:
     if name is None:
         return None
-    path = files.existing(_path(name), 'texts, one {"_id", "text"} per line')
+    path = files.existing(absolute(name), 'texts, one {"_id", "text"} per line')
     texts = files.read_texts(path)
     found = Known(list(texts), path.name).find_all(ids, f"{path} lacks the text of", "ids")
     return [texts[spelt] for spelt in found]
